@@ -1,0 +1,232 @@
+"""The recipe: everything a training run was asked to do, in one schema.
+
+Each field carries its bounds, its default and one line of description; TOML files, command-line help,
+dashboard forms and the table in the docs are all made from it, so that no default has a second home.
+This file loads no TensorFlow.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kcnn.errors import UserError, unknown_name
+
+MAX_TOML_BYTES = 1 << 20
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Range = tuple[Positive, Positive]
+
+
+class Section(BaseModel):
+    """A part of the recipe: unknown keys are refused, values are checked and then frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Data(Section):
+    """What to learn from, and how it becomes pictures of one size."""
+
+    source: str = Field("builtin:digits", description="a folder, a CSV file, an .npz file, tfds:NAME or builtin:digits")
+    image_size: int | None = Field(
+        None,
+        ge=4,
+        le=4096,
+        description="side of the square the network sees, in pixels; none: that of the data, at most 224",
+    )
+    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; none: as the data has it")
+    framing: Literal["crop", "stretch", "pad"] = Field(
+        "crop", description="how a picture of another shape becomes square outside training"
+    )
+    validation: Fraction = Field(0.15, description="share of the training pictures held out to choose the best weights")
+    test: Fraction = Field(0.0, description="share held out for one last score, where the data brings no test split")
+    limit: int | None = Field(None, ge=1, description="use at most so many training pictures; none: all")
+    image_column: str = Field("image", description="CSV column with the file names, relative to the CSV file")
+    label_column: str = Field("label", description="CSV column with the class; several, split by '|', mean multi-label")
+    weight_column: str | None = Field(None, description="CSV column with a weight for each picture")
+    split_column: str | None = Field(None, description="CSV column naming the split: train, val, test or any other")
+    max_pixels: int = Field(100_000_000, ge=1, description="a picture of more pixels is refused before it is decoded")
+
+
+class Model(Section):
+    """Which network."""
+
+    architecture: str = Field("resnet18", description="a name from `kcnn list architectures`")
+    head: str = Field("classifier", description="a name from `kcnn list heads`")
+    top: Literal["pooled", "own"] = Field(
+        "pooled", description="pooled: global average and one layer; own: the family's"
+    )
+    stem: Literal["auto", "small", "standard"] = Field("auto", description="auto: small for pictures under 64 px")
+    dropout: Fraction = Field(0.0, description="share of the features dropped before the last layer")
+    multi_label: bool | None = Field(None, description="several labels a picture; none: as the data says")
+    overrides: dict[str, object] = Field({}, description="fields of the architecture's row to change, such as width")
+    style: dict[str, object] = Field({}, description="fields of the row's style to change, such as norm or activation")
+    weights: str | None = Field(None, description="start from the weights of this earlier run; none: from scratch")
+
+
+class Augment(Section):
+    """Random changes to training pictures; zero or none switches each one off."""
+
+    flip_horizontal: float = Field(0.0, ge=0, le=1, description="probability of a left-right flip")
+    flip_vertical: float = Field(0.0, ge=0, le=1, description="probability of an upside-down flip")
+    crop_area: Range | None = Field(None, description="random crop: smallest and largest share of the picture's area")
+    crop_ratio: Range = Field((3 / 4, 4 / 3), description="random crop: narrowest and widest width / height")
+    scale: Range = Field((1.0, 1.0), description="zoom about the centre: smallest and largest factor")
+    rotation: float = Field(0.0, ge=0, le=180, description="largest rotation either way, in degrees")
+    shear: float = Field(0.0, ge=0, le=60, description="largest shear either way, in degrees")
+    translation: float = Field(0.0, ge=0, le=1, description="largest shift either way, as a share of the side")
+    brightness: float = Field(0.0, ge=0, le=1, description="factor drawn from 1 - x to 1 + x")
+    contrast: float = Field(0.0, ge=0, le=1, description="factor drawn from 1 - x to 1 + x")
+    saturation: float = Field(0.0, ge=0, le=1, description="factor drawn from 1 - x to 1 + x")
+    pca_colour: float = Field(
+        0.0, ge=0, le=1, description="standard deviation of AlexNet's colour shift along principal axes"
+    )
+    fill: int = Field(0, ge=0, le=255, description="grey level that fills what geometry uncovers")
+    erasing: float = Field(0.0, ge=0, le=1, description="probability of erasing a random rectangle")
+    mixup: float = Field(0.0, ge=0, description="MixUp's alpha: pictures and labels are blended in pairs")
+    cutmix: float = Field(0.0, ge=0, description="CutMix's alpha: a rectangle comes from another picture")
+
+
+class Train(Section):
+    """How the weights are found."""
+
+    epochs: int = Field(20, ge=1, le=100_000, description="passes over the training pictures")
+    batch_size: int = Field(64, ge=1, description="pictures a step, over all devices")
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = Field(
+        "adamw", description="adamw is robust; sgd with momentum often wins the last points"
+    )
+    learning_rate: float = Field(1e-3, gt=0, description="the peak of the schedule")
+    reference_batch: int | None = Field(
+        None,
+        ge=1,
+        description="the batch the rate was chosen for: it is scaled by batch_size over this; none: used as it is",
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd and rmsprop")
+    nesterov: bool = Field(True, description="Nesterov's momentum, for sgd")
+    weight_decay: float = Field(1e-4, ge=0, description="decoupled, on kernels only: norms and biases are left alone")
+    schedule: str = Field(
+        "cosine", description="constant, step, cosine, one_cycle, polynomial, restarts, cyclical, plateau"
+    )
+    warmup_epochs: float = Field(0.0, ge=0, description="the rate rises linearly from nothing over so many epochs")
+    clip_norm: float | None = Field(None, gt=0, description="largest global norm of the gradient; none: not clipped")
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="decay of a moving average of the weights, used to evaluate; none: off"
+    )
+    label_smoothing: Fraction = Field(0.0, description="share of the target spread over all classes")
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes count more")
+    focal_gamma: float = Field(0.0, ge=0, le=10, description="focal loss's focus on hard pictures; 0: cross-entropy")
+    early_stopping: int | None = Field(
+        None, ge=1, description="stop after so many epochs without a better validation score"
+    )
+    freeze_epochs: int = Field(0, ge=0, description="fine-tuning: epochs in which only the head learns")
+    fine_tune_factor: float = Field(
+        0.1, gt=0, le=1, description="fine-tuning: the rate of the second phase over the first's"
+    )
+    checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least so often, and at every epoch's end")
+
+
+class Runtime(Section):
+    """Where and how it runs."""
+
+    seed: int = Field(0, ge=0, lt=2**31, description="of weights, order, augmentation and split")
+    deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed; means float32")
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the computation; weights stay float32"
+    )
+    threads: int | None = Field(None, ge=1, description="processor threads of one operation; none: one a core")
+    runs: str = Field("runs", description="the folder in which run folders are made")
+
+
+class Recipe(Section):
+    """All of it. `Recipe()` is the default recipe; every field is documented by `kcnn list options`."""
+
+    data: Data = Data()
+    model: Model = Model()
+    augment: Augment = Augment()
+    train: Train = Train()
+    runtime: Runtime = Runtime()
+
+    def override(self, changes):
+        """A new recipe with `changes`, a dict of "section.key" → value; unknown keys raise `UserError`."""
+        tree = self.model_dump()
+        for path, value in changes.items():
+            section, _, key = path.partition(".")
+            if section not in tree:
+                raise unknown_name("recipe section", section, tree)
+            if not key:
+                raise UserError(f"recipe key {path!r} must read section.key, such as train.epochs")
+            tree[section][key] = value
+        return parse(tree)
+
+    def to_toml(self):
+        """The whole recipe as TOML text; fields that are None are left out, as TOML has no null."""
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+    def differences(self, other):
+        """{"section.key": (mine, theirs)} for every field in which two recipes differ."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return {
+            f"{section}.{key}": (value, theirs[section][key])
+            for section, fields in mine.items()
+            for key, value in fields.items()
+            if value != theirs[section][key]
+        }
+
+
+def parse(tree):
+    """A checked `Recipe` from nested dicts; every mistake is one line naming the key, the rule and the value."""
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise UserError("; ".join(_explain(e) for e in error.errors())) from None
+
+
+def read(path):
+    """The recipe in the TOML file `path` (at most 1 MiB)."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no such recipe: {path}; `kcnn list recipes` names those that come with kcnn")
+    if path.stat().st_size > MAX_TOML_BYTES:
+        raise UserError(f"recipe {path} has {path.stat().st_size} bytes; a recipe has at most {MAX_TOML_BYTES}")
+    try:
+        return parse(tomllib.loads(path.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"recipe {path} is no TOML: {error}") from None
+
+
+def parse_setting(text):
+    """("section.key", value) from "section.key=value"; the value is read as TOML, a bare word as a string."""
+    path, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--set {text!r} must read section.key=value, such as train.epochs=5")
+    if value.strip() == "none":
+        return path.strip(), None
+    try:
+        return path.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return path.strip(), value.strip()
+
+
+def options():
+    """Every field as (path, type, default, description), in order: the table behind help, forms and docs."""
+    for section, field in Recipe.model_fields.items():
+        for key, spec in field.annotation.model_fields.items():
+            yield f"{section}.{key}", spec.annotation, spec.default, spec.description
+
+
+def _without_none(tree):
+    return {k: _without_none(v) if isinstance(v, dict) else v for k, v in tree.items() if v is not None}
+
+
+def _explain(error):
+    path = ".".join(
+        str(part) for part in error["loc"] if not str(part).startswith(("function-", "tuple", "constrained"))
+    )
+    if error["type"] == "extra_forbidden":
+        *parents, key = error["loc"]
+        section = Recipe.model_fields[parents[0]].annotation if parents else Recipe
+        return str(unknown_name("recipe key", key, section.model_fields)) + (f" (in [{parents[0]}])" if parents else "")
+    return f"recipe key {path}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
