@@ -1,0 +1,58 @@
+"""Run a model once over a split: the arrays that every figure of the report is computed from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model answered for N samples of K classes, in the order of the split.
+
+    scores (N, K) float32: probabilities (each label's own when multi-label); labels (N,) int32, or (N, K) float32 when
+    multi-label; weights (N,) float32: the samples' own; index (N,) int64: their places in the split.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+    index: np.ndarray
+
+    @property
+    def multi_label(self):
+        return self.labels.ndim == 2
+
+    def __len__(self):
+        return len(self.scores)
+
+
+def answer(model, head):
+    """A compiled function from images (B, ...) of any dtype to the head's decoded answers, as outside training."""
+
+    @tf.function(reduce_retracing=True)
+    def run(image):
+        return head.decode(model(tf.cast(image, tf.float32), training=False))
+
+    return run
+
+
+def predict(model, head, batches):
+    """`Predictions` of `model` on one pass over `batches` (training=False), without the rows that pad the last one.
+
+    Raises `ValueError` when there is not one sample.
+    """
+    run = answer(model, head)
+    parts = []
+    for batch in batches:
+        rows = {"scores": run(batch["image"])["scores"], "labels": batch["label"], "weights": batch["weight"]}
+        index = batch["index"].numpy()
+        parts.append({name: value.numpy()[index >= 0] for name, value in rows.items()} | {"index": index[index >= 0]})
+    if not sum(len(part["index"]) for part in parts):
+        raise ValueError("there is nothing to predict: the batches hold no sample")
+    return Predictions(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def pictures(batches):
+    """The images (N, ...) of one pass over `batches` as the network sees them, padding rows left out."""
+    return np.concatenate([batch["image"].numpy()[batch["index"].numpy() >= 0] for batch in batches])

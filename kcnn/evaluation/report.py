@@ -1,0 +1,91 @@
+"""The report of a run: `metrics.json`, the plots, and `report.md`, which is made from metrics.json alone."""
+
+import json
+import math
+from pathlib import Path
+
+from kcnn.evaluation import plots
+from kcnn.evaluation.pages import page
+from kcnn.training.run_folder import write_atomically
+
+
+def write_report(
+    folder, splits, *, title, history=None, metric="accuracy", details=None, notes=(), set_aside=(), pictures=None
+):
+    """Write metrics.json, plots and report.md into `folder`, replacing an earlier report; returns report.md's path.
+
+    splits: {split: the dict of `classification.measure`}; history: history.csv's rows, one dict an epoch;
+    details: {what: value}, the facts at the top of the page; set_aside: [(file, reason)];
+    pictures: {split: images (n, ...) of that split's "worst" entries, in their order}.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    metrics = {
+        "title": title,
+        "metric": metric,
+        "details": {str(key): value for key, value in (details or {}).items()},
+        "notes": list(notes),
+        "set_aside": [list(row) for row in set_aside],
+        "history": _columns(history or []),
+        "figures": {},
+        "splits": {},
+    }
+    if metrics["history"]:
+        metrics["figures"]["curves"] = "curves.png"
+        plots.curves(metrics["history"], folder / "curves.png", metric)
+    for split, figures in splits.items():
+        _add(metrics, folder, split, figures, (pictures or {}).get(split))
+    return _write(folder, metrics)
+
+
+def add_split(folder, split, figures, images=None):
+    """Add (or replace) the figures of one more `split` in the report in `folder`; returns report.md's path."""
+    folder = Path(folder)
+    metrics = read_metrics(folder)
+    _add(metrics, folder, split, figures, images)
+    return _write(folder, metrics)
+
+
+def read_metrics(folder):
+    """What metrics.json in the report `folder` says, as a dict."""
+    return json.loads((Path(folder) / "metrics.json").read_text("utf-8"))
+
+
+def rebuild(folder):
+    """Make report.md in `folder` again from its metrics.json and nothing else; returns its path."""
+    path = Path(folder) / "report.md"
+    write_atomically(path, page(read_metrics(folder)))
+    return path
+
+
+def _add(metrics, folder, split, figures, images):
+    """Put one split's figures into `metrics` and draw its plots; file names carry a number, not the split's name."""
+    figures = json.loads(json.dumps(figures, allow_nan=False))
+    metrics["splits"][split] = figures
+    number = list(metrics["splits"]).index(split) + 1
+    names = [row["name"] for row in figures["per_class"]]
+    drawn = {"classes": f"{number}-classes.png"}
+    plots.class_bars(figures["per_class"], folder / drawn["classes"])
+    if figures.get("confusion"):
+        drawn["confusion"] = f"{number}-confusion.png"
+        plots.confusion_matrix(figures["confusion"], names, folder / drawn["confusion"])
+    if images is not None and len(images):
+        drawn["worst"] = f"{number}-worst.png"
+        plots.gallery(figures["worst"], images, folder / drawn["worst"])
+    metrics["figures"][split] = drawn
+
+
+def _columns(rows):
+    """{column: [a number or None for each row]} of a list of dicts."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [_finite(row.get(name)) for row in rows] for name in names}
+
+
+def _finite(value):
+    """A number that JSON can hold: what is empty, NaN or infinite becomes None."""
+    return float(value) if value not in (None, "") and math.isfinite(float(value)) else None
+
+
+def _write(folder, metrics):
+    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    return rebuild(folder)
