@@ -95,9 +95,7 @@ class Train(Section):
 
     epochs: int = Field(20, ge=1, le=100_000, description="passes over the training pictures")
     batch_size: int = Field(64, ge=1, description="pictures a step, over all devices")
-    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = Field(
-        "adamw", description="adamw is robust; sgd with momentum often wins the last points"
-    )
+    optimizer: str = Field("adamw", description="sgd, adam, adamw or rmsprop: adamw is robust, sgd may win last points")
     learning_rate: float = Field(1e-3, gt=0, description="the peak of the schedule")
     reference_batch: int | None = Field(
         None,
@@ -133,9 +131,7 @@ class Runtime(Section):
 
     seed: int = Field(0, ge=0, lt=2**31, description="of weights, order, augmentation and split")
     deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed; means float32")
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the computation; weights stay float32"
-    )
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the computation; weights stay float32")
     threads: int | None = Field(None, ge=1, description="processor threads of one operation; none: one a core")
     runs: str = Field("runs", description="the folder in which run folders are made")
 

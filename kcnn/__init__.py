@@ -1,0 +1,35 @@
+"""kcnn: from a folder of pictures to a trained, measured, explained and served convolutional network.
+
+The names below are loaded on first use, so that `import kcnn` costs nothing.
+"""
+
+__version__ = "0.1.0"
+__all__ = [
+    "Recipe",
+    "Run",
+    "UserError",
+    "build_and_fit",
+    "build_and_fit_classifier",
+    "build_model",
+    "check_data",
+    "fit",
+    "list_architectures",
+    "list_heads",
+    "list_runs",
+    "load_run",
+]
+
+_HOMES = {"Recipe": "recipe", "Run": "run", "UserError": "errors", "build_model": "models"}
+
+
+def __getattr__(name):
+    if name not in __all__:
+        raise AttributeError(f"module 'kcnn' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"kcnn.{_HOMES.get(name, 'api')}"), name)
+    return value
+
+
+def __dir__():
+    return sorted([*__all__, "__version__"])

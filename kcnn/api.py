@@ -1,0 +1,102 @@
+"""The public verbs: each one thing a user wants, in a few lines on the rooms below."""
+
+from pathlib import Path
+
+from kcnn import architectures, heads, session
+from kcnn.errors import unknown_name
+from kcnn.recipe import Recipe, options, parse, read
+from kcnn.resources import find_recipe
+from kcnn.run import Run
+from kcnn.training import RunFolder
+from kcnn.training.run_folder import STATES
+
+
+def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks=(), console=None, **settings):
+    """Train what a recipe says and return the finished `Run`.
+
+    Args:
+        recipe: a path, the name of one of kcnn's own recipes, a nested dict, or a `Recipe`.
+        source: data in memory, in place of the recipe's address: (x, y) arrays, {"train": (x, y), …}, a tf.data.Dataset.
+        name: of the run folder; numbered if None.
+        callbacks: Keras callbacks to run along.
+        settings: changes to the recipe, such as `epochs=5` or `{"train.epochs": 5}`; a bare key must be unique.
+
+    Raises `UserError` for every mistake that can be seen before training.
+    """
+    opened = session.start(resolve(recipe, source, settings), source, name)
+    session.train(opened, callbacks=callbacks, console=console)
+    return Run(opened.folder.path, source)
+
+
+def build_and_fit_classifier(source, architecture="resnet18", **settings):
+    """Train a classifier on `source` (an address, arrays or a tf.data.Dataset); see `build_and_fit`."""
+    if isinstance(source, (str, Path)):
+        settings["data.source"], source = str(source), None
+    return build_and_fit(
+        Recipe(), source, **settings, **{"model.architecture": architecture, "model.head": "classifier"}
+    )
+
+
+def resolve(recipe, source=None, settings=None):
+    """The `Recipe` meant by a path, name, dict or Recipe, with `settings` applied."""
+    if isinstance(recipe, dict):
+        recipe = parse(recipe)
+    elif not isinstance(recipe, Recipe):
+        recipe = read(find_recipe(recipe))
+    changes = {_full_key(recipe, key): value for key, value in (settings or {}).items()}
+    if source is not None:
+        changes["data.source"] = "memory"
+    return recipe.override(changes)
+
+
+def _full_key(recipe, key):
+    """A setting's full path: "train.epochs" for "epochs"."""
+    keys = {path.partition(".")[2]: path for path, *_ in options()}
+    if "." in key:
+        return key
+    if key not in keys:
+        raise unknown_name("setting", key, keys)
+    return keys[key]
+
+
+def load_run(path, source=None):
+    """The `Run` in the folder `path`; `source` is needed only to go on with data that was in memory."""
+    return Run(path, source)
+
+
+def check_data(source, **settings):
+    """The checked `DataSet` at an address: what was recognised, splits, classes, and what had to be set aside."""
+    if isinstance(source, (str, Path)):
+        settings["data.source"], source = str(source), None
+    return session.open_data(resolve(Recipe(), source, settings), source)
+
+
+def list_architectures():
+    """Names of all architectures."""
+    return list(architectures.ARCHITECTURES)
+
+
+def list_heads():
+    """Names of all heads."""
+    return list(heads.HEADS)
+
+
+def list_runs(runs="runs"):
+    """The runs below the folder `runs`, newest first: dicts of name, path, state, epoch, epochs, metrics."""
+    found = []
+    for path in Path(runs).iterdir() if Path(runs).is_dir() else ():
+        if (path / "recipe.toml").is_file():
+            folder = RunFolder(path)
+            found.append((folder.recipe_file.stat().st_mtime, _summary(folder)))
+    return [summary for _, summary in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _summary(folder):
+    status = folder.status()
+    ended = folder.events("finished")
+    scores = {k: v for k, v in ended[-1].items() if k not in ("time", "event")} if ended else {}
+    state = status.get("state") if status.get("state") in STATES else "failed"
+    return {
+        "name": folder.name, "path": str(folder.path), "state": state, "epoch": status.get("epoch", 0),
+        "epochs": status.get("epochs", 0), "metrics": scores,
+    }  # fmt: skip

@@ -1,0 +1,219 @@
+"""The command line: one verb a function, each a thin call on the public api.
+
+Heavy imports wait inside the verbs, so that `kcnn --help` answers at once.
+"""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kcnn.errors import UserError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Train, measure, explain and ship convolutional networks.")  # fmt: skip
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="change any field of the recipe; `kcnn list options` names them")
+]  # fmt: skip
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such as runs/digits-1")]
+
+
+@app.command()
+def demo(
+    runs: Annotated[str, typer.Option(help="where the run folder goes")] = "runs",
+    seed: Annotated[int, typer.Option(help="of split, weights and augmentation")] = 0,
+):
+    """Train on real handwritten digits, report, explain and export: the tour, offline, in two minutes."""
+    from kcnn.demo import tour
+
+    tour(runs, seed)
+
+
+@app.command()
+def fit(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="[RECIPE]", help="a TOML file, or one from `kcnn list recipes`")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="a folder, a .csv or .npz file, tfds:NAME or builtin:digits")] = None,
+    architecture: Annotated[str | None, typer.Option(help="a name from `kcnn list architectures`")] = None,
+    head: Annotated[str | None, typer.Option(help="a name from `kcnn list heads`")] = None,
+    epochs: Annotated[int | None, typer.Option(help="passes over the training pictures")] = None,
+    weights: Annotated[str | None, typer.Option(help="an earlier run to start from")] = None,
+    settings: Settings = None,
+    name: Annotated[str | None, typer.Option(help="of the run folder; numbered if not given")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="train so often, each with the next seed, and print the mean")] = 1,
+):
+    """Train what RECIPE says, changed by the options; without a recipe, what the options say."""
+    from kcnn import api
+    from kcnn.recipe import Recipe
+
+    words = {"data.source": data, "model.architecture": architecture, "model.head": head}
+    words |= {"train.epochs": epochs, "model.weights": weights}
+    if recipe is None and data is None:
+        raise UserError("fit needs a RECIPE or --data; `kcnn list recipes` names those that come with kcnn")
+    changes = {key: value for key, value in words.items() if value is not None} | _parse(settings)
+    chosen = api.resolve(Recipe() if recipe is None else recipe, settings=changes)
+    if seeds > 1:
+        from kcnn.repeats import fit_seeds
+
+        return fit_seeds(chosen, seeds, name)
+    return _tell_of(api.build_and_fit(chosen, name=name))
+
+
+@app.command()
+def resume(run: RunPath):
+    """Go on with a stopped or killed run, exactly where it was."""
+    from kcnn import api
+
+    _tell_of(api.load_run(run).resume())
+
+
+@app.command()
+def evaluate(
+    run: RunPath,
+    split: Annotated[str, typer.Option(help="val, test, or any other split of the data")] = "val",
+    data: Annotated[str | None, typer.Option(help="other data of the same classes")] = None,
+):
+    """Score a run on one split; each use of a test split is logged in the run."""
+    from kcnn import api
+
+    figures = api.load_run(run).evaluate(split, data)
+    _say(json.dumps({k: v for k, v in figures.items() if isinstance(v, (int, float))}, indent=1))
+
+
+@app.command()
+def predict(
+    run: RunPath,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of them")],
+    top: Annotated[int, typer.Option(min=1, help="how many labels each")] = 3,
+):
+    """What a run sees in pictures: one line of JSON each."""
+    from kcnn import api
+    from kcnn.data import picture_files
+
+    for answer in api.load_run(run).predict(picture_files(images), top=top):
+        _say(json.dumps(answer))
+
+
+@app.command()
+def explain(
+    run: RunPath,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="a picture")],
+    method: Annotated[str, typer.Option(help="how: grad_cam")] = "grad_cam",
+    target: Annotated[str | None, typer.Option(help="the class to explain; the predicted one if not given")] = None,
+    level: Annotated[str | None, typer.Option(help="c2 … c5, or a layer's name; the deepest if not given")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="the PNG to write; in the run's folder explanations/ if not given")
+    ] = None,
+):
+    """Where a run looks in a picture: a heat map over it, as PNG."""
+    from kcnn import api
+
+    opened = api.load_run(run)
+    path = out or opened.path / "explanations" / f"{image.stem}-{method}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    opened.explain(image, method, target=target, level=level, path=path)
+    _say(f"wrote {path}")
+
+
+@app.command()
+def export(run: RunPath, format: Annotated[str, typer.Option(help="saved_model or keras")] = "saved_model"):
+    """Write a run's model for other programs, and prove that it agrees."""
+    from kcnn import api
+
+    _say(f"wrote {api.load_run(run).export(format)}")
+
+
+@app.command()
+def check(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="an address as in `kcnn fit --data`")],
+    settings: Settings = None,
+):
+    """Look at data as training would: format, splits, classes, and files that cannot be used."""
+    from kcnn import api
+
+    found = api.check_data(data, **_parse(settings))
+    _say(f"{found.format}")
+    for split, samples in found.splits.items():
+        _say(f"  {split}: {len(samples)} pictures")
+    _say(f"  classes: {', '.join(found.class_names)}")
+    for note in found.notes:
+        _say(f"  {note}")
+    for file, reason in found.set_aside:
+        _say(f"  set aside: {file}: {reason}")
+
+
+@app.command("list")
+def list_(
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="architectures, heads, schedules, optimizers, recipes or options")
+    ],
+):
+    """Names of what kcnn has."""
+    from kcnn import listing
+
+    for line in listing.lines(what):
+        _say(line)
+
+
+@app.command("app")
+def app_(
+    runs: Annotated[str, typer.Option(help="the folder of run folders to show")] = "runs",
+    port: Annotated[int, typer.Option(help="of the page")] = 8501,
+):
+    """Open the dashboard in a browser, on this machine only."""
+    import os
+    import subprocess
+
+    from kcnn.resources import folder
+
+    page = folder("apps") / "kcnn_app.py"
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(page),
+        "--server.address",
+        "127.0.0.1",
+        "--server.port",
+        str(port),
+    ]
+    command += ["--browser.gatherUsageStats", "false"]
+    raise typer.Exit(subprocess.run(command, env={**os.environ, "KCNN_RUNS": runs}, check=False).returncode)
+
+
+def _parse(settings):
+    from kcnn.recipe import parse_setting
+
+    return dict(parse_setting(text) for text in settings or [])
+
+
+def _tell_of(run):
+    if run.status.get("state") == "stopped":
+        _say(f"stopped at epoch {run.status['epoch']}; go on with: kcnn resume {run.path}")
+        return
+    for split, figures in run.splits.items():
+        _say(
+            f"{split}: "
+            + ", ".join(f"{k} {figures[k]:.4f}" for k in ("accuracy", "macro_f1") if figures.get(k) is not None)
+        )
+    _say(f"report: {run.report}")
+
+
+def _say(line):
+    typer.echo(line)
+
+
+def main():
+    """The command `kcnn`: a `UserError` is one line and status 2."""
+    logging.basicConfig(level=logging.INFO, format="kcnn: %(message)s", stream=sys.stderr)
+    for noisy in ("absl", "jax", "tensorflow"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"kcnn: {error}", err=True)
+        raise SystemExit(2) from None

@@ -1,0 +1,78 @@
+"""Lists of what kcnn has, for the command line and the docs."""
+
+import typing
+from types import UnionType
+
+from kcnn.errors import unknown_name
+
+
+def lines(what):
+    """The lines of `kcnn list WHAT`; raises `UserError` for another word."""
+    lists = {"architectures": _architectures, "heads": _heads, "schedules": _schedules, "optimizers": _optimizers,
+             "recipes": _recipes, "options": _options}  # fmt: skip
+    if what not in lists:
+        raise unknown_name("list", what, lists)
+    return lists[what]()
+
+
+def _architectures():
+    from kcnn.architectures import ARCHITECTURES
+
+    return [
+        f"{name:24s}{variant.row.params or '':>12,}" if variant.row.params else name
+        for name, variant in ARCHITECTURES.items()
+    ]
+
+
+def _heads():
+    from kcnn.heads import HEADS
+
+    return [f"{name:16s}{_first_line(head)}" for name, head in HEADS.items()]
+
+
+def _schedules():
+    from kcnn.training import SCHEDULES
+
+    return [f"{name:16s}{_first_line(schedule)}" for name, schedule in SCHEDULES.items()]
+
+
+def _optimizers():
+    from kcnn.training import OPTIMIZERS
+
+    return [f"{name:16s}{_first_line(optimizer)}" for name, optimizer in OPTIMIZERS.items()]
+
+
+def _recipes():
+    from kcnn.resources import recipes
+
+    return [f"{name:28s}{path.read_text('utf-8').splitlines()[0].lstrip('# ')}" for name, path in recipes().items()]
+
+
+def _options():
+    from kcnn.recipe import options
+
+    return [f"{path:28s}{_type(kind):24s}{_shown(default):14s}{text}" for path, kind, default, text in options()]
+
+
+def _first_line(thing):
+    return (thing.__doc__ or "").strip().splitlines()[0]
+
+
+def _shown(default):
+    return "none" if default is None else str(default)
+
+
+def _type(kind):
+    """A type as a user writes it: "int or none", "crop, stretch or pad"."""
+    origin, inside = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return "|".join(map(str, inside))
+    if origin in (UnionType, typing.Union):
+        return " or ".join("none" if part is type(None) else _type(part) for part in inside)
+    if origin is tuple:
+        return "two numbers"
+    if origin is typing.Annotated:
+        return _type(inside[0])
+    return {"float": "number", "str": "text", "int": "integer", "bool": "true|false", "dict": "table"}.get(
+        getattr(kind, "__name__", "") or "", str(kind)
+    )

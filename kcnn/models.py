@@ -1,0 +1,115 @@
+"""build_model: input, scaling, levels, head, name: one flat functional graph."""
+
+from dataclasses import MISSING, fields
+
+import keras
+
+from kcnn.architectures import ARCHITECTURES, check_size, customized, stride_of
+from kcnn.errors import UserError, unknown_name
+from kcnn.heads import HEADS
+from kcnn.layers import Standardize
+
+SMALL_PICTURE = 64
+
+
+def build_model(
+    architecture,
+    head="classifier",
+    *,
+    input_shape=None,
+    num_classes=None,
+    top="pooled",
+    stem="auto",
+    dropout=0.0,
+    multi_label=False,
+    mean=127.5,
+    std=127.5,
+    overrides=None,
+    style=None,
+    **options,
+):
+    """A `keras.Model` from raw pictures to a head's raw outputs, its weights drawn at random.
+
+    architecture: a name of `ARCHITECTURES`.
+    head: a name of `HEADS`, made by `head_of` from the arguments below, or a head record, which is taken as it is.
+    input_shape: (H, W, C), (T, C) or (D, H, W, C), without the batch; None: that of the paper.
+    num_classes: None: that of the paper.
+    stem: "standard", "small" (3x3, stride 1, no pooling), or "auto": small for pictures under 64 px, else the row's own.
+    mean, std: the input is scaled to (x - mean) / std; one number, or one a channel.
+    overrides, style: fields of the architecture's row and of its style to replace.
+
+    The input is called "image" and takes float32 (0 to 255 for pictures); the scaling layer is called "scaling".
+    Raises `UserError` for names, shapes and fields that do not fit.
+    """
+    variant = ARCHITECTURES[architecture]
+    shape = _checked_shape(variant.row.image if input_shape is None else input_shape)
+    if isinstance(head, str):
+        num_classes = variant.row.classes if num_classes is None else num_classes
+        given = {"num_classes": num_classes, "top": top, "dropout": dropout, "multi_label": multi_label}
+        head = head_of(head, **given, **options)
+    elif options:
+        raise unknown_name("argument of build_model", next(iter(options)), ("architecture", "head", "input_shape"))
+    variant = customized(variant, stem=_stem(stem, shape), overrides=overrides, style=style)
+    image = keras.Input(shape, name="image", dtype="float32")
+    x = Standardize(mean, std, name="scaling")(image)
+    found = _levels(x, variant, head)
+    model = keras.Model(image, head.build(found, variant), name=architecture)
+    model.level_layers = {level: _layer_name(tensor) for level, tensor in found.items()}
+    return model
+
+
+def head_of(head, **options):
+    """The head record called `head` with `options` as its fields; unknown ones raise `UserError`."""
+    kind = HEADS[head]
+    known = [field.name for field in fields(kind)]
+    for name in options:
+        if name not in known:
+            raise unknown_name(f"option of the head {head}", name, known)
+    for field in fields(kind):
+        if field.default is MISSING and field.default_factory is MISSING and field.name not in options:
+            raise UserError(f"the head {head} needs {field.name}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in options.items()})
+
+
+def levels(model):
+    """{"c2": name of the layer whose output is that level, ...}, shallowest first, of a model from `build_model`."""
+    found = getattr(model, "level_layers", None)
+    if not found:
+        raise UserError(f"the model {model.name!r} names no levels: only those made by build_model do")
+    return dict(found)
+
+
+def _levels(x, variant, head):
+    """The levels of `variant` on `x`, shallowest first; refuses pictures and heads that do not fit."""
+    found = dict(sorted(variant.build(x, variant.row).items()))
+    check_size(x, stride_of(max(found)), variant.name)
+    missing = [level for level in head.levels if level not in found]
+    if missing:
+        raise UserError(
+            f"{variant.name} has the levels {', '.join(found)}, not {', '.join(missing)}, which the head "
+            f"{type(head).__name__} needs; choose an architecture or a stem that has them"
+        )
+    return found
+
+
+def _checked_shape(shape):
+    shape = tuple(shape)
+    sides = [side for side in shape if side is not None]
+    whole = all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides)
+    if len(shape) not in (2, 3, 4) or not whole or shape[-1] is None:
+        raise UserError(
+            f"input_shape is {shape}: it must be (H, W, C), (T, C) or (D, H, W, C) in whole numbers above 0"
+        )
+    return shape
+
+
+def _stem(stem, shape):
+    """The stem to use, None for the row's own."""
+    if stem != "auto":
+        return stem
+    sides = [side for side in shape[:-1] if side is not None]
+    return "small" if sides and min(sides) < SMALL_PICTURE else None
+
+
+def _layer_name(tensor):
+    return tensor._keras_history.operation.name

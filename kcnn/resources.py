@@ -1,0 +1,32 @@
+"""Where the recipes and the dashboard are: inside the installed package, or beside it in a checkout."""
+
+from pathlib import Path
+
+from kcnn.errors import UserError, unknown_name
+
+PACKAGE = Path(__file__).parent
+
+
+def folder(name):
+    """The folder "recipes" or "apps" that came with this kcnn."""
+    for place in (PACKAGE / name, PACKAGE.parent / name):
+        if place.is_dir():
+            return place
+    raise UserError(f"this installation lacks its {name}/ folder; install kcnn again")
+
+
+def recipes():
+    """{"classify/digits": path} of every recipe that came with kcnn."""
+    root = folder("recipes")
+    return {str(path.relative_to(root).with_suffix("")): path for path in sorted(root.rglob("*.toml"))}
+
+
+def find_recipe(name):
+    """The path of a recipe: a file, or one of kcnn's own by "classify/digits" or "recipes/classify/digits.toml"."""
+    if Path(name).is_file():
+        return Path(name)
+    own = recipes()
+    short = str(name).removeprefix("recipes/").removesuffix(".toml")
+    if short not in own:
+        raise unknown_name("recipe", name, own)
+    return own[short]

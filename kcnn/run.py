@@ -1,0 +1,192 @@
+"""A run: a trained model with everything around it, rebuilt from its folder."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from kcnn import data, evaluation, exporting, inspection, session, training
+from kcnn.errors import UserError
+
+
+class Run:
+    """The run in the folder `path`.
+
+    `metrics` and `history` are read from its report; `model` is rebuilt from recipe, facts and best weights on first
+    use. `predict`, `explain`, `features`, `evaluate`, `export` answer with it; `resume` goes on training.
+    """
+
+    def __init__(self, path, source=None):
+        self.folder = training.RunFolder.open(path)
+        self.path, self.name = self.folder.path, self.folder.name
+        self._source = source
+
+    def __repr__(self):
+        return f"<kcnn run {self.path}: {self.status.get('state')}>"
+
+    @cached_property
+    def recipe(self):
+        """The resolved `Recipe`."""
+        return self.folder.recipe()
+
+    @cached_property
+    def facts(self):
+        """Classes, shapes, statistics, split and fingerprint of the data."""
+        return data.Facts.read(self.folder.facts_file)
+
+    @property
+    def status(self):
+        """state, epoch, step, time left, …"""
+        return self.folder.status()
+
+    @property
+    def history(self):
+        """One dict of figures an epoch."""
+        return self.folder.history()
+
+    @property
+    def report(self):
+        """The path of report.md; raises `UserError` before training has ended."""
+        self._ended("a report")
+        return self.folder.report / "report.md"
+
+    @property
+    def splits(self):
+        """{split: figures} of every scored split."""
+        self._ended("metrics")
+        return evaluation.read_metrics(self.folder.report)["splits"]
+
+    @property
+    def metrics(self):
+        """The figures of the test split if there is one, else of val, else of whichever split was scored."""
+        splits = self.splits
+        return next((splits[name] for name in ("test", "val") if name in splits), next(iter(splits.values())))
+
+    @cached_property
+    def _built(self):
+        model, head = session.build(self.recipe, self.facts)
+        training.load_weights(model, self.folder.best)
+        return model, head
+
+    @property
+    def model(self):
+        """The `keras.Model` with the best weights: pictures 0–255 (N, H, W, C) → logits."""
+        return self._built[0]
+
+    def predict(self, images, top=5):
+        """What the model sees in `images`: a path, encoded bytes, an array (H, W, C), or a list of these.
+
+        Returns a list of dicts (one dict for one image): name, label, score, top [(label, score), …]. A picture
+        that cannot be read gets label "" and score 0, and an `error`.
+        """
+        single = not isinstance(images, (list, tuple))
+        items = [images] if single else list(images)
+        frames, ok = self._frames(items)
+        scores = self._answer(frames)
+        answers = [self._describe(*row, top) for row in zip(items, scores, ok, strict=True)]
+        return answers[0] if single else answers
+
+    def features(self, images):
+        """The vectors (N, D) before the last layer, for anything that `predict` takes."""
+        items = list(images) if isinstance(images, (list, tuple)) else [images]
+        frames, _ = self._frames(items)
+        return np.asarray(inspection.features(self.model)(frames.astype(np.float32)))
+
+    def explain(self, image, method="grad_cam", *, target=None, level=None, path=None):
+        """Where the model looked: a heat map (H, W) in 0–1, and the overlay as a PNG at `path` if one is given.
+
+        Args:
+            image: anything that `predict` takes, one of it.
+            target: class name to explain; the predicted one if None.
+            level: "c2" … or a layer's name; the deepest level if None.
+        """
+        frames, ok = self._frames([image])
+        if not ok[0]:
+            raise UserError(f"{_name(image)} cannot be read as a picture")
+        index = self._class_index(target) if target is not None else None
+        heat = inspection.EXPLAINERS[method](self.model, frames[0], target=index, level=level)
+        if path is not None:
+            scores = self._answer(frames)[0]
+            chosen = int(scores.argmax()) if index is None else index
+            label = f"{self.facts.class_names[chosen]} {scores[chosen]:.3f}"
+            inspection.save_overlay(frames[0], heat, path, label)
+        return heat
+
+    def evaluate(self, split="val", source=None):
+        """The figures of one split, added to the report.
+
+        `source` is other data of the same classes. A split that training never saw is refused before training has
+        ended, and each use of it is logged in the run.
+        """
+        if split not in ("train", "val") and self.status.get("state") != "finished":
+            raise UserError(
+                f"split {split!r} is for the end: run {self.name} is {self.status.get('state')}, not finished"
+            )
+        opened = self._session(source)
+        figures, pictures = session.score(opened, split)
+        if source is None and (self.folder.report / "metrics.json").exists():
+            evaluation.add_split(self.folder.report, split, figures, pictures)
+        return figures
+
+    def export(self, format="saved_model"):
+        """Write the model for other programs below exports/ and prove that it agrees; returns the path."""
+        self._ended("an export")
+        opened = self._session(None)
+        split = next(name for name in ("val", "test", "train") if name in opened.dataset.splits)
+        frames = evaluation.pictures(session.batches(opened, split).take(4))
+        path, parity = exporting.export(format, *self._built, self.facts, self.folder.exports, frames)
+        self.folder.log("exported", format=format, **parity)
+        return path
+
+    def resume(self, callbacks=(), console=None):
+        """Go on exactly where a stopped or killed run was; returns the run."""
+        if self.status.get("state") == "finished":
+            raise UserError(f"run {self.name} has finished; there is nothing to resume")
+        self.folder.log("resumed")
+        session.train(session.reopen(self.folder, self._source), resume=True, callbacks=callbacks, console=console)
+        return self
+
+    # ---- parts -------------------------------------------------------------------------------------------------
+
+    def _session(self, source):
+        if source is None:
+            opened = session.reopen(self.folder, self._source)
+        else:
+            dataset = session.open_data(self.recipe, source)
+            if tuple(dataset.class_names) != tuple(self.facts.class_names):
+                raise UserError(f"the classes of {source} differ from the run's: {', '.join(self.facts.class_names)}")
+            opened = session.Session(self.folder, self.recipe, dataset, self.facts, None, None)
+        opened.model, opened.head = self._built
+        return opened
+
+    def _frames(self, items):
+        facts = self.facts
+        return data.read(items, facts.input_shape, framing=facts.framing, max_pixels=facts.max_pixels)
+
+    @cached_property
+    def _answer_graph(self):
+        return evaluation.answer(*self._built)
+
+    def _answer(self, frames):
+        return np.concatenate([self._answer_graph(frames[i : i + 64])["scores"] for i in range(0, len(frames), 64)])
+
+    def _describe(self, item, scores, ok, top):
+        if not ok:
+            return {"name": _name(item), "label": "", "score": 0.0, "top": [], "error": "cannot be read as a picture"}
+        ranked = [(self.facts.class_names[i], float(scores[i])) for i in np.argsort(-scores)[:top]]
+        return {"name": _name(item), "label": ranked[0][0], "score": ranked[0][1], "top": ranked}
+
+    def _class_index(self, name):
+        names = list(self.facts.class_names)
+        if name not in names:
+            raise UserError(f"unknown class {name!r}; known: {', '.join(names)}")
+        return names.index(name)
+
+    def _ended(self, what):
+        if not (self.folder.report / "metrics.json").exists():
+            state = self.status.get("state", "unfinished")
+            raise UserError(f"run {self.name} is {state}: {what} comes when training has finished")
+
+
+def _name(item):
+    return str(item) if isinstance(item, (str, Path)) else type(item).__name__

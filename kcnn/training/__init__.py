@@ -1,0 +1,27 @@
+"""Training: runtime, optimisers, schedules, the step, the loop, and the run folder that they fill."""
+
+from kcnn.training.callbacks import ProgressBar, TensorBoardScalars
+from kcnn.training.checkpoints import Checkpoints
+from kcnn.training.ema import MovingAverage
+from kcnn.training.engine import Engine
+from kcnn.training.fitting import Fitting
+from kcnn.training.optimizers import OPTIMIZERS, make_optimizer
+from kcnn.training.run_folder import RunFolder
+from kcnn.training.schedules import SCHEDULES
+from kcnn.training.weights import load_weights, save_weights, transfer_weights
+
+__all__ = [
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "Checkpoints",
+    "Engine",
+    "Fitting",
+    "MovingAverage",
+    "ProgressBar",
+    "RunFolder",
+    "TensorBoardScalars",
+    "load_weights",
+    "make_optimizer",
+    "save_weights",
+    "transfer_weights",
+]

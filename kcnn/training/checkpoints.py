@@ -1,0 +1,73 @@
+"""Checkpoints: all that a training needs to go on as if it had never stopped.
+
+Two slots are written in turn. Each is a safetensors file and a manifest with its sha256, both replaced
+atomically and the manifest last, so that at every instant at least one slot is whole; a damaged one is
+noticed, named and passed over.
+"""
+
+import hashlib
+import json
+import logging
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from kcnn.errors import UserError
+from kcnn.training.run_folder import write_atomically
+
+SLOTS = ("a", "b")
+log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The two checkpoints in `folder`."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def save(self, step, arrays, state):
+        """Write `arrays` ({name: ndarray}) and `state` (JSON-able) as of `step` over the older slot."""
+        slot = self._older_slot()
+        data = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
+        manifest = {"step": step, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "state": state}
+        manifest["check"] = _digest(manifest)
+        write_atomically(self.folder / f"{slot}.safetensors", data)
+        write_atomically(self.folder / f"{slot}.json", json.dumps(manifest))
+
+    def load(self):
+        """(step, arrays, state) of the newest whole checkpoint; None if none was ever written.
+
+        Raises `UserError` if there are checkpoints and none is whole.
+        """
+        found = [s for s in SLOTS if (self.folder / f"{s}.json").exists()]
+        whole = [c for c in map(self._read, found) if c]
+        if found and not whole:
+            raise UserError(f"every checkpoint in {self.folder} is damaged; start the run anew")
+        return max(whole, key=lambda c: c[0]) if whole else None
+
+    def _read(self, slot):
+        tensors, manifest = self.folder / f"{slot}.safetensors", self.folder / f"{slot}.json"
+        try:
+            content = json.loads(manifest.read_text("utf-8"))
+            data = tensors.read_bytes()
+            if content.pop("check") != _digest(content):
+                raise ValueError("its manifest was changed")
+            if hashlib.sha256(data).hexdigest() != content["sha256"]:
+                raise ValueError("its sha256 differs from the manifest's")
+            return content["step"], load(data), content["state"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("checkpoint %s is damaged (%s); the other one is used", tensors, error)
+            return None
+
+    def _older_slot(self):
+        steps = {}
+        for slot in SLOTS:
+            try:
+                steps[slot] = json.loads((self.folder / f"{slot}.json").read_text("utf-8"))["step"]
+            except (OSError, ValueError, KeyError, TypeError):
+                return slot
+        return min(steps, key=steps.get)
+
+
+def _digest(manifest):
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,93 @@
+"""The engine: one training step and one evaluation step, for any model and any head.
+
+A head only ever says (sum, weight) for each sample; this file alone divides, by the weight of the whole batch.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+
+class Engine:
+    """Steps of `model` under `head`'s loss and metrics.
+
+    Args:
+        model: a `keras.Model` from a batch's `image` to what `head.loss` and `head.metrics` read.
+        head: anything with `targets(batch)`, `loss(targets, outputs)` and `metrics(targets, outputs)`.
+        optimizer: a built Keras optimiser; None for evaluation only.
+        clip_norm: largest global norm of the gradient, or None.
+        average: a `MovingAverage` to update after each step, or None.
+    """
+
+    def __init__(self, model, head, optimizer=None, *, clip_norm=None, average=None):
+        self.model, self.head, self.optimizer = model, head, optimizer
+        self.clip_norm, self.average = clip_norm, average
+        self.names, self.norms = (), ()
+        self.learning = {layer.name: layer.trainable for layer in model.layers}
+        self.frozen = None
+        self.freeze(())
+
+    def freeze(self, layers):
+        """Train all but `layers` from the next step on; frozen batch norms use their moving statistics."""
+        if self.frozen == (frozen := frozenset(layers)):
+            return
+        self.frozen = frozen
+        for layer in self.model.layers:
+            layer.trainable = self.learning[layer.name] and layer.name not in self.frozen
+        self.variables = self.model.trainable_variables
+        self.train_step = tf.function(self._train_step, reduce_retracing=True)
+        self.eval_step = tf.function(self._eval_step, reduce_retracing=True)
+
+    def compute_loss(self, targets, outputs):
+        """The loss to differentiate: Σ sum / Σ weight over the global batch, plus the layers' own losses."""
+        total, weight = self.head.loss(targets, outputs)
+        loss = tf.math.divide_no_nan(tf.reduce_sum(total), tf.reduce_sum(weight))
+        return tf.add_n([loss, *self.model.losses]), (total, weight)
+
+    def _train_step(self, batch, rate, step):
+        """Update the weights on `batch`; return the sums (metrics, 2), float64, and each variable's gradient norm."""
+        with tf.GradientTape() as tape:
+            outputs = self.model(batch["image"], training=True)
+            targets = self.head.targets(batch)
+            loss, parts = self.compute_loss(targets, outputs)
+        gradients = tape.gradient(loss, [v.value for v in self.variables])
+        gradients = [
+            tf.zeros(v.shape, v.dtype) if g is None else g for g, v in zip(gradients, self.variables, strict=True)
+        ]
+        norms = tf.stack([tf.norm(tf.cast(g, tf.float32)) for g in gradients])
+        norm = tf.norm(norms)
+        if self.clip_norm:
+            scale = tf.minimum(1.0, self.clip_norm / tf.maximum(norm, 1e-12))
+            gradients = [g * tf.cast(scale, g.dtype) for g in gradients]
+        self.optimizer.learning_rate.assign(rate)
+        self.optimizer.apply(gradients, self.variables)
+        if self.average:
+            self.average.update(step)
+        sums = self._stack({"loss": parts, **self.head.metrics(targets, outputs)})
+        return tf.concat([sums, tf.cast([[norm, 1.0]], tf.float64)], axis=0), norms
+
+    def _eval_step(self, batch):
+        outputs = self.model(batch["image"], training=False)
+        targets = self.head.targets(batch)
+        sums = {"loss": self.head.loss(targets, outputs), **self.head.metrics(targets, outputs)}
+        return self._stack(sums)
+
+    def _stack(self, sums):
+        self.names = tuple(sums)
+        pairs = [[tf.reduce_sum(tf.cast(part, tf.float64)) for part in pair] for pair in sums.values()]
+        return tf.convert_to_tensor(pairs)
+
+    def evaluate(self, batches):
+        """{metric: mean} over all `batches`."""
+        total = 0.0
+        for batch in batches:
+            total = total + self.eval_step(batch)
+        return self.means(total)
+
+    def means(self, sums):
+        """{metric: Σ sum / Σ weight} of added-up answers of a step; nothing weighed is 0."""
+        names = (*self.names, "gradient_norm")
+        return {name: float(s / w) if w else 0.0 for name, (s, w) in zip(names, np.asarray(sums), strict=False)}
+
+    def latest_norms(self):
+        """[(path, gradient norm)] of each trained variable in the last step."""
+        return [(v.path, float(n)) for v, n in zip(self.variables, self.norms, strict=False)]

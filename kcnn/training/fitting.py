@@ -1,0 +1,229 @@
+"""Fitting: the loop over steps and epochs, with all of its state in one place so that it can stop and go on."""
+
+import logging
+import math
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+from kcnn.errors import UserError
+from kcnn.training.interrupts import StopRequest
+from kcnn.training.schedules import Plateau, Schedule
+from kcnn.training.weights import load_weights, save_weights
+
+log = logging.getLogger(__name__)
+STATUS_SECONDS = 1.0
+TIME_COLUMNS = ("seconds", "images_per_second", "data_wait")
+
+
+@dataclass
+class Progress:
+    """What a training remembers between steps, apart from tensors; JSON-able, part of every checkpoint."""
+
+    step: int = 0
+    rows: list = field(default_factory=list)
+    best: float | None = None
+    best_epoch: int = 0
+    without_better: int = 0
+    plateau: dict = field(default_factory=lambda: Plateau().state)
+    seconds: float = 0.0
+
+
+class Fitting:
+    """One training of `engine.model` under a recipe's `train` section, in `folder`.
+
+    Args:
+        engine: the `Engine`.
+        folder: the `RunFolder`, which gets status, history, weights and checkpoints.
+        train: the recipe's [train].
+        stream: function (first step) → endless iterable of batches from that step on.
+        steps_per_epoch: steps that make one row of the history.
+        validation: iterable of batches to evaluate after each epoch, or None.
+        monitor: the metric that names the best epoch; larger is better, but for "loss".
+        checkpoints: the `Checkpoints`, or None to keep none.
+        frozen: layer names that rest during `train.freeze_epochs`.
+        identity: JSON-able facts that a checkpoint must share to be resumed.
+        callbacks: Keras callbacks.
+    """
+
+    def __init__(self, engine, folder, train, *, stream, steps_per_epoch, validation, monitor, checkpoints,
+                 frozen=(), identity=None, callbacks=()):  # fmt: skip
+        self.engine, self.folder, self.train = engine, folder, train
+        self.stream, self.steps_per_epoch, self.validation = stream, steps_per_epoch, validation
+        self.monitor = f"val_{monitor}" if validation is not None else "loss"
+        self.checkpoints, self.frozen, self.identity = checkpoints, tuple(frozen), identity or {}
+        self.steps = train.epochs * steps_per_epoch
+        self.schedule = Schedule(train, self.steps, steps_per_epoch)
+        self.plateau = Plateau()
+        self.progress = Progress()
+        self.sums = np.zeros(())
+        engine.model.optimizer, engine.model.stop_training = engine.optimizer, False
+        params = {"epochs": train.epochs, "steps": steps_per_epoch}
+        self.user_callbacks = list(callbacks)
+        self.callbacks = keras.callbacks.CallbackList(self.user_callbacks, model=engine.model, **params)
+        for callback in self.user_callbacks:
+            callback.set_params(params)
+
+    # ---- state -------------------------------------------------------------------------------------------------
+
+    def _variables(self):
+        """Every tensor of the training's state, by a stable name."""
+        groups = {"model": self.engine.model.variables, "optimizer": self.engine.optimizer.variables}
+        if self.engine.average:
+            groups["average"] = self.engine.average.shadows
+        return {f"{group}/{i}": v for group, variables in groups.items() for i, v in enumerate(variables)}
+
+    def save_checkpoint(self):
+        """Write all state as of now, if this training keeps checkpoints."""
+        if not self.checkpoints:
+            return
+        arrays = {name: np.asarray(v) for name, v in self._variables().items()}
+        arrays["sums"] = np.asarray(self.sums, np.float64)
+        self.progress.plateau = self.plateau.state
+        kept = [c.get_state() if hasattr(c, "get_state") else None for c in self.user_callbacks]
+        state = {"progress": vars(self.progress), "identity": self.identity, "callbacks": kept}
+        self.checkpoints.save(self.progress.step, arrays, state)
+
+    def restore(self):
+        """Take up the newest checkpoint; return its step, 0 if there is none. Raises `UserError` if it is another's."""
+        found = self.checkpoints.load() if self.checkpoints else None
+        if not found:
+            return 0
+        step, arrays, state = found
+        if state["identity"] != self.identity:
+            changed = [k for k in self.identity if self.identity[k] != state["identity"].get(k)]
+            raise UserError(
+                f"the checkpoint was made with another {', '.join(changed)}; resume continues only the same run"
+            )
+        for name, variable in self._variables().items():
+            variable.assign(arrays[name])
+        self.sums = arrays["sums"]
+        self.progress = Progress(**state["progress"])
+        self.plateau.state = self.progress.plateau
+        for callback, kept in zip(self.user_callbacks, state["callbacks"], strict=False):
+            if kept is not None:
+                callback.set_state(kept)
+        return step
+
+    # ---- the loop ----------------------------------------------------------------------------------------------
+
+    def run(self):
+        """Train to the end, or until asked to stop; return "finished" or "stopped"."""
+        self.started = self.tick = time.monotonic()
+        self.callbacks.on_train_begin()
+        with StopRequest(self.folder.stop_file) as stop:
+            outcome = self._run_epochs(stop)
+        self.callbacks.on_train_end()
+        return outcome
+
+    def _run_epochs(self, stop):
+        iterator = iter(self.stream(self.progress.step))
+        while self.progress.step < self.steps:
+            epoch = self.progress.step // self.steps_per_epoch
+            self.engine.freeze(self.frozen if epoch < self.train.freeze_epochs else ())
+            self.callbacks.on_epoch_begin(epoch)
+            if not self._run_epoch(epoch, iterator, stop):
+                self.save_checkpoint()
+                self._report_status("stopped", reason=stop.reason)
+                return "stopped"
+            self.save_checkpoint()
+            if self._enough():
+                break
+        return "finished"
+
+    def _run_epoch(self, epoch, iterator, stop):
+        """Steps until the epoch's end, then its row; False if asked to stop before."""
+        p, first = self.progress, epoch * self.steps_per_epoch
+        began, waited, start = time.monotonic(), 0.0, p.step
+        last_checkpoint = last_status = began
+        while p.step < first + self.steps_per_epoch:
+            if stop.asked():
+                p.seconds += time.monotonic() - began
+                return False
+            before = time.monotonic()
+            batch = next(iterator)
+            waited += time.monotonic() - before
+            self._step(batch, first)
+            now = time.monotonic()
+            if now - last_status > STATUS_SECONDS:
+                last_status = now
+                self._report_status("training", images_per_second=self._speed(p.step - start, now - began))
+            if now - last_checkpoint > 60 * self.train.checkpoint_minutes:
+                last_checkpoint = now
+                self.save_checkpoint()
+        seconds = time.monotonic() - began
+        p.seconds += seconds
+        self._end_epoch(epoch, seconds, self._speed(p.step - start, seconds), waited / seconds)
+        return True
+
+    def _step(self, batch, first):
+        p = self.progress
+        self.callbacks.on_train_batch_begin(p.step - first)
+        rate = np.float32(self.schedule(p.step) * self.plateau.state["scale"])
+        sums, self.engine.norms = self.engine.train_step(batch, rate, np.float32(p.step))
+        self.sums = self.sums + np.asarray(sums)
+        p.step += 1
+        self.callbacks.on_train_batch_end(
+            p.step - first - 1, self.engine.means(self.sums) if self.user_callbacks else None
+        )
+
+    def _end_epoch(self, epoch, seconds, speed, waited):
+        logs = self.engine.means(self.sums)
+        if not math.isfinite(logs["loss"]):
+            self._report_status("failed", reason="the loss is not a number")
+            raise UserError(
+                f"the loss became {logs['loss']} in epoch {epoch + 1}: lower train.learning_rate or set train.clip_norm"
+            )
+        self.sums = np.zeros(())
+        if self.validation is not None:
+            with self._averaged():
+                logs |= {f"val_{k}": v for k, v in self.engine.evaluate(self.validation).items()}
+        rate = self.schedule(self.progress.step - 1) * self.plateau.state["scale"]
+        row = {"epoch": epoch + 1, "step": self.progress.step, "learning_rate": rate, **logs}
+        row |= {"seconds": seconds, "images_per_second": speed, "data_wait": waited}
+        self.progress.rows.append(row)
+        self._judge(row)
+        self.folder.write_history(self.progress.rows)
+        self.callbacks.on_epoch_end(epoch, row)
+        self._report_status("training", images_per_second=speed)
+
+    def _judge(self, row):
+        """Keep the epoch's weights as the last, and as the best if they are."""
+        p, score = self.progress, row[self.monitor]
+        score = -score if self.monitor.endswith("loss") else score
+        better = p.best is None or score > p.best
+        p.without_better = 0 if better else p.without_better + 1
+        if self.train.schedule == "plateau":
+            self.plateau.update(better)
+        with self._averaged():
+            if better:
+                p.best, p.best_epoch = score, row["epoch"]
+                save_weights(self.engine.model, self.folder.best)
+            if p.step >= self.steps or self._enough():
+                save_weights(self.engine.model, self.folder.last)
+
+    def _enough(self):
+        patience = self.train.early_stopping
+        return self.engine.model.stop_training or (patience is not None and self.progress.without_better >= patience)
+
+    def _averaged(self):
+        return self.engine.average.in_place() if self.engine.average else nullcontext()
+
+    def _speed(self, steps, seconds):
+        return steps * self.train.batch_size / max(seconds, 1e-9)
+
+    def _report_status(self, state, **fields):
+        p = self.progress
+        spent = time.monotonic() - self.started
+        done = max(p.step, 1)
+        eta = (p.seconds + spent) / done * (self.steps - p.step) if state == "training" else 0.0
+        epoch = p.rows[-1]["epoch"] if p.rows else 0
+        self.folder.set_status(state=state, epoch=epoch, epochs=self.train.epochs, step=p.step, steps=self.steps,
+                               eta_seconds=round(eta), best=p.best, best_epoch=p.best_epoch, **fields)  # fmt: skip
+
+    def use_best(self):
+        """Put the best epoch's weights into the model."""
+        load_weights(self.engine.model, self.folder.best)

@@ -1,0 +1,155 @@
+"""The run folder: what a training leaves on disk, and the only way to read it back.
+
+Shell, dashboard and notebooks all read the same files, so each is replaced atomically and none is pickled.
+"""
+
+import csv
+import io
+import json
+import os
+import time
+from pathlib import Path
+
+from kcnn.errors import UserError
+from kcnn.recipe import read as read_recipe
+
+STATES = ("preparing", "training", "evaluating", "stopped", "finished", "failed")
+
+
+def write_atomically(path, data):
+    """Replace the file `path` by `data` (bytes or text) so that a reader or a power cut sees all or nothing."""
+    path = Path(path)
+    data = data.encode() if isinstance(data, str) else data
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class RunFolder:
+    """Paths and small files of one run at `path`."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.name = self.path.name
+        self.recipe_file = self.path / "recipe.toml"
+        self.facts_file = self.path / "facts.json"
+        self.history_file = self.path / "history.csv"
+        self.checkpoints = self.path / "checkpoints"
+        self.best = self.path / "best.safetensors"
+        self.last = self.path / "last.safetensors"
+        self.report = self.path / "report"
+        self.exports = self.path / "exports"
+        self.stop_file = self.path / "stop"
+
+    @classmethod
+    def create(cls, runs, name=None, stem="run"):
+        """A new folder under `runs`, called `name`, or `stem`-1, -2, … if no name is given.
+
+        Raises `UserError` if the name is taken or unfit for a folder, or if the folder cannot be written.
+        """
+        runs = Path(runs)
+        if name and (Path(name).name != name or name.startswith(".")):
+            raise UserError(f"run name {name!r} must be a plain folder name, without slashes or a leading dot")
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            if name:
+                (runs / name).mkdir()
+            else:
+                name = _first_free(runs, stem)
+            folder = cls(runs / name)
+            folder.checkpoints.mkdir()
+            return folder
+        except FileExistsError:
+            raise UserError(f"run {name!r} exists already in {runs}; choose another --name, or resume it") from None
+        except OSError as error:
+            raise UserError(
+                f"cannot write the run folder {runs}: {error.strerror}; set runtime.runs to another"
+            ) from None
+
+    @classmethod
+    def open(cls, path):
+        """The existing run at `path`; raises `UserError` where there is none."""
+        folder = cls(path)
+        if not folder.recipe_file.is_file():
+            raise UserError(f"no run at {path}: it has no recipe.toml; runs are kept below the folder runs/")
+        return folder
+
+    def recipe(self):
+        """The resolved `Recipe` of the run."""
+        return read_recipe(self.recipe_file)
+
+    def status(self):
+        """The last status: state, epoch, epochs, step, steps, eta, pid, …; {} if none was written yet."""
+        return read_json(self.path / "status.json")
+
+    def set_status(self, **fields):
+        """Merge `fields` into status.json."""
+        status = {**self.status(), **fields, "pid": os.getpid(), "time": time.time()}
+        self.write_json("status.json", status)
+
+    def environment(self):
+        """What the run ran on: versions, threads, device, CPU seconds."""
+        return read_json(self.path / "environment.json")
+
+    def write_json(self, name, content):
+        """Write `content` as the JSON file `name` of the run."""
+        write_atomically(self.path / name, json.dumps(content, indent=1) + "\n")
+
+    def log(self, event, **fields):
+        """Append one line to events.jsonl."""
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **fields}) + "\n"
+        with open(self.path / "events.jsonl", "a", encoding="utf-8") as file:
+            file.write(line)
+
+    def events(self, event=None):
+        """The events logged so far (those called `event`), oldest first."""
+        file = self.path / "events.jsonl"
+        lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+        return [e for e in map(json.loads, lines) if event in (None, e["event"])]
+
+    def write_history(self, rows):
+        """Replace history.csv by `rows`, one dict an epoch."""
+        text = io.StringIO()
+        if rows:
+            writer = csv.DictWriter(text, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        write_atomically(self.history_file, text.getvalue())
+
+    def history(self):
+        """history.csv as a list of dicts of floats, one an epoch."""
+        if not self.history_file.is_file():
+            return []
+        with open(self.history_file, newline="", encoding="utf-8") as file:
+            return [{k: float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
+
+
+def read_json(path):
+    """The content of a JSON file, {} if it does not exist."""
+    path = Path(path)
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def _first_free(runs, stem):
+    number = 1
+    while True:
+        try:
+            (runs / f"{stem}-{number}").mkdir()
+            return f"{stem}-{number}"
+        except FileExistsError:
+            number += 1

@@ -1,0 +1,59 @@
+"""Seed, determinism, precision and threads: what must be set before the first tensor, and what a run ran on."""
+
+import logging
+import os
+import platform
+import resource
+from importlib.metadata import version
+
+import keras
+import tensorflow as tf
+
+log = logging.getLogger(__name__)
+PACKAGES = ("kcnn", "tensorflow", "keras", "numpy")
+
+
+def prepare(runtime):
+    """Apply a recipe's [runtime] to this process.
+
+    Determinism means float32. Threads can only be set before TensorFlow's first operation; later it is said and left.
+    """
+    keras.utils.set_random_seed(runtime.seed)
+    if runtime.threads:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(runtime.threads)
+            tf.config.threading.set_inter_op_parallelism_threads(runtime.threads)
+        except RuntimeError:
+            log.warning("runtime.threads = %d comes too late: TensorFlow is running already", runtime.threads)
+    if runtime.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    precise = runtime.deterministic or runtime.precision == "float32"
+    keras.config.set_dtype_policy("float32" if precise else f"mixed_{runtime.precision}")
+
+
+def environment():
+    """Versions, device and threads, as environment.json keeps them; a resume that differs says so."""
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "devices": [d.device_type for d in tf.config.get_visible_devices()],
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "machine": platform.machine(),
+    }
+
+
+def environment_differences(before):
+    """["tensorflow 2.21.0 → 2.22.0", …]: how this process differs from the environment `before`."""
+
+    def flat(e):
+        return {**{k: v for k, v in e.items() if k not in ("packages", "cpu_seconds")}, **e.get("packages", {})}
+
+    now, old = flat(environment()), flat(before)
+    return [f"{k} {old.get(k)} → {v}" for k, v in now.items() if old.get(k) != v]
+
+
+def cpu_seconds():
+    """CPU time of this process and its children so far, user and system, in seconds."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(r.ru_utime + r.ru_stime for r in spent)

@@ -1,0 +1,63 @@
+"""A model's weights as safetensors, each under the path of its layer: nothing is unpickled, nothing depends on order."""
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from kcnn.errors import UserError
+from kcnn.training.run_folder import write_atomically
+
+
+def weight_variables(model):
+    """{path: variable} of what makes the model's answers: kernels, biases, norms and their statistics.
+
+    Seed states of dropout are no part of it; they belong to checkpoints.
+    """
+    return {v.path: v for v in model.weights if "seed_generator" not in v.path}
+
+
+def save_weights(model, path, values=None):
+    """Write the weights (or `values`, {path: array} of some of them) to the safetensors file `path`, atomically."""
+    values = values or {}
+    arrays = {key: values.get(key, np.asarray(v)) for key, v in weight_variables(model).items()}
+    write_atomically(path, save(arrays))
+
+
+def read_tensors(path):
+    """{name: array} of a safetensors file; raises `UserError` if it is damaged or of another format."""
+    try:
+        with open(path, "rb") as file:
+            return load(file.read())
+    except FileNotFoundError:
+        raise UserError(f"no weights at {path}") from None
+    except SafetensorError as error:
+        raise UserError(f"{path} is no intact safetensors file: {error}") from None
+
+
+def load_weights(model, path):
+    """Set all weights from a file that `save_weights` wrote; a missing or unfit tensor raises `UserError`."""
+    tensors = read_tensors(path)
+    for key, variable in weight_variables(model).items():
+        if key not in tensors:
+            raise UserError(f"{path} has no tensor {key}: it was written by another model")
+        if tuple(tensors[key].shape) != tuple(variable.shape):
+            shapes = f"{tuple(tensors[key].shape)}, not {tuple(variable.shape)}"
+            raise UserError(f"tensor {key} of {path} has shape {shapes}: it was written by another model")
+        variable.assign(tensors[key])
+
+
+def transfer_weights(model, path):
+    """Set the weights whose path and shape `path` shares with `model`; return (loaded, left) lists of paths.
+
+    The classifier of another set of classes so keeps its fresh values. Raises `UserError` if nothing fits.
+    """
+    tensors = read_tensors(path)
+    loaded, left = [], []
+    for key, variable in weight_variables(model).items():
+        fits = key in tensors and tuple(tensors[key].shape) == tuple(variable.shape)
+        (loaded if fits else left).append(key)
+        if fits:
+            variable.assign(tensors[key])
+    if not loaded:
+        raise UserError(f"no tensor of {path} fits this model; choose the architecture that it was trained with")
+    return loaded, left
