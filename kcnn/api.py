@@ -16,7 +16,7 @@ def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks
 
     Args:
         recipe: a path, the name of one of kcnn's own recipes, a nested dict, or a `Recipe`.
-        source: data in memory, in place of the recipe's address: (x, y) arrays, {"train": (x, y), …}, a tf.data.Dataset.
+        source: data in memory instead of the recipe's address: (x, y), {"train": (x, y), …} or a tf.data.Dataset.
         name: of the run folder; numbered if None.
         callbacks: Keras callbacks to run along.
         settings: changes to the recipe, such as `epochs=5` or `{"train.epochs": 5}`; a bare key must be unique.

@@ -13,10 +13,10 @@ import typer
 
 from kcnn.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Train, measure, explain and ship convolutional networks.")  # fmt: skip
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="change any field of the recipe; `kcnn list options` names them")
-]  # fmt: skip
+TITLE = "Train, measure, explain and ship convolutional networks."
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help=TITLE)
+CHANGE = "change any field of the recipe; `kcnn list options` names them"
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help=CHANGE)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such as runs/digits-1")]
 
 

@@ -34,7 +34,7 @@ def build_model(
     head: a name of `HEADS`, made by `head_of` from the arguments below, or a head record, which is taken as it is.
     input_shape: (H, W, C), (T, C) or (D, H, W, C), without the batch; None: that of the paper.
     num_classes: None: that of the paper.
-    stem: "standard", "small" (3x3, stride 1, no pooling), or "auto": small for pictures under 64 px, else the row's own.
+    stem: "standard", "small" (3x3, stride 1, no pooling), or "auto": small under 64 px, else the row's own.
     mean, std: the input is scaled to (x - mean) / std; one number, or one a channel.
     overrides, style: fields of the architecture's row and of its style to replace.
 

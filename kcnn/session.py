@@ -40,11 +40,11 @@ def start(recipe, source=None, name=None):
     runtime.prepare(recipe.runtime)
     dataset = open_data(recipe, source)
     facts = data.facts_of(dataset, recipe)
-    model, head = build(recipe, facts, dataset)
+    model, head = build(recipe, facts)
     loaded = load_earlier(recipe, model)
     stem = f"{recipe.model.architecture}-{dataset.name}"
     folder = training.RunFolder.create(recipe.runtime.runs, name, stem)
-    training.write_atomically(folder.recipe_file, recipe.to_toml())
+    folder.write_recipe(recipe)
     facts.write(folder.facts_file)
     folder.write_json("environment.json", runtime.environment())
     folder.set_status(state="preparing", epoch=0, epochs=recipe.train.epochs)
@@ -61,17 +61,37 @@ def reopen(folder, source=None):
     dataset = open_data(recipe, source)
     if dataset.fingerprint != facts.fingerprint:
         raise UserError(f"the data of run {folder.name} has changed since it began; start a new run instead")
-    model, head = build(recipe, facts, dataset)
+    model, head = build(recipe, facts)
     return Session(folder, recipe, dataset, facts, model, head)
 
 
-def build(recipe, facts, dataset=None):
-    """(model, head) of a recipe and its facts; the training split is only needed to balance class weights."""
-    options = models.options_of(recipe, facts)
-    if recipe.train.class_weights == "balanced":
-        options["class_weights"] = data.balanced_weights(facts.class_counts)
-    model = models.build_model(recipe.model.architecture, recipe.model.head, **options)
-    return model, models.head_of(recipe.model.head, **options)
+def build(recipe, facts):
+    """(model, head) of a recipe and the facts of its data."""
+    section = recipe.model
+    options = {"num_classes": len(facts.class_names), "multi_label": facts.multi_label}
+    options |= {"top": section.top, "dropout": section.dropout, "label_smoothing": recipe.train.label_smoothing}
+    options |= {"focal_gamma": recipe.train.focal_gamma, "class_weights": balanced(recipe, facts)}
+    head = models.head_of(section.head, **options)
+    model = models.build_model(
+        section.architecture, head, input_shape=tuple(facts.input_shape), stem=section.stem, mean=facts.mean,
+        std=facts.std, overrides=section.overrides, style=section.style,
+    )  # fmt: skip
+    return model, head
+
+
+def balanced(recipe, facts):
+    """One weight a class, mean 1 over the training pictures, if the recipe balances classes; else None."""
+    if recipe.train.class_weights == "none":
+        return None
+    counts = np.maximum(np.array(facts.class_counts, np.float64), 1)
+    return tuple(counts.sum() / len(counts) / counts)
+
+
+def backbone_layers(model):
+    """Names of the layers up to the deepest level: what rests while only the head learns."""
+    names = [layer.name for layer in model.layers]
+    deepest = max(names.index(name) for name in models.levels(model).values())
+    return names[: deepest + 1]
 
 
 def load_earlier(recipe, model):
@@ -124,7 +144,7 @@ def make_fitting(session, callbacks=(), console=None):
         steps_per_epoch=max(1, round(len(train_split) / section.batch_size)),
         validation=batches(session, "val") if "val" in session.dataset.splits else None,
         monitor=session.head.main_metric, checkpoints=training.Checkpoints(session.folder.checkpoints),
-        frozen=models.backbone_layers(model), callbacks=[*callbacks, *watchers],
+        frozen=backbone_layers(model), callbacks=[*callbacks, *watchers],
         identity={"recipe": json.loads(recipe.model_dump_json()), "data": session.facts.fingerprint},
     )  # fmt: skip
 

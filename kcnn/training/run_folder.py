@@ -93,6 +93,10 @@ class RunFolder:
         """The resolved `Recipe` of the run."""
         return read_recipe(self.recipe_file)
 
+    def write_recipe(self, recipe):
+        """Keep the resolved `Recipe`."""
+        write_atomically(self.recipe_file, recipe.to_toml())
+
     def status(self):
         """The last status: state, epoch, epochs, step, steps, eta, pid, …; {} if none was written yet."""
         return read_json(self.path / "status.json")

@@ -60,7 +60,7 @@ def plateau(x):
 
 
 class Plateau:
-    """The one part of a schedule that remembers: a factor that halves after `patience` epochs without a better score."""
+    """The part of a schedule that remembers: a factor that halves after `patience` epochs without a better score."""
 
     def __init__(self, patience=3, factor=0.5):
         self.patience, self.factor = patience, factor

@@ -1,4 +1,4 @@
-"""A model's weights as safetensors, each under the path of its layer: nothing is unpickled, nothing depends on order."""
+"""A model's weights as safetensors, each under its layer's path: nothing is unpickled, nothing depends on order."""
 
 import numpy as np
 from safetensors import SafetensorError
