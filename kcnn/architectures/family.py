@@ -1,0 +1,118 @@
+"""How a family of networks is registered: its table of rows, its builder and, where it has one, its own classifier."""
+
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, replace
+
+from kcnn.errors import UserError, unknown_name
+from kcnn.layers import Style
+from kcnn.registry import Registry
+
+ARCHITECTURES = Registry("architecture")
+
+STEMS = ("standard", "small")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What every row of every family states; a family's own row adds the fields of its paper.
+
+    params: the published number of trainable parameters at `image` and `classes` with the family's own top, or None.
+    image, classes: what that number was counted at.
+    stem: "standard" as published, or "small" (3x3, stride 1, no pooling) for pictures under 64 px.
+    style: what all blocks share.
+    """
+
+    params: int | None = None
+    image: tuple[int, ...] = (224, 224, 3)
+    classes: int = 1000
+    stem: str = "standard"
+    style: Style = Style()
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A registered architecture.
+
+    build: (x, row) -> levels, a dict from "c0" (stride 1) up of the tensors (B, ceil(n / 2^N)..., C).
+    own_top: (levels, row) -> features (B, F), what stands before the last layer in the paper; None where that is
+        global average pooling.
+    """
+
+    name: str
+    family: str
+    row: Row
+    build: Callable
+    own_top: Callable | None = None
+
+
+def family(rows, *, top=None):
+    """Decorator: register the builder under every name of `rows`, a dict name -> Row whose first row is the toy."""
+
+    def register(build):
+        for name, row in rows.items():
+            ARCHITECTURES.add(name, Variant(name, build.__name__, row, build, top))
+        return build
+
+    return register
+
+
+def customized(variant, *, stem=None, overrides=None, style=None):
+    """`variant` with another stem, with fields of its row replaced by `overrides` and of its style by `style`.
+
+    Lists become tuples, as TOML has none. Unknown fields and values of another kind raise `UserError`.
+    """
+    row = variant.row
+    if stem is not None:
+        if stem not in STEMS:
+            raise unknown_name("stem", stem, STEMS)
+        row = replace(row, stem=stem)
+    fixed = {field.name for field in fields(Row)}
+    row = _replaced(row, overrides or {}, "model.overrides", f"field of {variant.name}", fixed)
+    row = replace(row, style=_replaced(row.style, style or {}, "model.style", "field of a style", set()))
+    return replace(variant, row=row)
+
+
+def check_size(x, smallest, name):
+    """Refuse an image `x` (B, n..., C) with a side under `smallest` pixels."""
+    sides = x.shape[1:-1]
+    if any(side is not None and side < smallest for side in sides):
+        size, least = "×".join(map(str, sides)), "×".join([str(smallest)] * len(sides))
+        raise UserError(
+            f"image {size} is too small for {name}: each side must be at least {smallest}; "
+            f"set image_size to {smallest} (resize to {least}), keep stem='small', or choose a shallower architecture"
+        )
+
+
+def stride_of(level):
+    """The stride of a level: 8 for "c3"."""
+    return 1 << int(level[1:])
+
+
+def _replaced(record, changes, where, kind, fixed):
+    known = {field.name: field for field in fields(record) if field.name not in fixed}
+    values = {}
+    for key, value in changes.items():
+        if key not in known:
+            raise unknown_name(f"{kind}", key, known)
+        values[key] = _checked(f"{where}.{key}", value, getattr(record, key), known[key])
+    return replace(record, **values)
+
+
+def _checked(where, value, present, field):
+    """`value` with lists as tuples, of the same kind as the `present` one and, where it has none, as the default."""
+    value = _tuples(value)
+    model = present if present is not None or field.default is MISSING else field.default
+    kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), tuple: (tuple,)}.get(type(model), (object,))
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
+        raise UserError(f"{where} is {value!r}: it must be of the kind of {model!r}")
+    return float(value) if isinstance(model, float) else value
+
+
+def _tuples(value):
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def natural(name):
+    """A sorting key that puts resnet18 before resnet101."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -1,0 +1,70 @@
+"""He et al. 2016, Identity mappings in deep residual networks: norm and activation before each convolution.
+
+As in keras.applications: each stage but the last halves the size in its last block, and stem, shortcuts and the last
+convolution of each block have biases.
+"""
+
+from dataclasses import dataclass, field
+
+from kcnn.architectures.family import Row, family
+from kcnn.layers import Style, add, conv_norm_act, convolution, drop_path_rates, max_pool, norm_act
+
+
+@dataclass(frozen=True)
+class ResNetV2(Row):
+    """depths: bottleneck blocks in each stage; width: channels of the first stage before the expansion by four."""
+
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    style: Style = field(default=Style(padding="symmetric", epsilon=1.001e-5), kw_only=True)
+
+
+VARIANTS = {
+    "resnet_v2_toy": ResNetV2((2, 2, 2, 1), width=4),
+    "resnet50v2": ResNetV2((3, 4, 6, 3), params=25_568_360),
+    "resnet101v2": ResNetV2((3, 4, 23, 3), params=44_577_896),
+    "resnet152v2": ResNetV2((3, 8, 36, 3), params=60_236_904),
+}
+
+
+@family(VARIANTS)
+def resnet_v2(x, row):
+    """A clean path for the identity from the stem to the last norm.
+
+    A stage halves the size in its last block, so its level is what that block computes from: the activated full-width
+    map before the stride. Stage names keep the paper's numbers; the small stem gives levels two steps lower.
+    """
+    x, levels, step = _stem(x, row)
+    rates = drop_path_rates(row.depths, row.style.drop_path)
+    last = len(row.depths) - 1
+    for stage, drops in enumerate(rates):
+        for i, rate in enumerate(drops):
+            name = f"c{stage + 2}_{i + 1}"
+            reduces = stage < last and i == len(drops) - 1
+            x, before = _block(x, row.width << stage, 2 if reduces else 1, row, rate, first=not i, name=name)
+        levels[f"c{stage + step}"] = before
+    levels[f"c{last + step}"] = norm_act(x, row.style, "final")
+    return levels
+
+
+def _stem(x, row):
+    small = row.stem == "small"
+    kernel, strides = (3, 1) if small else (7, 2)
+    x = convolution(x, row.width, kernel, strides=strides, bias=True, style=row.style, name="stem")
+    if small:
+        return x, {}, 0
+    return max_pool(x, 3, strides=2, padding=row.style.padding, name="stem_pool"), {"c1": x}, 2
+
+
+def _block(x, width, strides, row, rate, *, first, name):
+    """(block's output, its activated input): (B, n..., C) -> (B, ceil(n / strides)..., 4 x width)."""
+    style = row.style
+    before = norm_act(x, style, f"{name}_before")
+    if first:
+        shortcut = convolution(before, 4 * width, 1, strides=strides, bias=True, style=style, name=f"{name}_shortcut")
+    else:
+        shortcut = max_pool(x, 1, strides=strides, name=f"{name}_subsample") if strides > 1 else x
+    x = conv_norm_act(before, width, 1, style=style, name=f"{name}_reduce")
+    x = conv_norm_act(x, width, 3, strides=strides, style=style, name=f"{name}_spatial")
+    x = convolution(x, 4 * width, 1, bias=True, style=style, name=f"{name}_expand")
+    return add(shortcut, x, rate=rate, name=name), before

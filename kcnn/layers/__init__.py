@@ -1,0 +1,59 @@
+"""Parts: Style, blocks, normalisation, convolution, stochastic depth, scaling."""
+
+from kcnn.layers.blocks import (
+    PadChannels,
+    activation,
+    add,
+    conv_norm,
+    conv_norm_act,
+    dense_act,
+    depthwise_norm_act,
+    drop_path_rates,
+    dropout,
+    norm_act,
+)
+from kcnn.layers.convolution import (
+    average_pool,
+    convolution,
+    crop,
+    depthwise,
+    global_average_pool,
+    max_pool,
+    rank_of,
+    zero_pad,
+)
+from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalization
+from kcnn.layers.scaling import Standardize
+from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
+from kcnn.layers.style import ACTIVATIONS, NORMS, PADDINGS, Style
+
+__all__ = [
+    "ACTIVATIONS",
+    "NORMS",
+    "PADDINGS",
+    "Dropout",
+    "FusedBatchNormalization",
+    "PadChannels",
+    "StochasticDepth",
+    "Standardize",
+    "Style",
+    "activation",
+    "add",
+    "average_pool",
+    "conv_norm",
+    "conv_norm_act",
+    "convolution",
+    "crop",
+    "dense_act",
+    "depthwise",
+    "depthwise_norm_act",
+    "drop_path_rates",
+    "dropout",
+    "global_average_pool",
+    "make_normalization",
+    "max_pool",
+    "norm_act",
+    "normalization",
+    "rank_of",
+    "zero_pad",
+]

@@ -1,0 +1,84 @@
+"""The few blocks that every family is made of: tensors in, tensor out, every layer named after its block."""
+
+import keras
+
+from kcnn.layers.convolution import convolution, depthwise, rank_of
+from kcnn.layers.normalization import normalization
+from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
+
+
+def activation(x, style, name, kind=None):
+    """`x` through the activation of `style` (or `kind`); "linear" gives `x` itself."""
+    kind = kind or style.activation
+    if kind == "linear":
+        return x
+    if kind == "prelu":
+        return keras.layers.PReLU(shared_axes=list(range(1, rank_of(x) + 1)), name=name)(x)
+    return keras.layers.Activation(kind, name=name)(x)
+
+
+def norm_act(x, style, name, kind=None):
+    """Norm, then activation: layers `name`_norm and `name`_act."""
+    return activation(normalization(x, style, f"{name}_norm"), style, f"{name}_act", kind)
+
+
+def conv_norm(x, filters, kernel=1, *, strides=1, groups=1, style, name):
+    """Convolution and norm, no activation: layers `name` and `name`_norm. (B, n..., C) -> (B, ceil(n / s)..., F)."""
+    x = convolution(x, filters, kernel, strides=strides, groups=groups, style=style, name=name)
+    return normalization(x, style, f"{name}_norm")
+
+
+def conv_norm_act(x, filters, kernel=1, *, strides=1, groups=1, style, name):
+    """Convolution, norm, activation: layers `name`, `name`_norm and `name`_act."""
+    x = conv_norm(x, filters, kernel, strides=strides, groups=groups, style=style, name=name)
+    return activation(x, style, f"{name}_act")
+
+
+def depthwise_norm_act(x, kernel, *, strides=1, style, name):
+    """Depthwise convolution, norm, activation: layers `name`, `name`_norm and `name`_act."""
+    x = depthwise(x, kernel, strides=strides, style=style, name=name)
+    return norm_act(x, style, name)
+
+
+def add(shortcut, x, *, rate=0.0, name):
+    """shortcut + x, the branch `x` dropped for a share `rate` of the samples: layers `name`_drop and `name`_add."""
+    if rate:
+        x = StochasticDepth(rate, name=f"{name}_drop")(x)
+    return keras.layers.Add(name=f"{name}_add")([shortcut, x])
+
+
+def dropout(x, rate, name):
+    """`x` with a share `rate` of its values dropped while training; no layer at all for rate 0."""
+    return Dropout(rate, name=name)(x) if rate else x
+
+
+def dense_act(x, units, style, name):
+    """A fully connected layer with bias and the activation of `style`: layers `name` and `name`_act."""
+    x = keras.layers.Dense(units, kernel_initializer=style.initializer(mode="fan_in"), name=name)(x)
+    return activation(x, style, f"{name}_act")
+
+
+@keras.saving.register_keras_serializable(package="kcnn")
+class PadChannels(keras.layers.Layer):
+    """Zeros as further channels, (B, ..., C) -> (B, ..., filters): a shortcut to a wider stage without parameters."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+
+    def call(self, inputs):
+        widths = [(0, 0)] * (len(inputs.shape) - 1) + [(0, self.filters - inputs.shape[-1])]
+        return keras.ops.pad(inputs, widths)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters}
+
+
+def drop_path_rates(depths, rate):
+    """The rate of stochastic depth of every block: from 0 at the first to `rate` at the last, one list a stage."""
+    last = max(sum(depths) - 1, 1)
+    starts = [sum(depths[:stage]) for stage in range(len(depths))]
+    return [[rate * (start + i) / last for i in range(depth)] for start, depth in zip(starts, depths, strict=True)]

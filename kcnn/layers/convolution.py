@@ -1,0 +1,111 @@
+"""Convolution and pooling by the rank of the tensor: (B, T, C), (B, H, W, C) or (B, D, H, W, C)."""
+
+import keras
+
+from kcnn.errors import UserError
+
+if keras.backend.backend() == "tensorflow":
+    from kcnn.layers import tensorflow_kernels as kernels
+
+    GROUPED = {1: kernels.GroupedConvolution1D, 2: kernels.GroupedConvolution2D, 3: kernels.GroupedConvolution3D}
+else:
+    GROUPED = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
+
+PLAIN = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
+DEPTHWISE = {1: keras.layers.DepthwiseConv1D, 2: keras.layers.DepthwiseConv2D}
+
+
+def rank_of(x):
+    """The number of spatial axes of `x` (B, spatial..., C): 1, 2 or 3."""
+    rank = len(x.shape) - 2
+    if rank not in PLAIN:
+        raise UserError(f"an image of shape {tuple(x.shape[1:])} has {rank} spatial axes: networks take 1, 2 or 3")
+    return rank
+
+
+def convolution(x, filters, kernel, *, strides=1, dilation=1, groups=1, padding=None, bias=None, style, name):
+    """`x` (B, n..., C) convolved to (B, ceil(n / strides)..., filters), whatever the padding of `style`.
+
+    kernel, strides and dilation are one number for all axes; padding and bias, where given, replace the style's, and
+    padding may then be "valid" too.
+    """
+    x, padding = _padded(x, kernel, strides, dilation, padding or style.padding, name)
+    layer = (PLAIN if groups == 1 else GROUPED)[rank_of(x)]
+    return layer(
+        filters,
+        kernel,
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation,
+        groups=groups,
+        use_bias=style.bias if bias is None else bias,
+        kernel_initializer=style.initializer(groups),
+        name=name,
+    )(x)
+
+
+def depthwise(x, kernel, *, strides=1, dilation=1, bias=None, style, name):
+    """Each channel of `x` (B, n..., C) convolved by itself: (B, ceil(n / strides)..., C)."""
+    rank, channels = rank_of(x), x.shape[-1]
+    if rank == 3:
+        return convolution(
+            x, channels, kernel, strides=strides, dilation=dilation, groups=channels, bias=bias, style=style, name=name
+        )
+    x, padding = _padded(x, kernel, strides, dilation, style.padding, name)
+    return DEPTHWISE[rank](
+        kernel,
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation,
+        use_bias=style.bias if bias is None else bias,
+        depthwise_initializer=style.initializer(),
+        name=name,
+    )(x)
+
+
+def max_pool(x, size, *, strides, padding="same", name):
+    """Largest value of each window; "symmetric" pads zeros, as the references with `ZeroPadding2D` do."""
+    x, padding = _padded(x, size, strides, 1, padding, name)
+    layer = {1: keras.layers.MaxPooling1D, 2: keras.layers.MaxPooling2D, 3: keras.layers.MaxPooling3D}[rank_of(x)]
+    return layer(size, strides=strides, padding=padding, name=name)(x)
+
+
+def average_pool(x, size, *, strides, padding="same", name):
+    """Mean of each window, over the pixels inside the picture where padding is "same"."""
+    x, padding = _padded(x, size, strides, 1, padding, name)
+    kinds = {1: keras.layers.AveragePooling1D, 2: keras.layers.AveragePooling2D, 3: keras.layers.AveragePooling3D}
+    return kinds[rank_of(x)](size, strides=strides, padding=padding, name=name)(x)
+
+
+def global_average_pool(x, name="pool"):
+    """(B, n..., C) -> (B, C), the mean over space."""
+    kinds = {
+        1: keras.layers.GlobalAveragePooling1D,
+        2: keras.layers.GlobalAveragePooling2D,
+        3: keras.layers.GlobalAveragePooling3D,
+    }
+    return kinds[rank_of(x)](name=name)(x)
+
+
+def zero_pad(x, before, after, name):
+    """`x` with `before` and `after` zeros at the two ends of every spatial axis."""
+    rank = rank_of(x)
+    layer = {1: keras.layers.ZeroPadding1D, 2: keras.layers.ZeroPadding2D, 3: keras.layers.ZeroPadding3D}[rank]
+    return layer((before, after) if rank == 1 else ((before, after),) * rank, name=name)(x)
+
+
+def crop(x, before, after, name):
+    """`x` without the first `before` and the last `after` places of every spatial axis."""
+    rank = rank_of(x)
+    layer = {1: keras.layers.Cropping1D, 2: keras.layers.Cropping2D, 3: keras.layers.Cropping3D}[rank]
+    return layer((before, after) if rank == 1 else ((before, after),) * rank, name=name)(x)
+
+
+def _padded(x, kernel, strides, dilation, padding, name):
+    """`x` and the padding Keras is to use. Odd kernels at stride 1 need no explicit zeros: the two kinds agree."""
+    if padding != "symmetric":
+        return x, padding
+    if strides == 1 and kernel % 2:
+        return x, "same"
+    margin = dilation * (kernel // 2) if kernel % 2 else 0
+    return (zero_pad(x, margin, margin, f"{name}_pad") if margin else x), ("valid" if kernel % 2 else "same")

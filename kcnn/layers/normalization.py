@@ -1,0 +1,33 @@
+"""The normalisation layer that a Style asks for."""
+
+import math
+
+import keras
+
+if keras.backend.backend() == "tensorflow":
+    from kcnn.layers.tensorflow_kernels import FusedBatchNormalization
+else:
+    FusedBatchNormalization = keras.layers.BatchNormalization
+
+
+def normalization(x, style, name):
+    """`x` (B, ..., C) normalised as `style.norm` says; "none" gives `x` itself."""
+    if style.norm == "none":
+        return x
+    return make_normalization(style, x.shape[-1], name)(x)
+
+
+def make_normalization(style, channels, name):
+    """The layer itself: batch and sync_batch over batch and space, group, instance and layer within one sample."""
+    if style.norm == "batch":
+        return FusedBatchNormalization(momentum=style.momentum, epsilon=style.epsilon, name=name)
+    if style.norm == "sync_batch":
+        # Other backends compute a sharded batch as one batch: their plain statistics are already synchronous.
+        synchronized = keras.backend.backend() == "tensorflow"
+        return keras.layers.BatchNormalization(
+            momentum=style.momentum, epsilon=style.epsilon, synchronized=synchronized, name=name
+        )
+    if style.norm == "layer":
+        return keras.layers.LayerNormalization(epsilon=style.epsilon, name=name)
+    groups = channels if style.norm == "instance" else math.gcd(style.groups, channels)
+    return keras.layers.GroupNormalization(groups, epsilon=style.epsilon, name=name)

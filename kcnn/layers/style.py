@@ -1,0 +1,63 @@
+"""Style: what all blocks of one network share, stated once on its row and passed once."""
+
+from dataclasses import dataclass
+
+import keras
+
+from kcnn.errors import UserError, unknown_name
+
+NORMS = ("batch", "sync_batch", "group", "layer", "instance", "none")
+PADDINGS = ("same", "symmetric")
+ACTIVATIONS = (
+    *("relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "swish", "hard_swish", "hard_silu"),
+    *("mish", "softplus", "tanh", "sigmoid", "hard_sigmoid", "linear"),
+)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How every block of a network normalises, activates, pads and drops.
+
+    norm: one of `NORMS`; "batch" is fused where the backend allows it, "sync_batch" pays for equality over replicas.
+    activation: one of `ACTIVATIONS`.
+    padding: "same" is TensorFlow's (the odd pixel goes after); "symmetric" pads k // 2 on each side, as PyTorch and
+        `ZeroPadding2D` do. They differ in values wherever strides are above 1.
+    epsilon: added to the variance; references differ (1e-5, 1.001e-5, 1e-3).
+    momentum: of the moving statistics of batch normalisation, kept share a step.
+    groups: of group normalisation; lowered to a divisor where the channels do not divide.
+    conv_bias: whether a convolution that is followed by a norm has a bias too.
+    drop_path: rate of stochastic depth at the last residual block; earlier blocks have proportionally less.
+    """
+
+    norm: str = "batch"
+    activation: str = "relu"
+    padding: str = "same"
+    epsilon: float = 1e-5
+    momentum: float = 0.9
+    groups: int = 32
+    conv_bias: bool = False
+    drop_path: float = 0.0
+
+    def __post_init__(self):
+        for field, known in (("norm", NORMS), ("activation", ACTIVATIONS), ("padding", PADDINGS)):
+            if getattr(self, field) not in known:
+                raise unknown_name(f"style.{field}", getattr(self, field), known)
+        bounds = {"epsilon": (0, 1), "momentum": (0, 1), "drop_path": (0, 1), "groups": (1, 4097)}
+        for field, (low, high) in bounds.items():
+            value = getattr(self, field)
+            if not low <= value < high or (field == "epsilon" and value == 0):
+                raise UserError(f"style.{field} is {value!r}: it must be a number from {low} to below {high}")
+
+    @property
+    def bias(self):
+        """Whether convolutions carry a bias: where asked for, and wherever no norm would shift the channels."""
+        return self.conv_bias or self.norm == "none"
+
+    def initializer(self, groups=1, mode="fan_out"):
+        """A fresh kernel initializer: He normal (over the fan out, as the papers), Glorot for saturating activations.
+
+        Keras counts the fan out of a grouped kernel over all its filters, hence the factor `groups`.
+        """
+        if self.activation in ("tanh", "sigmoid", "hard_sigmoid", "linear"):
+            return keras.initializers.GlorotUniform()
+        return keras.initializers.VarianceScaling(2.0 * groups, mode, "untruncated_normal")
