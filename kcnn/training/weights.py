@@ -11,9 +11,9 @@ from kcnn.training.run_folder import write_atomically
 def weight_variables(model):
     """{path: variable} of what makes the model's answers: kernels, biases, norms and their statistics.
 
-    Seed states of dropout are no part of it; they belong to checkpoints.
+    The model's own name is no part of a path. Nor are seed states of dropout part of this; they belong to checkpoints.
     """
-    return {v.path: v for v in model.weights if "seed_generator" not in v.path}
+    return {v.path.removeprefix(f"{model.name}/"): v for v in model.weights if "seed_generator" not in v.path}
 
 
 def save_weights(model, path, values=None):
