@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from kcnn import architectures, heads, session
+from kcnn import architectures, heads, own_model, session
 from kcnn.errors import unknown_name
-from kcnn.recipe import Recipe, options, parse, read
+from kcnn.recipe import IN_MEMORY, Recipe, options, parse, read
 from kcnn.resources import find_recipe
 from kcnn.run import Run
 from kcnn.training import RunFolder
@@ -37,6 +37,11 @@ def build_and_fit_classifier(source, architecture="resnet18", **settings):
     )
 
 
+def fit(model, dataset, validation=None, **options):
+    """Train a user's own `keras.Model` on their own tf.data batches with the same engine; see `own_model.fit`."""
+    return own_model.fit(model, dataset, validation, **options)
+
+
 def resolve(recipe, source=None, settings=None):
     """The `Recipe` meant by a path, name, dict or Recipe, with `settings` applied."""
     if isinstance(recipe, dict):
@@ -45,7 +50,7 @@ def resolve(recipe, source=None, settings=None):
         recipe = read(find_recipe(recipe))
     changes = {_full_key(recipe, key): value for key, value in (settings or {}).items()}
     if source is not None:
-        changes["data.source"] = "memory"
+        changes["data.source"] = IN_MEMORY
     return recipe.override(changes)
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kcnn.errors import UserError, unknown_name
 
 MAX_TOML_BYTES = 1 << 20
+IN_MEMORY = "memory"  # the data.source of a run on data that has no address
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]

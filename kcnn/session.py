@@ -12,6 +12,7 @@ import numpy as np
 
 from kcnn import data, evaluation, models, training
 from kcnn.errors import UserError
+from kcnn.recipe import IN_MEMORY
 from kcnn.training import runtime
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def reopen(folder, source=None):
     """The session of an earlier run, its data read again; raises `UserError` if the data is not the same."""
     recipe, facts = folder.recipe(), data.Facts.read(folder.facts_file)
     runtime.prepare(recipe.runtime)
-    if source is None and recipe.data.source == data.IN_MEMORY:
+    if source is None and recipe.data.source == IN_MEMORY:
         raise UserError(f"run {folder.name} was trained on data in memory; give the same data again")
     dataset = open_data(recipe, source)
     if dataset.fingerprint != facts.fingerprint:

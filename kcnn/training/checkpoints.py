@@ -28,7 +28,7 @@ class Checkpoints:
     def save(self, step, arrays, state):
         """Write `arrays` ({name: ndarray}) and `state` (JSON-able) as of `step` over the older slot."""
         slot = self._older_slot()
-        data = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
+        data = save({name: np.asarray(a, order="C") for name, a in arrays.items()})
         manifest = {"step": step, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "state": state}
         manifest["check"] = _digest(manifest)
         write_atomically(self.folder / f"{slot}.safetensors", data)

@@ -9,8 +9,10 @@ from importlib.metadata import version
 import keras
 import tensorflow as tf
 
+import kcnn
+
 log = logging.getLogger(__name__)
-PACKAGES = ("kcnn", "tensorflow", "keras", "numpy")
+PACKAGES = ("tensorflow", "keras", "numpy")
 
 
 def prepare(runtime):
@@ -35,7 +37,7 @@ def environment():
     """Versions, device and threads, as environment.json keeps them; a resume that differs says so."""
     return {
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {"kcnn": kcnn.__version__, **{name: version(name) for name in PACKAGES}},
         "devices": [d.device_type for d in tf.config.get_visible_devices()],
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
