@@ -54,7 +54,9 @@ def build_model(
     x = Standardize(mean, std, name="scaling")(image)
     found = _levels(x, variant, head)
     model = keras.Model(image, head.build(found, variant), name=architecture)
-    model.level_layers = {level: _layer_name(tensor) for level, tensor in found.items()}
+    names = {level: _layer_name(tensor) for level, tensor in found.items()}
+    kept = {layer.name for layer in model.layers}
+    model.level_layers = {level: name for level, name in names.items() if name in kept}
     return model
 
 
@@ -72,7 +74,10 @@ def head_of(head, **options):
 
 
 def levels(model):
-    """{"c2": name of the layer whose output is that level, ...}, shallowest first, of a model from `build_model`."""
+    """{"c2": name of the layer whose output is that level, ...}, shallowest first, of a model from `build_model`.
+
+    Levels that do not lead to the model's outputs are no part of it and are left out.
+    """
     found = getattr(model, "level_layers", None)
     if not found:
         raise UserError(f"the model {model.name!r} names no levels: only those made by build_model do")

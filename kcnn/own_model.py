@@ -102,7 +102,7 @@ def _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks,
         engine, folder, section, stream=lambda step: dataset.repeat().skip(step).map(_batch), steps_per_epoch=steps,
         validation=None if validation is None else validation.map(_batch), monitor=head.main_metric,
         checkpoints=training.Checkpoints(folder.checkpoints), callbacks=[*callbacks, training.ProgressBar(console)],
-        identity={"recipe": recipe.model_dump(mode="json")},
+        identity=recipe.model_dump(mode="json"),
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 Data, model, engine and loop meet here and nowhere else; `api` and `run` only name what to do.
 """
 
-import json
 import logging
 import math
 from dataclasses import dataclass
@@ -146,7 +145,7 @@ def make_fitting(session, callbacks=(), console=None):
         validation=batches(session, "val") if "val" in session.dataset.splits else None,
         monitor=session.head.main_metric, checkpoints=training.Checkpoints(session.folder.checkpoints),
         frozen=backbone_layers(model), callbacks=[*callbacks, *watchers],
-        identity={"recipe": json.loads(recipe.model_dump_json()), "data": session.facts.fingerprint},
+        identity={**recipe.model_dump(mode="json"), "fingerprint": session.facts.fingerprint},
     )  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def test_stopped_in_mid_epoch_it_resumes_to_the_same_bits(tmp_path, monkeypatch)
         assert {k: v for k, v in a.items() if k not in timed} == {k: v for k, v in b.items() if k not in timed}
     for a, b in zip(whole.model.weights, rest.model.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
-    with pytest.raises(kcnn.UserError, match="another recipe"):
+    with pytest.raises(kcnn.UserError, match="train.epochs 3 → 9"):
         kcnn.fit(net(), blobs(), runs=tmp_path, name="parts", epochs=9, resume=True, **OPTIONS)
 
 

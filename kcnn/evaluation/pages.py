@@ -47,7 +47,7 @@ def _headline(metrics):
 def _notes(metrics):
     lines = [f"- {plain(note)}" for note in metrics["notes"]]
     if metrics["set_aside"]:
-        lines.append(f"- {len(metrics['set_aside'])} files could not be used and were set aside:")
+        lines.append(f"- files that could not be used and were set aside: {len(metrics['set_aside'])}")
         lines += [f"  - {plain(name)}: {plain(reason)}" for name, reason in metrics["set_aside"][:20]]
         if len(metrics["set_aside"]) > 20:
             lines.append(f"  - and {len(metrics['set_aside']) - 20} more, listed in metrics.json")

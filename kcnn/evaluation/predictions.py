@@ -29,12 +29,9 @@ class Predictions:
 
 def answer(model, head):
     """A compiled function from images (B, ...) of any dtype to the head's decoded answers, as outside training."""
-
-    @tf.function(reduce_retracing=True)
-    def run(image):
-        return head.decode(model(tf.cast(image, tf.float32), training=False))
-
-    return run
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
+    run = tf.function(lambda image: head.decode(model(image, training=False)), input_signature=signature)
+    return lambda image: run(tf.cast(image, tf.float32))
 
 
 def predict(model, head, batches):

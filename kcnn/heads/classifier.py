@@ -48,6 +48,8 @@ class Classifier:
         for field in ("label_smoothing", "dropout"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"{field} is {getattr(self, field)!r}: it must be from 0 to below 1")
+        if self.focal_gamma < 0:
+            raise UserError(f"focal_gamma is {self.focal_gamma!r}: it must be 0 (cross-entropy) or above")
 
     def build(self, levels, variant):
         """Raw logits (B, num_classes), float32 under every policy, from the levels of `variant`; layer "logits"."""

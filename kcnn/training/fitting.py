@@ -227,3 +227,11 @@ class Fitting:
     def use_best(self):
         """Put the best epoch's weights into the model."""
         load_weights(self.engine.model, self.folder.best)
+
+
+def _changes(before, now, path=""):
+    """["train.epochs 3 → 4", …]: where two trees of dicts differ."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return [f"{path} {before} → {now}"] if before != now else []
+    keys = sorted({*before, *now})
+    return [c for k in keys for c in _changes(before.get(k), now.get(k), f"{path}.{k}".removeprefix("."))]
