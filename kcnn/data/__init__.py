@@ -1,0 +1,24 @@
+"""data: from an address to batches. sources -> checks -> samples -> stream."""
+
+from kcnn.data.checks import check
+from kcnn.data.facts import Facts, facts_of
+from kcnn.data.frames import choose_frame
+from kcnn.data.samples import Arrays, DataSet, Encoded, Files, Samples
+from kcnn.data.sources import SOURCES, load
+from kcnn.data.stream import batches, statistics
+
+__all__ = [
+    "SOURCES",
+    "Arrays",
+    "DataSet",
+    "Encoded",
+    "Facts",
+    "Files",
+    "Samples",
+    "batches",
+    "check",
+    "choose_frame",
+    "facts_of",
+    "load",
+    "statistics",
+]

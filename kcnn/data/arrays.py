@@ -1,0 +1,138 @@
+"""Data already in Python: NumPy arrays, .npz files and tf.data datasets, read once into memory."""
+
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+
+from kcnn.data.labels import from_arrays
+from kcnn.data.samples import Arrays, DataSet, Encoded, Samples, as_strings, numbered
+from kcnn.data.splits import split_name
+from kcnn.errors import UserError
+
+
+def is_arrays(address):
+    """True for (x, y), (x, y, weights) and dicts of splits of those."""
+    if isinstance(address, Mapping):
+        return bool(address) and all(is_arrays(v) or is_tf_data(v) for k, v in address.items() if k != "class_names")
+    return isinstance(address, tuple | list) and len(address) in (2, 3) and all(np.ndim(part) for part in address)
+
+
+def is_tf_data(address):
+    return hasattr(address, "element_spec") and hasattr(address, "cardinality")
+
+
+def read_arrays(address, options, seed):
+    """(x, y), (x, y, weights), or {"train": (x, y), "test": ..., "class_names": [...]}."""
+    splits = dict(address) if isinstance(address, Mapping) else {"train": address}
+    class_names = splits.pop("class_names", None)
+    splits = {split_name(k): _collect(v) if is_tf_data(v) else tuple(v) for k, v in splits.items()}
+    return _dataset(splits, class_names, "arrays in memory")
+
+
+def read_npz(address, options, seed):
+    """An .npz file with x_train, y_train (and x_test, y_test, ...), or x, y; nothing in it is unpickled."""
+    try:
+        with np.load(address, allow_pickle=False) as file:
+            found = {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise UserError(f"no such file: {address}") from None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise UserError(f"data {address} cannot be read as .npz without pickle: {error}") from None
+    class_names = found.pop("class_names", None)
+    splits = {}
+    for key, values in found.items():
+        part, _, split = key.partition("_")
+        place = {"x": 0, "images": 0, "image": 0, "y": 1, "labels": 1, "label": 1, "weights": 2, "w": 2}.get(part)
+        if place is not None:
+            splits.setdefault(split_name(split or "train"), {})[place] = values
+    if not splits or any(not {0, 1} <= set(parts) for parts in splits.values()):
+        raise UserError(
+            f"data {address} needs x and y, or x_train and y_train; it holds {', '.join(found) or 'nothing'}"
+        )
+    return _dataset({k: tuple(v[i] for i in sorted(v)) for k, v in splits.items()}, class_names, "an .npz file")
+
+
+def read_tf_data(address, options, seed):
+    """A finite tf.data.Dataset of (image, label), (image, label, weight) or {"image", "label", ...}, batched or not."""
+    return _dataset({"train": _collect(address)}, None, "a tf.data dataset, read once into memory")
+
+
+def _dataset(splits, class_names, format):
+    for name, parts in splits.items():
+        if len({len(part) for part in parts}) != 1:
+            raise UserError(f"split {name!r}: pictures, labels and weights differ in number: {[len(p) for p in parts]}")
+        if not len(parts[0]):
+            raise UserError(f"split {name!r} is empty")
+    class_names = None if class_names is None else tuple(map(str, class_names))
+    labels, class_names, several = from_arrays({name: parts[1] for name, parts in splits.items()}, class_names)
+    made = {}
+    for name, parts in splits.items():
+        weights = None if len(parts) < 3 else _weights(np.asarray(parts[2], np.float32), name)
+        made[name] = Samples(_images(parts[0], name), labels[name], numbered(len(parts[0])), weights)
+    notes = []
+    values = getattr(made["train"].images, "values", None) if "train" in made else None
+    if values is not None and values.ndim == 3:
+        notes.append(
+            f"read as signals of {values.shape[1]} steps, {values.shape[2]} channels; for pictures add an axis"
+        )
+    return DataSet(made, class_names, several, format, notes)
+
+
+def _weights(weights, split):
+    if weights.ndim != 1 or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise UserError(f"weights of split {split!r} must be one number from 0 up a picture, not all 0")
+    return weights
+
+
+def _images(x, split):
+    """Encoded for bytes, uint8 Arrays for whole numbers in 0..255, else float32 Arrays."""
+    if len(x) and isinstance(x[0], bytes):
+        return Encoded(as_strings(list(x)))
+    x = np.asarray(x)
+    if x.dtype.kind not in "buif" or x.ndim < 3:
+        raise UserError(f"pictures of split {split!r} must be numbers (N, H, W, C), not {x.dtype} {x.shape}")
+    if x.dtype == bool:
+        x = x.astype(np.uint8) * 255
+    if x.dtype.kind in "ui" and (x.dtype == np.uint8 or (x.size and x.min() >= 0 and x.max() <= 255)):
+        x = x.astype(np.uint8)
+        x = x[..., None] if x.ndim == 3 else x
+        if x.ndim == 4 and x.shape[-1] in (1, 3):
+            return Arrays(x)
+    if 0 in x.shape[1:]:
+        raise UserError(f"pictures of split {split!r} have no pixels: shape {x.shape}")
+    return Arrays(x.astype(np.float32))
+
+
+def _collect(dataset):
+    """(x, y) or (x, y, weights) of a whole tf.data.Dataset."""
+    import tensorflow as tf
+
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise UserError("data is an endless tf.data dataset; give one pass over it, or use kcnn.fit")
+    spec = dataset.element_spec
+    if isinstance(spec, Mapping):
+        if not {"image", "label"} <= set(spec):
+            raise UserError(f"data is a tf.data dataset of {', '.join(spec)}; it needs 'image' and 'label'")
+        keys = [key for key in ("image", "label", "weight") if key in spec]
+        dataset = dataset.map(lambda row: tuple(row[key] for key in keys))
+        spec = dataset.element_spec
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise UserError("data is a tf.data dataset that yields neither (image, label) nor a dict of them")
+    if spec[0].shape.rank == (1 if spec[0].dtype == tf.string else 4):
+        dataset = dataset.unbatch()
+    parts = list(zip(*dataset.as_numpy_iterator(), strict=True))
+    if not parts:
+        raise UserError("data is an empty tf.data dataset")
+    return (_stack(parts[0]), *(np.asarray(part) for part in parts[1:]))
+
+
+def _stack(pictures):
+    """One array where all sizes agree; else lossless PNG bytes, so that any sizes fit."""
+    if isinstance(pictures[0], bytes) or len({picture.shape for picture in pictures}) == 1:
+        return list(pictures) if isinstance(pictures[0], bytes) else np.stack(pictures)
+    if any(picture.dtype != np.uint8 for picture in pictures):
+        raise UserError("pictures of different sizes must be uint8; resize float data to one size first")
+    import tensorflow as tf
+
+    return [tf.io.encode_png(picture).numpy() for picture in pictures]

@@ -1,0 +1,84 @@
+"""Facts: what a run learned about its data, kept as facts.json beside the recipe.
+
+A model is rebuilt from recipe, facts and weights; nothing else is needed.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kcnn.errors import UserError
+
+MAX_BYTES = 1 << 28
+
+
+class Facts(BaseModel):
+    """The data as the model needs to know it.
+
+    `input_shape` is (H, W, C); `mean` and `std` are what the scaling layer subtracts and divides by, one number or
+    one a channel; `split_sizes` and `class_counts` (of the training split) count pictures.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    class_names: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    multi_label: bool = False
+    mean: tuple[float, ...] = (127.5,)
+    std: tuple[float, ...] = (127.5,)
+    framing: str = "crop"
+    max_pixels: int = 100_000_000
+    split_sizes: dict[str, int] = {}
+    class_counts: tuple[int, ...] = ()
+    format: str = ""
+    fingerprint: str = ""
+    set_aside: tuple[tuple[str, str], ...] = ()
+    head: str = "classifier"
+    architecture: str = ""
+
+    @property
+    def num_classes(self):
+        return len(self.class_names)
+
+    def write(self, path):
+        """Write facts.json; the file is complete or absent, never half written."""
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        part.write_text(self.model_dump_json(indent=1), "utf-8")
+        os.replace(part, path)
+
+    @classmethod
+    def read(cls, path):
+        """The facts in the file `path`."""
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(f"no facts at {path}: the folder is no finished or running run")
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"facts {path} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the file"
+            raise UserError(f"facts {path} cannot be read: {where}: {first['msg']}") from None
+
+
+def facts_of(dataset, frame, options, *, mean=(127.5,), std=(127.5,), head="classifier", architecture=""):
+    """The facts of a checked `dataset` seen through `frame` (H, W, C) with `options` (recipe.Data)."""
+    return Facts(
+        class_names=dataset.class_names,
+        input_shape=tuple(frame),
+        multi_label=dataset.multi_label,
+        mean=tuple(map(float, mean)),
+        std=tuple(map(float, std)),
+        framing=options.framing,
+        max_pixels=options.max_pixels,
+        split_sizes={name: len(samples) for name, samples in dataset.splits.items()},
+        class_counts=dataset.class_counts("train"),
+        format=dataset.format,
+        fingerprint=dataset.fingerprint,
+        set_aside=tuple(dataset.set_aside),
+        head=head,
+        architecture=architecture,
+    )

@@ -1,0 +1,154 @@
+"""What every source of data becomes: named splits of pictures, labels and weights, in a fixed order.
+
+Pictures stay in the cheapest form they came in (file names, encoded bytes or one array); they are decoded
+only by the stream, and only as far as the frame needs.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """Pictures in files: `paths` (N,) of str."""
+
+    paths: np.ndarray
+
+    def __len__(self):
+        return len(self.paths)
+
+    def take(self, indices):
+        return Files(self.paths[indices])
+
+    def digest(self):
+        """Names and sizes: contents are not read, so that large folders cost little."""
+        for path in self.paths:
+            size = os.path.getsize(path) if os.path.isfile(path) else -1
+            yield f"{os.path.basename(path)}\0{size}\n".encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Pictures as encoded bytes in memory: `items` (N,) of bytes."""
+
+    items: np.ndarray
+
+    def __len__(self):
+        return len(self.items)
+
+    def take(self, indices):
+        return Encoded(self.items[indices])
+
+    def digest(self):
+        for item in self.items:
+            yield len(item).to_bytes(8, "little")
+            yield item
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Pictures of one size: `values` (N, H, W, C) uint8, or float32 data of any rank, (N, ..., C)."""
+
+    values: np.ndarray
+
+    def __len__(self):
+        return len(self.values)
+
+    def take(self, indices):
+        return Arrays(self.values[indices])
+
+    def digest(self):
+        yield f"{self.values.dtype}{self.values.shape}".encode()
+        yield from (np.ascontiguousarray(value).data for value in np.array_split(self.values, 1 + len(self) // 4096))
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """One split.
+
+    `images` is Files, Encoded or Arrays; `labels` int32 (N,) or float32 (N, K) (several labels, or soft ones);
+    `weights` float32 (N,) or None; `names` (N,) str, by which a picture is known to the user.
+    """
+
+    images: Files | Encoded | Arrays
+    labels: np.ndarray
+    names: np.ndarray
+    weights: np.ndarray | None = None
+
+    def __post_init__(self):
+        lengths = {len(self.images), len(self.labels), len(self.names)}
+        if len(lengths | ({len(self.weights)} if self.weights is not None else set())) != 1:
+            raise ValueError(f"images, labels, names and weights differ in length: {sorted(lengths)}")
+
+    def __len__(self):
+        return len(self.labels)
+
+    @property
+    def is_float(self):
+        """True for float data, which is standardised by its own statistics and never rounded."""
+        return isinstance(self.images, Arrays) and self.images.values.dtype != np.uint8
+
+    def take(self, indices):
+        """The samples at `indices` (integers or a mask), in that order."""
+        weights = None if self.weights is None else self.weights[indices]
+        return Samples(self.images.take(indices), self.labels[indices], self.names[indices], weights)
+
+    def digest(self):
+        yield "\n".join(map(str, self.names)).encode("utf-8", "surrogateescape")
+        yield np.ascontiguousarray(self.labels).data
+        if self.weights is not None:
+            yield np.ascontiguousarray(self.weights).data
+        yield from self.images.digest()
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """What was found at an address.
+
+    `splits` names ("train", "val", "test", any other) -> Samples; `class_names` in the order of the labels;
+    `format` says what was recognised and `notes` what the user should know; `set_aside` is a list of
+    (picture's name, reason); `fingerprint` is a SHA-256 over all splits.
+    """
+
+    splits: dict[str, Samples]
+    class_names: tuple[str, ...]
+    multi_label: bool
+    format: str
+    notes: list[str] = field(default_factory=list)
+    set_aside: list[tuple[str, str]] = field(default_factory=list)
+    fingerprint: str = ""
+
+    @property
+    def num_classes(self):
+        return len(self.class_names)
+
+    def class_counts(self, split="train"):
+        """How often each class occurs in a split: a tuple of K whole numbers (soft labels are rounded)."""
+        labels = self.splits[split].labels
+        if labels.ndim == 1:
+            return tuple(np.bincount(labels, minlength=self.num_classes).tolist())
+        return tuple(np.rint(labels.sum(0)).astype(int).tolist())
+
+    def stamped(self):
+        """The same data set with its fingerprint computed."""
+        digest = hashlib.sha256("\n".join(self.class_names).encode())
+        for name, samples in sorted(self.splits.items()):
+            digest.update(f"\0{name}\0{len(samples)}\0".encode())
+            for part in samples.digest():
+                digest.update(part)
+        return replace(self, fingerprint=digest.hexdigest())
+
+
+def as_strings(items):
+    """A (N,) array of Python objects (str or bytes) that NumPy neither pads nor cuts."""
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array
+
+
+def numbered(count, what="index"):
+    """Names for pictures that have none: "index 0", "index 1", ..."""
+    return as_strings([f"{what} {i}" for i in range(count)])

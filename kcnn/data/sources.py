@@ -1,0 +1,91 @@
+"""Sources: from an address to a data set. Each kind of address is one row of SOURCES, tried in order."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kcnn.data import arrays, builtin, folder, table, tfds
+from kcnn.data.splits import divide
+from kcnn.errors import UserError, unknown_name
+from kcnn.registry import Registry
+
+SOURCES = Registry("kind of data")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of address.
+
+    `accepts(address)` says whether it is this kind's; `read(address, options, seed)` returns a DataSet with the
+    splits that the data itself brings; `example` shows an address.
+    """
+
+    accepts: Callable
+    read: Callable
+    example: str
+
+
+def _prefixed(prefix):
+    return lambda address: isinstance(address, str) and address.startswith(prefix)
+
+
+def _file(*suffixes):
+    return lambda address: _is_path(address) and Path(address).suffix.lower() in suffixes and not Path(address).is_dir()
+
+
+def _is_path(address):
+    return isinstance(address, str | os.PathLike)
+
+
+SOURCES.add("builtin", Source(_prefixed("builtin:"), builtin.read, "builtin:digits"))
+SOURCES.add("tfds", Source(_prefixed("tfds:"), tfds.read, "tfds:NAME"))
+SOURCES.add("csv", Source(_file(".csv", ".tsv"), table.read, "a CSV file"))
+SOURCES.add("npz", Source(_file(".npz"), arrays.read_npz, "an .npz file"))
+SOURCES.add("folder", Source(lambda a: _is_path(a) and Path(a).is_dir(), folder.read, "a folder"))
+SOURCES.add("tf.data", Source(arrays.is_tf_data, arrays.read_tf_data, "a tf.data.Dataset"))
+SOURCES.add("arrays", Source(arrays.is_arrays, arrays.read_arrays, "(x, y) or {'train': (x, y)}"))
+
+
+def load(address, options, seed=0):
+    """The data at `address`, as a DataSet with at least the split "train".
+
+    `address`: a folder with one sub-folder a class (inside train/val/test/... folders or not), a .csv or .npz file,
+    "tfds:NAME", "builtin:digits", arrays (x, y), {"train": (x, y), ...} or a tf.data.Dataset of (image, label).
+    `options`: recipe.Data. What the data does not bring (validation, test, limit) is held out by `seed`, class by
+    class. Pictures are not opened here: `check` does that. Raises UserError where nothing can be recognised.
+    """
+    if isinstance(address, str):
+        address = address.strip()
+    source = next((row for row in SOURCES.values() if row.accepts(address)), None)
+    if source is None:
+        raise _unknown(address)
+    dataset = source.read(address, options, seed)
+    if "train" not in dataset.splits or not len(dataset.splits["train"]):
+        raise UserError(
+            f"data {_shown(address)} has no training pictures: its splits are {', '.join(dataset.splits) or 'none'}; "
+            "call one 'train'"
+        )
+    return replace(dataset, splits=divide(dataset.splits, options, seed)).stamped()
+
+
+def _unknown(address):
+    if not _is_path(address):
+        examples = "; ".join(row.example for row in SOURCES.values())
+        return UserError(f"data of type {type(address).__name__} is not understood; give one of: {examples}")
+    path = Path(address)
+    if path.is_file():
+        return UserError(f"data {_shown(address)} is a {path.suffix or 'nameless'} file; give a folder, .csv or .npz")
+    prefix = str(address).partition(":")[0]
+    if ":" in str(address) and prefix.isalpha() and len(prefix) > 1:
+        return unknown_name("kind of data address", prefix + ":", ["tfds:", "builtin:"])
+    if not path.suffix and path.parent.is_dir():
+        near = sorted(entry.name for entry in path.parent.iterdir() if entry.is_dir())
+        hint = str(unknown_name("folder", path.name, near)).partition(": ")[2] if len(near) < 200 else ""
+        if hint.startswith("did"):
+            return UserError(f"no such folder: {path}; {hint}")
+    return UserError(f"no such {'file' if path.suffix else 'folder'}: {path} (looked from {Path.cwd()})")
+
+
+def _shown(address):
+    return str(address) if _is_path(address) else type(address).__name__

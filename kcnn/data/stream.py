@@ -1,0 +1,94 @@
+"""Batches: one endless stream of global sample numbers for training, one pass in order for everything else.
+
+Sample number g belongs to epoch g // n; its picture is a stateless shuffle of g mod n under (seed, epoch), its
+random numbers a hash of (seed, epoch, picture). So a batch is the same whatever the start, the number of threads
+and what was read before, and resuming is starting at g.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from kcnn.data import draws as drawing
+from kcnn.data import finishing, pictures
+from kcnn.data.samples import Arrays
+from kcnn.errors import UserError
+from kcnn.recipe import Augment
+
+MAX_PIXELS = 100_000_000
+
+
+def batches(
+    samples,
+    frame,
+    batch_size,
+    *,
+    training,
+    num_classes,
+    framing="crop",
+    max_pixels=MAX_PIXELS,
+    augment=None,
+    seed=0,
+    start=0,
+    threads=None,
+):
+    """A tf.data.Dataset of dicts: image (B, H, W, C) uint8 (float32 for float data), label, weight (B,), index (B,).
+
+    `frame` is (H, W, C). `label` is int32 (B,), or float32 (B, K) for several, soft or mixed labels; `index` int64 is
+    the sample's place in `samples`.
+
+    training=True: endless, shuffled, with `augment` (recipe.Augment); `start` is the global sample number to start at,
+    a multiple of `batch_size`. training=False: one pass in order; the last batch is filled up with samples of weight 0
+    and index -1. `threads`: of the pipeline; None: tuned while running. The values do not depend on it.
+    Raises UserError for a batch larger than the training data.
+    """
+    if training and batch_size > len(samples):
+        raise UserError(f"train.batch_size is {batch_size} but there are {len(samples)} training pictures; reduce it")
+    if start % batch_size or (start and not training):
+        raise ValueError(f"start {start} must be a multiple of the batch size {batch_size}, and 0 outside training")
+    augment = (augment or Augment()) if training else None
+    threads = threads or tf.data.AUTOTUNE
+    source = pictures.source(samples.images, frame, framing, max_pixels, augment)
+    finish = finishing.finisher(samples, frame, num_classes, augment)
+    last = np.iinfo(np.int64).max // batch_size if training else -(-len(samples) // batch_size)
+    numbers = tf.data.Dataset.range(start // batch_size, last)
+    plan = _training_plan if training else _ordered_plan
+    stream = numbers.map(lambda step: plan(step, batch_size, len(samples), seed), threads)
+    if source.batched:
+        stream = stream.map(lambda row: finish(source(row), row), threads)
+    else:
+        stream = stream.unbatch().map(lambda row: (source(row), row), threads)
+        stream = stream.batch(batch_size, drop_remainder=True).map(finish, threads)
+    return stream.prefetch(2).with_options(_options(threads))
+
+
+def _training_plan(step, batch_size, count, seed):
+    """{"index", "draws"} of the batch number `step` of the endless stream."""
+    number = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+    epoch = number // count
+    index = tf.ensure_shape(drawing.order(number % count, count, seed, epoch), [batch_size])
+    return {"index": index, "draws": drawing.uniform(seed, epoch, index)}
+
+
+def _ordered_plan(step, batch_size, count, seed):
+    index = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+    return {"index": tf.where(index < count, index, -1)}
+
+
+def _options(threads):
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    if threads != tf.data.AUTOTUNE:
+        options.threading.private_threadpool_size = threads
+    return options
+
+
+def statistics(samples):
+    """(mean, std) a channel of float data, for the scaling layer: tuples of floats; a constant channel has std 1."""
+    if not isinstance(samples.images, Arrays):
+        raise ValueError("statistics are taken of arrays only; pictures are scaled by constants")
+    values = samples.images.values
+    axes = tuple(range(values.ndim - 1))
+    mean, std = values.mean(axes, dtype=np.float64), values.std(axes, dtype=np.float64)
+    std = np.where(std > 1e-12 * np.maximum(1, np.abs(mean)), std, 1)
+    return tuple(mean.tolist()), tuple(std.tolist())
