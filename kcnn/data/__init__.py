@@ -2,10 +2,11 @@
 
 from kcnn.data.checks import check
 from kcnn.data.facts import Facts, facts_of
-from kcnn.data.frames import choose_frame
+from kcnn.data.folder import picture_files
+from kcnn.data.frames import choose_frame, statistics
 from kcnn.data.samples import Arrays, DataSet, Encoded, Files, Samples
 from kcnn.data.sources import SOURCES, load
-from kcnn.data.stream import batches, statistics
+from kcnn.data.stream import batches
 
 __all__ = [
     "SOURCES",
@@ -20,5 +21,6 @@ __all__ = [
     "choose_frame",
     "facts_of",
     "load",
+    "picture_files",
     "statistics",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kcnn.data.frames import choose_frame, statistics
 from kcnn.errors import UserError
 
 MAX_BYTES = 1 << 28
@@ -64,21 +65,23 @@ class Facts(BaseModel):
             raise UserError(f"facts {path} cannot be read: {where}: {first['msg']}") from None
 
 
-def facts_of(dataset, frame, options, *, mean=(127.5,), std=(127.5,), head="classifier", architecture=""):
-    """The facts of a checked `dataset` seen through `frame` (H, W, C) with `options` (recipe.Data)."""
+def facts_of(dataset, recipe):
+    """The facts of a checked `dataset` under `recipe`: the frame is chosen here, float data measured."""
+    train = dataset.splits["train"]
+    mean, std = statistics(train) if train.is_float else ((127.5,), (127.5,))
     return Facts(
         class_names=dataset.class_names,
-        input_shape=tuple(frame),
-        multi_label=dataset.multi_label,
-        mean=tuple(map(float, mean)),
-        std=tuple(map(float, std)),
-        framing=options.framing,
-        max_pixels=options.max_pixels,
+        input_shape=choose_frame(dataset, recipe.data),
+        multi_label=dataset.multi_label if recipe.model.multi_label is None else recipe.model.multi_label,
+        mean=mean,
+        std=std,
+        framing=recipe.data.framing,
+        max_pixels=recipe.data.max_pixels,
         split_sizes={name: len(samples) for name, samples in dataset.splits.items()},
         class_counts=dataset.class_counts("train"),
         format=dataset.format,
         fingerprint=dataset.fingerprint,
         set_aside=tuple(dataset.set_aside),
-        head=head,
-        architecture=architecture,
+        head=recipe.model.head,
+        architecture=recipe.model.architecture,
     )

@@ -110,7 +110,7 @@ class DataSet:
 
     `splits` names ("train", "val", "test", any other) -> Samples; `class_names` in the order of the labels;
     `format` says what was recognised and `notes` what the user should know; `set_aside` is a list of
-    (picture's name, reason); `fingerprint` is a SHA-256 over all splits.
+    (picture's name, reason); `fingerprint` is a SHA-256 over all splits; `name` a word for folders and titles.
     """
 
     splits: dict[str, Samples]
@@ -120,6 +120,7 @@ class DataSet:
     notes: list[str] = field(default_factory=list)
     set_aside: list[tuple[str, str]] = field(default_factory=list)
     fingerprint: str = ""
+    name: str = "data"
 
     @property
     def num_classes(self):

@@ -1,6 +1,7 @@
 """Sources: from an address to a data set. Each kind of address is one row of SOURCES, tried in order."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,7 +67,17 @@ def load(address, options, seed=0):
             f"data {_shown(address)} has no training pictures: its splits are {', '.join(dataset.splits) or 'none'}; "
             "call one 'train'"
         )
-    return replace(dataset, splits=divide(dataset.splits, options, seed)).stamped()
+    return replace(dataset, splits=divide(dataset.splits, options, seed), name=_word(address)).stamped()
+
+
+def _word(address):
+    """A short name made of letters, digits and _ for the data at `address`: "digits", "photos", "data"."""
+    if not _is_path(address):
+        return "data"
+    text = os.fspath(address)
+    prefixed = text.startswith(("tfds:", "builtin:"))
+    last = re.split(r"[:/]", text)[1] if prefixed else Path(text).resolve().stem
+    return re.sub(r"\W+", "_", last).strip("_") or "data"
 
 
 def _unknown(address):

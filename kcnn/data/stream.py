@@ -81,14 +81,3 @@ def _options(threads):
     if threads != tf.data.AUTOTUNE:
         options.threading.private_threadpool_size = threads
     return options
-
-
-def statistics(samples):
-    """(mean, std) a channel of float data, for the scaling layer: tuples of floats; a constant channel has std 1."""
-    if not isinstance(samples.images, Arrays):
-        raise ValueError("statistics are taken of arrays only; pictures are scaled by constants")
-    values = samples.images.values
-    axes = tuple(range(values.ndim - 1))
-    mean, std = values.mean(axes, dtype=np.float64), values.std(axes, dtype=np.float64)
-    std = np.where(std > 1e-12 * np.maximum(1, np.abs(mean)), std, 1)
-    return tuple(mean.tolist()), tuple(std.tolist())
