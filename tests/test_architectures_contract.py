@@ -1,0 +1,128 @@
+"""Does every registered architecture keep the contract: counts, levels, gradients, saving, names, ranks?"""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kcnn.architectures import ARCHITECTURES, stride_of
+from kcnn.models import build_model, levels
+
+TOYS = [name for name in ARCHITECTURES if name.endswith("_toy")]
+SHAPES = {1: (70, 3), 2: (45, 38, 3), 3: (35, 33, 40, 2)}
+
+
+def without_weights(name, **options):
+    """The model with variables that have a shape and no values: quick and small."""
+    with keras.StatelessScope(initialize_variables=False):
+        return build_model(name, **options)
+
+
+def check_levels(model, shape):
+    """Every level is ceil(n / 2^N) along every axis."""
+    found = levels(model)
+    assert found and list(found) == sorted(found)
+    for level, layer in found.items():
+        size = tuple(math.ceil(n / stride_of(level)) for n in shape[:-1])
+        assert model.get_layer(layer).output.shape[1:-1] == size, (level, layer)
+
+
+def batch(shape, size=4):
+    return np.random.default_rng(0).uniform(0, 255, (size, *shape)).astype("float32")
+
+
+def test_there_are_families_and_each_begins_with_a_toy():
+    first = {}
+    for name, variant in ARCHITECTURES.items():
+        first.setdefault(variant.family, name)
+    assert len(first) >= 6 and all(name.endswith("_toy") for name in first.values()), first
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_published_count_and_levels(name):
+    row = ARCHITECTURES[name].row
+    model = without_weights(name, top="own", stem=row.stem)
+    count = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    assert row.params == count or (row.params is None and name in TOYS)
+    assert model.output.shape == (None, row.classes) and model.name == name
+    check_levels(model, row.image)
+
+
+@pytest.mark.parametrize("stem", ["standard", "small"])
+@pytest.mark.parametrize("rank", SHAPES)
+@pytest.mark.parametrize("name", TOYS)
+def test_levels_of_odd_sizes(name, rank, stem):
+    check_levels(without_weights(name, input_shape=SHAPES[rank], num_classes=2, stem=stem), SHAPES[rank])
+
+
+@pytest.mark.parametrize("rank", SHAPES)
+@pytest.mark.parametrize("name", TOYS)
+def test_gradients_reach_everything_and_a_step_changes_it(name, rank):
+    keras.utils.set_random_seed(0)
+    model = build_model(name, input_shape=SHAPES[rank], num_classes=3)
+    x, y = batch(SHAPES[rank]), np.arange(4) % 3
+    before = [variable.numpy() for variable in model.variables]
+    with tf.GradientTape() as tape:
+        score = keras.losses.sparse_categorical_crossentropy(y, model(x, training=True), from_logits=True)
+        score = tf.reduce_mean(score)
+    gradients = tape.gradient(score, [variable.value for variable in model.trainable_variables])
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None and np.isfinite(gradient).all(), variable.path
+        cancelled = variable.path.endswith("bias")  # a norm after the convolution takes its bias away
+        assert cancelled or np.abs(gradient).max() > 0, variable.path
+    keras.optimizers.SGD(0.1).apply(gradients, model.trainable_variables)
+    changed = [
+        not np.array_equal(old, new) for old, new in zip(before, (v.numpy() for v in model.variables), strict=True)
+    ]
+    kernels = [v.path.endswith(("kernel", "moving_mean")) for v in model.variables]
+    assert all(change for change, kernel in zip(changed, kernels, strict=True) if kernel)
+
+
+@pytest.mark.parametrize(
+    "name, top", [(name, "pooled") for name in TOYS] + [(name, "own") for name in TOYS if ARCHITECTURES[name].own_top]
+)
+def test_save_and_load_equal(name, top, tmp_path):
+    shape = (48, 40, 3)
+    model = build_model(name, input_shape=shape, num_classes=3, top=top, style={"drop_path": 0.2}, dropout=0.1)
+    model.save(tmp_path / "model.keras")
+    twin = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(model(batch(shape)), twin(batch(shape)))
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_paths_of_variables_are_unique_and_stable(name):
+    def paths():
+        options = {"input_shape": (64, 64, 3), "num_classes": 3, "top": "own", "dropout": 0.2}
+        model = without_weights(name, style={"drop_path": 0.2}, **options)
+        return [variable.path for variable in model.variables], [layer.name for layer in model.layers]
+
+    first, names = paths()
+    assert (first, names) == paths()
+    assert len(set(first)) == len(first) and len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("norm", ["none", "group", "layer", "sync_batch"])
+@pytest.mark.parametrize("name", TOYS)
+def test_style_reaches_every_norm(name, norm):
+    model = without_weights(name, input_shape=(64, 64, 3), num_classes=3, style={"norm": norm, "activation": "gelu"})
+    kinds = {type(layer).__name__ for layer in model.layers if layer.name.endswith("_norm")}
+    own = ARCHITECTURES[name].row.style.norm
+    expected = {"group": "GroupNormalization", "layer": "LayerNormalization", "sync_batch": "BatchNormalization"}
+    assert kinds == ({expected[norm]} if norm in expected and (kinds or own != "none") else set())
+    activations = {layer.activation.__name__ for layer in model.layers if layer.name.endswith(("_act", "_out"))}
+    assert activations == {"gelu"}
+
+
+@pytest.mark.parametrize("name", ["resnet_toy", "resnet_v2_toy", "mobilenet_v2_toy"])
+def test_low_precision_keeps_logits_and_variables_float32(name):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build_model(name, input_shape=(64, 64, 3), num_classes=3, style={"drop_path": 0.2})
+        answer = model(batch((64, 64, 3)), training=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert answer.dtype == "float32" and np.isfinite(answer).all()
+    assert model.get_layer(levels(model)["c5"]).output.dtype == "bfloat16"
+    assert all(v.dtype == "float32" for v in model.trainable_variables)
