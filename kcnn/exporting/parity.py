@@ -1,0 +1,37 @@
+"""Does a written file answer as the model does? Measured on real pictures, never assumed."""
+
+import numpy as np
+
+from kcnn.evaluation.predictions import answer
+
+TOLERANCE = 1e-4
+COARSE_TOLERANCE = 2e-2  # a network that computes in 16 bits differs with the order of its sums
+
+
+class ExportDisagrees(RuntimeError):
+    """A written export does not answer as the model it came from."""
+
+
+def compare(model, head, facts, images, answers):
+    """{"pictures", "score_difference", "labels_agree"} of `answers` (see `Exporter`) against the model itself.
+
+    score_difference is the largest of any class, picture and way to ask; labels_agree is a share. Raises
+    `ExportDisagrees` above 1e-4, or where a label is not that of a best score.
+    """
+    expected = answer(model, head)(images)["scores"].numpy()
+    names = np.asarray(facts.class_names, dtype=object)
+    coarse = any(layer.compute_dtype in ("bfloat16", "float16") for layer in model.layers)
+    tolerance = COARSE_TOLERANCE if coarse else TOLERANCE
+    worst, agree = 0.0, 1.0
+    for way, given in answers.items():
+        difference = float(np.abs(given["scores"] - expected).max())
+        label = [np.flatnonzero(names == name) for name in given["label"]]
+        behind = [expected[i].max() - expected[i, place].max(initial=-1) for i, place in enumerate(label)]
+        if not (difference <= tolerance and max(behind) <= tolerance):
+            raise ExportDisagrees(
+                f"the export's {way} differs from the model by {difference:.2g} in a score and {max(behind):.2g} in "
+                f"that of a label, over {len(images)} pictures; at most {tolerance:g} is allowed"
+            )
+        worst = max(worst, difference)
+        agree = min(agree, float(np.mean(names[expected.argmax(1)] == np.asarray(given["label"], dtype=object))))
+    return {"pictures": len(images), "score_difference": worst, "labels_agree": agree}

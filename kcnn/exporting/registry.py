@@ -1,0 +1,25 @@
+"""The table of export formats."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kcnn.registry import Registry
+
+EXPORTERS = Registry("export format")
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """One format.
+
+    file: name of what is written, with its extension; description: one line for lists and forms;
+    write: (model, head, facts, path, images) → None, with (N, H, W, C) sample pictures;
+    answers: (path, head, facts, images) → {way to ask: {"label": (N,) names, "scores": (N, K)}}, from the written file
+    alone; needs: packages beyond kcnn's own.
+    """
+
+    file: str
+    description: str
+    write: Callable
+    answers: Callable
+    needs: tuple[str, ...] = ()

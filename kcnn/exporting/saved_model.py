@@ -1,0 +1,102 @@
+"""SavedModel: the network as a program of TensorFlow's own operations, with its decoder and its class names inside.
+
+Signatures: `serving_default` (image → label, score, scores), `from_bytes` (encoded pictures of any size → the same; for
+pictures only), `features` (image → features), `class_names` (→ class_names). Nothing in it needs kcnn or Keras.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from kcnn.exporting.registry import EXPORTERS, Exporter
+from kcnn.inspection import features
+
+
+def write(model, head, facts, path, images):
+    """Write the SavedModel of `model` into the folder `path`; it takes images of the dtype of `images`."""
+    network = _Network(model, head, facts)
+    image = tf.TensorSpec((None, *facts.input_shape), images.dtype, name="image")
+    module = tf.Module()
+    module.variables_ = [variable.value for variable in model.variables]
+    signatures = {
+        "serving_default": tf.function(network.answer, input_signature=[image]),
+        "features": tf.function(network.features, input_signature=[image]),
+        "class_names": tf.function(network.class_names, input_signature=[]),
+    }
+    if takes_bytes(facts, images):
+        encoded = tf.TensorSpec((None,), tf.string, name="bytes")
+        signatures["from_bytes"] = tf.function(network.answer_bytes, input_signature=[encoded])
+    with tempfile.TemporaryDirectory() as folder:
+        names = Path(folder, "class_names.json")
+        names.write_text(json.dumps(facts.class_names, ensure_ascii=False), "utf-8")
+        module.class_names_file = tf.saved_model.Asset(str(names))
+        tf.saved_model.save(module, str(path), signatures=signatures)
+
+
+def takes_bytes(facts, images):
+    """Whether the model's input is what a decoder gives: (H, W, 1 or 3) uint8."""
+    return images.dtype == np.uint8 and len(facts.input_shape) == 3 and facts.input_shape[-1] in (1, 3)
+
+
+class _Network:
+    """The functions behind the signatures."""
+
+    def __init__(self, model, head, facts):
+        self.model, self.head, self.facts = model, head, facts
+        self.to_features = features(model)
+        self.names = tf.constant(facts.class_names)
+
+    def answer(self, image):
+        decoded = self.head.decode(self.model(tf.cast(image, tf.float32), training=False))
+        return {
+            "label": tf.gather(self.names, decoded["label"]),
+            "score": decoded["score"],
+            "scores": decoded["scores"],
+        }
+
+    def answer_bytes(self, encoded):
+        """An item that is no picture has label "" and zero scores, and leaves its neighbours alone."""
+        frame = self.facts.input_shape
+        image, ok = tf.map_fn(
+            self._framed, encoded, fn_output_signature=(tf.TensorSpec(frame, tf.uint8), tf.TensorSpec((), tf.bool))
+        )
+        answers = self.answer(image)
+        return {
+            "label": tf.where(ok, answers["label"], ""),
+            "score": tf.where(ok, answers["score"], 0.0),
+            "scores": tf.where(ok[:, None], answers["scores"], 0.0),
+        }
+
+    def features(self, image):
+        return {"features": self.to_features(tf.cast(image, tf.float32), training=False)}
+
+    def class_names(self):
+        return {"class_names": self.names}
+
+    def _framed(self, encoded):
+        from kcnn.data.decode import decode_safe
+        from kcnn.data.geometry import fit_to_frame
+
+        frame = self.facts.input_shape
+        picture, ok = decode_safe(encoded, frame[-1], self.facts.max_pixels)
+        return tf.ensure_shape(fit_to_frame(picture, frame, self.facts.framing), frame), ok
+
+
+def answers(path, head, facts, images):
+    """{signature: {"label", "scores"}} of the SavedModel at `path`, loaded anew, for `images` (N, H, W, C)."""
+    loaded = tf.saved_model.load(str(path))
+    given = {"serving_default": loaded.signatures["serving_default"](image=tf.constant(images))}
+    if "from_bytes" in loaded.signatures:
+        encoded = tf.stack([tf.io.encode_png(image) for image in images])
+        given["from_bytes"] = loaded.signatures["from_bytes"](bytes=encoded)
+    return {
+        name: {"label": [label.decode() for label in out["label"].numpy()], "scores": out["scores"].numpy()}
+        for name, out in given.items()
+    }
+
+
+DESCRIPTION = "a folder that TensorFlow and TF Serving run by themselves: pictures or files in, labels out"
+EXPORTERS.add("saved_model", Exporter("saved_model", DESCRIPTION, write, answers))

@@ -1,0 +1,34 @@
+"""A heat map as a picture: the image, and beside it the same image under its heat."""
+
+import numpy as np
+
+from kcnn.evaluation.plots import show
+from kcnn.evaluation.theme import INK, new_figure, plain, save, shortened, styled
+
+HEAT = "inferno"
+
+
+@styled
+def save_overlay(image, heat, path, label):
+    """Write a PNG at `path`: `image` (H, W, C) as the network sees it, and under its `heat` (H, W) for `label`."""
+    figure = new_figure(7.2, 4.1)
+    figure.get_layout_engine().set(w_pad=0.08)
+    left, right = figure.subplots(1, 2)
+    show(left, image)
+    show(right, _grey(image))
+    layer = right.imshow(heat, cmap=HEAT, vmin=0, vmax=1, alpha=0.25 + 0.6 * heat, interpolation="bilinear")
+    left.set_title(plain(shortened(label, 40)), fontsize=13, color=INK)
+    left.set_xlabel("what the network sees")
+    right.set_xlabel("what speaks for it")
+    bar = figure.colorbar(layer, ax=right, shrink=0.75, aspect=25, pad=0.02)
+    bar.set_ticks([0, 1], labels=["none", "most"])
+    bar.outline.set_visible(False)
+    for axes in (left, right):
+        axes.spines[:].set_visible(False)
+    save(figure, path)
+
+
+def _grey(image):
+    """The image (H, W, C) without colour, so that only the heat has any."""
+    image = np.asarray(image)
+    return image.mean(-1, keepdims=True).astype(image.dtype)

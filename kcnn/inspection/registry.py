@@ -1,0 +1,5 @@
+"""The table of explainers."""
+
+from kcnn.registry import Registry
+
+EXPLAINERS = Registry("explainer")
