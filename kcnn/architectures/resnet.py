@@ -60,7 +60,7 @@ FIRST = {"bottleneck": True, "early_stride": True, "style": V1}
 
 VARIANTS = {
     "resnet_toy": ResNet((1, 1, 1, 1), width=8),
-    "resnext_toy": ResNet((1, 1, 1, 1), width=8, groups=4, group_width=32, **DEEP),
+    "resnext_toy": ResNet((1, 1), width=8, groups=4, group_width=32, **DEEP),
     "resnet18": ResNet((2, 2, 2, 2), params=11_689_512),
     "resnet34": ResNet((3, 4, 6, 3), params=21_797_672),
     "resnet50": ResNet((3, 4, 6, 3), params=25_557_032, **DEEP),

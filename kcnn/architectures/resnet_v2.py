@@ -20,7 +20,7 @@ class ResNetV2(Row):
 
 
 VARIANTS = {
-    "resnet_v2_toy": ResNetV2((2, 2, 2, 1), width=4),
+    "resnet_v2_toy": ResNetV2((2, 1, 1, 1), width=4),
     "resnet50v2": ResNetV2((3, 4, 6, 3), params=25_568_360),
     "resnet101v2": ResNetV2((3, 4, 23, 3), params=44_577_896),
     "resnet152v2": ResNetV2((3, 8, 36, 3), params=60_236_904),
