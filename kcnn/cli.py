@@ -5,6 +5,7 @@ Heavy imports wait inside the verbs, so that `kcnn --help` answers at once.
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,9 @@ import typer
 from kcnn.errors import UserError
 
 TITLE = "Train, measure, explain and ship convolutional networks."
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help=TITLE)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", help=TITLE
+)
 CHANGE = "change any field of the recipe; `kcnn list options` names them"
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help=CHANGE)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such as runs/digits-1")]
@@ -164,7 +167,6 @@ def app_(
     port: Annotated[int, typer.Option(help="of the page")] = 8501,
 ):
     """Open the dashboard in a browser, on this machine only."""
-    import os
     import subprocess
 
     from kcnn.resources import folder
@@ -208,7 +210,8 @@ def _say(line):
 
 
 def main():
-    """The command `kcnn`: a `UserError` is one line and status 2."""
+    """The command `kcnn`: a `UserError` is one line and status 2, Ctrl-C is status 130."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.INFO, format="kcnn: %(message)s", stream=sys.stderr)
     for noisy in ("absl", "jax", "tensorflow"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -217,3 +220,5 @@ def main():
     except UserError as error:
         typer.echo(f"kcnn: {error}", err=True)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcnn import data, evaluation, exporting, inspection, session, training
+from kcnn import data, evaluation, inspection, session, training
 from kcnn.errors import UserError
 
 
@@ -130,6 +130,8 @@ class Run:
 
     def export(self, format="saved_model"):
         """Write the model for other programs below exports/ and prove that it agrees; returns the path."""
+        from kcnn import exporting
+
         self._ended("an export")
         opened = self._session(None)
         split = next(name for name in ("val", "test", "train") if name in opened.dataset.splits)

@@ -42,8 +42,7 @@ def start(recipe, source=None, name=None):
     facts = data.facts_of(dataset, recipe)
     model, head = build(recipe, facts)
     loaded = load_earlier(recipe, model)
-    stem = f"{recipe.model.architecture}-{dataset.name}"
-    folder = training.RunFolder.create(recipe.runtime.runs, name, stem)
+    folder = training.RunFolder.create(recipe.runtime.runs, name, f"{recipe.model.architecture}-{dataset.name}")
     folder.write_recipe(recipe)
     facts.write(folder.facts_file)
     folder.write_json("environment.json", runtime.environment())
@@ -68,7 +67,7 @@ def reopen(folder, source=None):
 def build(recipe, facts):
     """(model, head) of a recipe and the facts of its data."""
     section = recipe.model
-    options = {"num_classes": len(facts.class_names), "multi_label": facts.multi_label}
+    options = {"num_classes": facts.num_classes, "multi_label": facts.multi_label}
     options |= {"top": section.top, "dropout": section.dropout, "label_smoothing": recipe.train.label_smoothing}
     options |= {"focal_gamma": recipe.train.focal_gamma, "class_weights": balanced(recipe, facts)}
     head = models.head_of(section.head, **options)
@@ -108,7 +107,12 @@ def load_earlier(recipe, model):
 
 def train(session, *, resume=False, callbacks=(), console=None):
     """Train to the end or to a stop, then score every split and write the report; returns the final state."""
-    fitting = make_fitting(session, callbacks, console)
+    try:
+        fitting = make_fitting(session, callbacks, console)
+    except UserError:
+        if not resume:
+            session.folder.discard()
+        raise
     if resume and (step := fitting.restore()):
         log.info("continuing at step %d", step)
         changed = runtime.environment_differences(session.folder.environment())
@@ -155,7 +159,7 @@ def batches(session, split, augment=None, start=0):
     return data.batches(
         session.dataset.splits[split], facts.input_shape, recipe.train.batch_size, framing=facts.framing,
         max_pixels=facts.max_pixels, augment=augment, seed=recipe.runtime.seed, start=start,
-        training=augment is not None, num_classes=len(facts.class_names), threads=recipe.runtime.threads,
+        training=augment is not None, num_classes=facts.num_classes, threads=recipe.runtime.threads,
     )  # fmt: skip
 
 
@@ -214,7 +218,7 @@ def _only(session, samples, index):
     facts = session.facts
     return data.batches(
         samples.take(index), facts.input_shape, len(index), framing=facts.framing, max_pixels=facts.max_pixels,
-        training=False, num_classes=len(facts.class_names),
+        training=False, num_classes=facts.num_classes,
     )  # fmt: skip
 
 

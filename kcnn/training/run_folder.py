@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -88,6 +89,11 @@ class RunFolder:
         if not folder.recipe_file.is_file():
             raise UserError(f"no run at {path}: it has no recipe.toml; runs are kept below the folder runs/")
         return folder
+
+    def discard(self):
+        """Remove a run that was refused before its first step."""
+        if not any(self.checkpoints.iterdir()):
+            shutil.rmtree(self.path)
 
     def recipe(self):
         """The resolved `Recipe` of the run."""

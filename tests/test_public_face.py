@@ -1,0 +1,91 @@
+"""The public names are true, importing them is cheap, and README and recipes run as they stand."""
+
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+import kcnn
+from kcnn import cli, recipe
+from kcnn.resources import recipes
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+
+
+def test_all_is_true_sorted_and_documented():
+    assert kcnn.__all__ == sorted(kcnn.__all__)
+    for name in kcnn.__all__:
+        assert getattr(kcnn, name).__doc__, f"{name} has no docstring"
+    with pytest.raises(AttributeError, match="no attribute 'build_modle'"):
+        _ = kcnn.build_modle
+
+
+def test_import_and_help_load_neither_tensorflow_nor_keras():
+    code = "import sys, kcnn; from kcnn import cli; sys.argv = ['kcnn', '--help']\ntry: cli.main()\nexcept SystemExit: pass\n"
+    code += "heavy = {'tensorflow', 'keras', 'numpy', 'sklearn', 'matplotlib', 'streamlit'} & set(sys.modules)\n"
+    code += "raise SystemExit(str(heavy) if heavy else 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_readme_has_the_two_commands_and_its_python_is_python():
+    text = README.read_text("utf-8")
+    assert "pip install -e . && kcnn demo" in text and 'pip install -e ".[dev]" && pytest' in text
+    blocks = [code for language, code in BLOCKS if language == "python"]
+    assert blocks
+    for code in blocks:
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "kcnn":
+                assert node.attr in kcnn.__all__, node.attr
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "run":
+                assert hasattr(kcnn.Run, node.attr), node.attr
+
+
+COMMANDS = [
+    line.partition("#")[0]
+    for language, code in BLOCKS
+    if language == "sh"
+    for line in code.splitlines()
+    if line.startswith("kcnn ")
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_readme_commands_are_words_of_the_command_line(line):
+    words = shlex.split(line)[1:]
+    group = typer.main.get_command(cli.app)
+    with group.commands[words[0]].make_context(words[0], words[1:]) as context:
+        assert context.params
+    for setting in (w for w, before in zip(words[1:], words, strict=False) if before == "--set"):
+        recipe.Recipe().override(dict([recipe.parse_setting(setting)]))
+
+
+def _needs(name):
+    """Marks for a recipe whose data is not everywhere."""
+    source = recipe.read(recipes()[name]).data.source
+    return () if source.startswith("builtin:") else (pytest.mark.needs_data,)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_needs(name)) for name in recipes()])
+def test_every_recipe_runs_two_steps(name, tmp_path, monkeypatch):
+    base = recipe.read(recipes()[name])
+    monkeypatch.chdir(os.environ.get("KCNN_DATA", tmp_path))
+    settings = {
+        "runs": str(tmp_path),
+        "epochs": 1,
+        "batch_size": 8,
+        "limit": 16,
+        "warmup_epochs": 0.0,
+        "freeze_epochs": 0,
+    }
+    if base.model.weights:
+        settings["weights"] = None
+    run = kcnn.build_and_fit(name, **settings)
+    assert run.status["state"] == "finished" and run.status["steps"] <= 2
