@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcnn import data, evaluation, inspection, session, training
+from kcnn import data, evaluation, inspection, scoring, session, training
 from kcnn.errors import UserError
 
 
@@ -118,12 +118,12 @@ class Run:
         `source` is other data of the same classes. A split that training never saw is refused before training has
         ended, and each use of it is logged in the run.
         """
-        if split not in ("train", "val") and self.status.get("state") != "finished":
+        if split not in scoring.SEEN and self.status.get("state") != "finished":
             raise UserError(
                 f"split {split!r} is for the end: run {self.name} is {self.status.get('state')}, not finished"
             )
         opened = self._session(source)
-        figures, pictures = session.score(opened, split)
+        figures, pictures = scoring.score(opened, split)
         if source is None and (self.folder.report / "metrics.json").exists():
             evaluation.add_split(self.folder.report, split, figures, pictures)
         return figures
@@ -135,7 +135,7 @@ class Run:
         self._ended("an export")
         opened = self._session(None)
         split = next(name for name in ("val", "test", "train") if name in opened.dataset.splits)
-        frames = evaluation.pictures(session.batches(opened, split).take(4))
+        frames = evaluation.pictures(scoring.batches(opened, split).take(4))
         path, parity = exporting.export(format, *self._built, self.facts, self.folder.exports, frames)
         self.folder.log("exported", format=format, **parity)
         return path
@@ -152,14 +152,11 @@ class Run:
 
     def _session(self, source):
         if source is None:
-            opened = session.reopen(self.folder, self._source)
-        else:
-            dataset = session.open_data(self.recipe, source)
-            if tuple(dataset.class_names) != tuple(self.facts.class_names):
-                raise UserError(f"the classes of {source} differ from the run's: {', '.join(self.facts.class_names)}")
-            opened = session.Session(self.folder, self.recipe, dataset, self.facts, None, None)
-        opened.model, opened.head = self._built
-        return opened
+            return session.reopen(self.folder, self._source, self._built)
+        dataset = session.open_data(self.recipe, source)
+        if tuple(dataset.class_names) != tuple(self.facts.class_names):
+            raise UserError(f"the classes of {source} differ from the run's: {', '.join(self.facts.class_names)}")
+        return session.Session(self.folder, self.recipe, dataset, self.facts, *self._built)
 
     def _frames(self, items):
         facts = self.facts

@@ -4,12 +4,11 @@ Data, model, engine and loop meet here and nowhere else; `api` and `run` only na
 """
 
 import logging
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from kcnn import data, evaluation, models, training
+from kcnn import data, models, scoring, training
 from kcnn.errors import UserError
 from kcnn.recipe import IN_MEMORY
 from kcnn.training import runtime
@@ -51,8 +50,11 @@ def start(recipe, source=None, name=None):
     return Session(folder, recipe, dataset, facts, model, head)
 
 
-def reopen(folder, source=None):
-    """The session of an earlier run, its data read again; raises `UserError` if the data is not the same."""
+def reopen(folder, source=None, built=None):
+    """The session of an earlier run, its data read again; raises `UserError` if the data is not the same.
+
+    `built` is its (model, head), if they are at hand; else they are made, with fresh weights.
+    """
     recipe, facts = folder.recipe(), data.Facts.read(folder.facts_file)
     runtime.prepare(recipe.runtime)
     if source is None and recipe.data.source == IN_MEMORY:
@@ -60,7 +62,7 @@ def reopen(folder, source=None):
     dataset = open_data(recipe, source)
     if dataset.fingerprint != facts.fingerprint:
         raise UserError(f"the data of run {folder.name} has changed since it began; start a new run instead")
-    model, head = build(recipe, facts)
+    model, head = built or build(recipe, facts)
     return Session(folder, recipe, dataset, facts, model, head)
 
 
@@ -71,10 +73,11 @@ def build(recipe, facts):
     options |= {"top": section.top, "dropout": section.dropout, "label_smoothing": recipe.train.label_smoothing}
     options |= {"focal_gamma": recipe.train.focal_gamma, "class_weights": balanced(recipe, facts)}
     head = models.head_of(section.head, **options)
-    model = models.build_model(
-        section.architecture, head, input_shape=tuple(facts.input_shape), stem=section.stem, mean=facts.mean,
-        std=facts.std, overrides=section.overrides, style=section.style,
-    )  # fmt: skip
+    with runtime.precision(recipe.runtime):
+        model = models.build_model(
+            section.architecture, head, input_shape=tuple(facts.input_shape), stem=section.stem, mean=facts.mean,
+            std=facts.std, overrides=section.overrides, style=section.style,
+        )  # fmt: skip
     return model, head
 
 
@@ -127,7 +130,7 @@ def train(session, *, resume=False, callbacks=(), console=None):
         _add_cpu_seconds(session.folder)
     if state == "finished":
         fitting.use_best()
-        finish(session)
+        scoring.finish(session)
     return state
 
 
@@ -141,84 +144,15 @@ def make_fitting(session, callbacks=(), console=None):
     watchers = [training.ProgressBar(console), training.TensorBoardScalars(session.folder.path / "tensorboard", engine)]
 
     def stream(step):
-        return batches(session, "train", augment=recipe.augment, start=step * section.batch_size)
+        return scoring.batches(session, "train", augment=recipe.augment, start=step * section.batch_size)
 
     return training.Fitting(
         engine, session.folder, section, stream=stream,
         steps_per_epoch=max(1, round(len(train_split) / section.batch_size)),
-        validation=batches(session, "val") if "val" in session.dataset.splits else None,
+        validation=scoring.batches(session, "val") if "val" in session.dataset.splits else None,
         monitor=session.head.main_metric, checkpoints=training.Checkpoints(session.folder.checkpoints),
         frozen=backbone_layers(model), callbacks=[*callbacks, *watchers],
         identity={**recipe.model_dump(mode="json"), "fingerprint": session.facts.fingerprint},
-    )  # fmt: skip
-
-
-def batches(session, split, augment=None, start=0):
-    """Batches of a split: the endless training stream from sample number `start`, or one plain pass."""
-    recipe, facts = session.recipe, session.facts
-    return data.batches(
-        session.dataset.splits[split], facts.input_shape, recipe.train.batch_size, framing=facts.framing,
-        max_pixels=facts.max_pixels, augment=augment, seed=recipe.runtime.seed, start=start,
-        training=augment is not None, num_classes=facts.num_classes, threads=recipe.runtime.threads,
-    )  # fmt: skip
-
-
-def finish(session):
-    """Score every split but the training one and write the report; each use of a test split is logged."""
-    folder = session.folder
-    folder.set_status(state="evaluating")
-    splits = [name for name in session.dataset.splits if name != "train"] or ["train"]
-    scored, pictures = {}, {}
-    for split in splits:
-        scored[split], pictures[split] = score(session, split)
-    evaluation.write_report(
-        folder.report, scored, title=folder.name, history=folder.history(), metric=session.head.main_metric,
-        details=details(session), notes=session.dataset.notes, set_aside=session.facts.set_aside, pictures=pictures,
-    )  # fmt: skip
-    folder.set_status(state="finished")
-    folder.log("finished", **{split: figures[session.head.main_metric] for split, figures in scored.items()})
-
-
-def score(session, split, log_use=True):
-    """(figures, pictures of the worst mistakes) of one split under the model as it is."""
-    if split not in session.dataset.splits:
-        raise UserError(f"this data has no split {split!r}; it has {', '.join(session.dataset.splits)}")
-    if split != "train" and split != "val" and log_use:
-        session.folder.log("scored", split=split, uses=1 + len(uses(session.folder, split)))
-    samples = session.dataset.splits[split]
-    predictions = evaluation.predict(session.model, session.head, batches(session, split))
-    figures = evaluation.measure(predictions, session.facts.class_names, samples.names)
-    worst = np.array([entry["index"] for entry in figures["worst"]], np.int64)
-    return figures, evaluation.pictures(_only(session, samples, worst)) if len(worst) else None
-
-
-def uses(folder, split):
-    """The logged uses of a split that training never saw."""
-    return [event for event in folder.events("scored") if event["split"] == split]
-
-
-def details(session):
-    """The facts at the head of the report."""
-    facts, recipe = session.facts, session.recipe
-    counts = ", ".join(f"{name} {len(samples)}" for name, samples in session.dataset.splits.items())
-    environment = session.folder.environment()
-    return {
-        "architecture": recipe.model.architecture,
-        "parameters": sum(math.prod(v.shape) for v in session.model.trainable_variables),
-        "input": "×".join(map(str, facts.input_shape)),
-        "data": f"{facts.format}: {counts}",
-        "classes": len(facts.class_names),
-        "epochs": len(session.folder.history()),
-        "CPU time": f"{environment.get('cpu_seconds', 0):.0f} s",
-        "seed": recipe.runtime.seed,
-    }
-
-
-def _only(session, samples, index):
-    facts = session.facts
-    return data.batches(
-        samples.take(index), facts.input_shape, len(index), framing=facts.framing, max_pixels=facts.max_pixels,
-        training=False, num_classes=facts.num_classes,
     )  # fmt: skip
 
 

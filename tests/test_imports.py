@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ["layers", "boxes", "data", "architectures", "heads", "models", "training", "evaluation", "inspection"]
 ROOMS += [
     "exporting",
+    "scoring",
     "session",
     "run",
     "own_model",

@@ -34,8 +34,8 @@ class Engine:
         for layer in self.model.layers:
             layer.trainable = self.learning[layer.name] and layer.name not in self.frozen
         self.variables = self.model.trainable_variables
-        self.train_step = tf.function(self._train_step, reduce_retracing=True)
-        self.eval_step = tf.function(self._eval_step, reduce_retracing=True)
+        self.train_step = tf.function(self._train_step, autograph=False, reduce_retracing=True)
+        self.eval_step = tf.function(self._eval_step, autograph=False, reduce_retracing=True)
 
     def compute_loss(self, targets, outputs):
         """The loss to differentiate: Σ sum / Σ weight over the global batch, plus the layers' own losses."""

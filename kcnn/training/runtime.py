@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 import resource
+from contextlib import contextmanager
 from importlib.metadata import version
 
 import keras
@@ -16,9 +17,9 @@ PACKAGES = ("tensorflow", "keras", "numpy")
 
 
 def prepare(runtime):
-    """Apply a recipe's [runtime] to this process.
+    """Apply a recipe's [runtime] to this process: seed, threads, determinism.
 
-    Determinism means float32. Threads can only be set before TensorFlow's first operation; later it is said and left.
+    Threads can only be set before TensorFlow's first operation; later it is said and left.
     """
     keras.utils.set_random_seed(runtime.seed)
     if runtime.threads:
@@ -29,8 +30,18 @@ def prepare(runtime):
             log.warning("runtime.threads = %d comes too late: TensorFlow is running already", runtime.threads)
     if runtime.deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def precision(runtime):
+    """Within the block, layers are made for the precision of [runtime]; determinism means float32."""
+    before = keras.config.dtype_policy()
     precise = runtime.deterministic or runtime.precision == "float32"
     keras.config.set_dtype_policy("float32" if precise else f"mixed_{runtime.precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def environment():
