@@ -41,13 +41,12 @@ def page():
 def card(run):
     """One run: its name and state, how far it is, its scores, its report."""
     with st.container(border=True):
-        name, progress, scores = st.columns([3, 3, 4], vertical_alignment="center")
-        name.markdown(f"**{plain(run['name'])}**")
-        name.badge(run["state"], color=COLOURS.get(run["state"], "red"))
-        done, planned = run["epoch"] or 0, run["epochs"] or 0
+        name, progress, scores = st.columns([3, 2, 5], vertical_alignment="center")
+        name.markdown(f"**{plain(run['name'])}** :{COLOURS.get(run['state'], 'red')}-badge[{plain(run['state'])}]")
+        done, planned = run["epoch"], run["epochs"]
         progress.progress(min(done / planned, 1.0) if planned else 0.0, text=f"epoch {done} of {planned}")
         numbers = {key: value for key, value in run["metrics"].items() if isinstance(value, (int, float))}
-        for column, (key, value) in zip(scores.columns(4), list(numbers.items())[:4], strict=False):
+        for column, (key, value) in zip(scores.columns(3), list(numbers.items())[:3], strict=False):
             column.metric(plain(key), f"{value:.2%}" if 0 <= value <= 1 else f"{value:.4g}")
         report = Path(run["path"]) / "report" / "report.md"
         if report.is_file():

@@ -16,7 +16,7 @@ def page(metrics):
     parts = [f"# {plain(metrics['title'])}", _headline(metrics)]
     if metrics["details"]:
         rows = [(key, _value(value)) for key, value in metrics["details"].items()]
-        parts.append(_table(("", ""), rows))
+        parts.append(_table(("run", "value"), rows))
     parts += _notes(metrics) + _learning(metrics)
     for split, figures in metrics["splits"].items():
         parts += _split(split, figures, metrics["figures"].get(split, {}))
@@ -70,7 +70,7 @@ def _learning(metrics):
     return [
         "## Learning",
         "![Loss, metric and learning rate over epochs](curves.png)",
-        _table(("", "last epoch", "best", "in epoch"), rows),
+        _table(("figure", "last epoch", "best", "in epoch"), rows),
     ]
 
 
@@ -81,7 +81,7 @@ def _best(known, lowest):
 
 def _split(split, figures, drawn):
     rows = [(label, _figure(key, figures[key])) for key, label in NAMES.items() if key in figures]
-    parts = [f"## Scores on {plain(split)}", _table(("", ""), [("Samples", str(figures["samples"])), *rows])]
+    parts = [f"## Scores on {plain(split)}", _table(("figure", "value"), [("Samples", str(figures["samples"])), *rows])]
     if "most_confused" in figures:
         parts.append("### Which class is taken for which")
         parts += [f"![Confusion matrix of {plain(split)}]({drawn['confusion']})"] if "confusion" in drawn else []
