@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from kcnn.data import draws as drawing
 from kcnn.data import finishing, pictures
-from kcnn.data.samples import Arrays
 from kcnn.errors import UserError
 from kcnn.recipe import Augment
 

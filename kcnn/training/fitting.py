@@ -93,11 +93,8 @@ class Fitting:
         if not found:
             return 0
         step, arrays, state = found
-        if state["identity"] != self.identity:
-            changed = [k for k in self.identity if self.identity[k] != state["identity"].get(k)]
-            raise UserError(
-                f"the checkpoint was made with another {', '.join(changed)}; resume continues only the same run"
-            )
+        if changes := _changes(state["identity"], self.identity):
+            raise UserError(f"resume continues only the same run, and this one was changed: {', '.join(changes)}")
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
         self.sums = arrays["sums"]

@@ -1,6 +1,6 @@
 """Start-up cost: `import kcnn` over bare Python, and `kcnn --help`; medians of interleaved fresh processes.
 
-    python -m tests.benchmarks.startup [--rounds 9] [--out startup.json]
+python -m tests.benchmarks.startup [--rounds 9] [--out startup.json]
 """
 
 import argparse
