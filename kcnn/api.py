@@ -16,14 +16,15 @@ def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks
 
     Args:
         recipe: a path, the name of one of kcnn's own recipes, a nested dict, or a `Recipe`.
-        source: data in memory instead of the recipe's address: (x, y), {"train": (x, y), …} or a tf.data.Dataset.
+        source: data instead of the recipe's: an address, (x, y), {"train": (x, y), …} or a tf.data.Dataset.
         name: of the run folder; numbered if None.
         callbacks: Keras callbacks to run along.
         settings: changes to the recipe, such as `epochs=5` or `{"train.epochs": 5}`; a bare key must be unique.
 
     Raises `UserError` for every mistake that can be seen before training.
     """
-    opened = session.start(resolve(recipe, source, settings), source, name)
+    chosen, source = resolve(recipe, source, settings)
+    opened = session.start(chosen, source, name)
     session.train(opened, callbacks=callbacks, console=console)
     return Run(opened.folder.path, source)
 
@@ -43,15 +44,16 @@ def fit(model, dataset, validation=None, **options):
 
 
 def resolve(recipe, source=None, settings=None):
-    """The `Recipe` meant by a path, name, dict or Recipe, with `settings` applied."""
+    """(the `Recipe` meant by a path, name, dict or Recipe, with `settings` applied; the data if it is in memory)."""
     if isinstance(recipe, dict):
         recipe = parse(recipe)
     elif not isinstance(recipe, Recipe):
         recipe = read(find_recipe(recipe))
     changes = {_full_key(recipe, key): value for key, value in (settings or {}).items()}
-    if source is not None:
-        changes["data.source"] = IN_MEMORY
-    return recipe.override(changes)
+    address = str(source) if isinstance(source, str | Path) else None if source is None else IN_MEMORY
+    if address:
+        changes["data.source"] = address
+    return recipe.override(changes), source if address == IN_MEMORY else None
 
 
 def _full_key(recipe, key):
@@ -71,9 +73,7 @@ def load_run(path, source=None):
 
 def check_data(source, **settings):
     """The checked `DataSet` at an address: what was recognised, splits, classes, and what had to be set aside."""
-    if isinstance(source, (str, Path)):
-        settings["data.source"], source = str(source), None
-    return session.open_data(resolve(Recipe(), source, settings), source)
+    return session.open_data(*resolve(Recipe(), source, settings))
 
 
 def list_architectures():

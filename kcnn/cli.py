@@ -57,7 +57,7 @@ def fit(
     if recipe is None and data is None:
         raise UserError("fit needs a RECIPE or --data; `kcnn list recipes` names those that come with kcnn")
     changes = {key: value for key, value in words.items() if value is not None} | _parse(settings)
-    chosen = api.resolve(Recipe() if recipe is None else recipe, settings=changes)
+    chosen, _ = api.resolve(Recipe() if recipe is None else recipe, settings=changes)
     if seeds > 1:
         from kcnn.repeats import fit_seeds
 

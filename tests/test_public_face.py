@@ -88,6 +88,6 @@ def test_every_recipe_runs_two_steps(name, tmp_path, monkeypatch):
     if base.model.weights:
         settings["weights"] = None
     if base.data.source == "photos":
-        settings["source"] = "stamps/folder"
+        settings["data.source"] = "stamps/folder"
     run = kcnn.build_and_fit(name, **settings)
     assert run.status["state"] == "finished" and run.status["steps"] <= 2
