@@ -31,11 +31,7 @@ def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks
 
 def build_and_fit_classifier(source, architecture="resnet18", **settings):
     """Train a classifier on `source` (an address, arrays or a tf.data.Dataset); see `build_and_fit`."""
-    if isinstance(source, (str, Path)):
-        settings["data.source"], source = str(source), None
-    return build_and_fit(
-        Recipe(), source, **settings, **{"model.architecture": architecture, "model.head": "classifier"}
-    )
+    return build_and_fit(Recipe(), source, architecture=architecture, head="classifier", **settings)
 
 
 def fit(model, dataset, validation=None, **options):
@@ -49,18 +45,18 @@ def resolve(recipe, source=None, settings=None):
         recipe = parse(recipe)
     elif not isinstance(recipe, Recipe):
         recipe = read(find_recipe(recipe))
-    changes = {_full_key(recipe, key): value for key, value in (settings or {}).items()}
+    changes = {_full_key(key): value for key, value in (settings or {}).items()}
     address = str(source) if isinstance(source, str | Path) else None if source is None else IN_MEMORY
     if address:
         changes["data.source"] = address
     return recipe.override(changes), source if address == IN_MEMORY else None
 
 
-def _full_key(recipe, key):
+def _full_key(key):
     """A setting's full path: "train.epochs" for "epochs"."""
-    keys = {path.partition(".")[2]: path for path, *_ in options()}
     if "." in key:
         return key
+    keys = {path.partition(".")[2]: path for path, *_ in options()}
     if key not in keys:
         raise unknown_name("setting", key, keys)
     return keys[key]

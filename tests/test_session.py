@@ -45,7 +45,7 @@ BUSY = {"model.dropout": 0.2, "model.style": {"drop_path": 0.1}, "ema": 0.9, "fl
 @pytest.fixture(scope="module")
 def run(photos, tmp_path_factory):
     runs = str(tmp_path_factory.mktemp("runs"))
-    return kcnn.build_and_fit(kcnn.Recipe(), name="photos", runs=runs, source=None, epochs=14, learning_rate=0.01,
+    return kcnn.build_and_fit(kcnn.Recipe(), name="photos", runs=runs, epochs=14, learning_rate=0.01,
                               **SMALL, **{"data.source": str(photos)})  # fmt: skip
 
 
