@@ -98,7 +98,7 @@ def test_upsampling_keeps_constants_and_is_linear_between_cells():
 def test_features_are_what_the_last_layer_reads(rng):
     model = build_model("resnet_toy", input_shape=(32, 32, 3), num_classes=4, dropout=0.3)
     images = rng.integers(0, 255, (5, 32, 32, 3)).astype("float32")
-    vectors, (kernel, bias) = np.asarray(features(model)({"image": images})), model.get_layer("logits").get_weights()
+    vectors, (kernel, bias) = np.asarray(features(model)(images)), model.get_layer("logits").get_weights()
     np.testing.assert_allclose(vectors @ kernel + bias, np.asarray(model(images)), atol=1e-4)
 
 

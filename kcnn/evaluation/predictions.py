@@ -31,6 +31,7 @@ def answer(model, head):
     """A compiled function from images (B, ...) of any dtype to the head's decoded answers, as outside training."""
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
     run = tf.function(lambda image: head.decode(model(image, training=False)), input_signature=signature)
+    run = run.get_concrete_function()
     return lambda image: run(tf.cast(image, tf.float32))
 
 

@@ -19,7 +19,7 @@ def grad_cam(model, image, *, target=None, level=None):
 
     The heat is all zero where nothing speaks for the class. Raises `UserError` for an unknown level or class.
     """
-    probe = keras.Model(model.inputs, [level_layer(model, level).output, logits_of(model)])
+    probe = keras.Model(model.input, [level_layer(model, level).output, logits_of(model)])
     classes = probe.outputs[1].shape[-1]
     if target is not None and not 0 <= int(target) < classes:
         raise UserError(f"target {target} must be the index of one of {classes} classes, 0 to {classes - 1}")
@@ -34,7 +34,8 @@ def grad_cam(model, image, *, target=None, level=None):
             logit = tf.reduce_max(logits) if target is None else logits[0, int(target)]
         return maps[0], tape.gradient(logit, maps)[0]
 
-    maps, gradients = maps_and_gradients(tf.cast(image, tf.float32)[None])
+    inputs = tf.cast(image, tf.float32)[None]
+    maps, gradients = maps_and_gradients.get_concrete_function(inputs)(inputs)
     weights = tf.reduce_mean(tf.cast(gradients, tf.float32), axis=list(range(len(gradients.shape) - 1)))
     heat = np.maximum(np.asarray(tf.cast(maps, tf.float32)) @ weights.numpy(), 0)
     heat = upsampled(heat, np.shape(image)[:-1])
