@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kcnn.layers import Style, convolution, depthwise, max_pool, tensorflow_kernels
+from kcnn.layers import Style, convolve, depthwise, max_pool, tensorflow_kernels
 
 PLAIN = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 GROUPED = {
@@ -109,10 +109,10 @@ def test_symmetric_padding_is_half_the_kernel_on_each_side(rank, side):
     image = keras.Input(shape)
     style = Style(padding="symmetric", conv_bias=True)
     outputs = {
-        "plain": convolution(image, 6, 3, strides=2, style=style, name="plain"),
-        "grouped": convolution(image, 6, 7, strides=2, groups=3, style=style, name="grouped"),
+        "plain": convolve(image, 6, 3, strides=2, style=style, name="plain"),
+        "grouped": convolve(image, 6, 7, strides=2, groups=3, style=style, name="grouped"),
         "depthwise": depthwise(image, 5, strides=2, style=style, name="depthwise"),
-        "same": convolution(image, 6, 3, strides=2, padding="same", style=style, name="same"),
+        "same": convolve(image, 6, 3, strides=2, padding="same", style=style, name="same"),
     }
     model = keras.Model(image, outputs)
     x = np.random.default_rng(2).normal(size=(2, *shape)).astype("float32")

@@ -7,7 +7,7 @@ convolution of each block have biases.
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family
-from kcnn.layers import Style, add, conv_norm_act, convolution, drop_path_rates, max_pool, norm_act
+from kcnn.layers import Style, add, conv_norm_act, convolve, drop_path_rates, max_pool, norm_act
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def resnet_v2(x, row):
 def _stem(x, row):
     small = row.stem == "small"
     kernel, strides = (3, 1) if small else (7, 2)
-    x = convolution(x, row.width, kernel, strides=strides, bias=True, style=row.style, name="stem")
+    x = convolve(x, row.width, kernel, strides=strides, bias=True, style=row.style, name="stem")
     if small:
         return x, {}, 0
     return max_pool(x, 3, strides=2, padding=row.style.padding, name="stem_pool"), {"c1": x}, 2
@@ -61,10 +61,10 @@ def _block(x, width, strides, row, rate, *, first, name):
     style = row.style
     before = norm_act(x, style, f"{name}_before")
     if first:
-        shortcut = convolution(before, 4 * width, 1, strides=strides, bias=True, style=style, name=f"{name}_shortcut")
+        shortcut = convolve(before, 4 * width, 1, strides=strides, bias=True, style=style, name=f"{name}_shortcut")
     else:
         shortcut = max_pool(x, 1, strides=strides, name=f"{name}_subsample") if strides > 1 else x
     x = conv_norm_act(before, width, 1, style=style, name=f"{name}_reduce")
     x = conv_norm_act(x, width, 3, strides=strides, style=style, name=f"{name}_spatial")
-    x = convolution(x, 4 * width, 1, bias=True, style=style, name=f"{name}_expand")
+    x = convolve(x, 4 * width, 1, bias=True, style=style, name=f"{name}_expand")
     return add(shortcut, x, rate=rate, name=name), before

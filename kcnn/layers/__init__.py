@@ -14,7 +14,7 @@ from kcnn.layers.blocks import (
 )
 from kcnn.layers.convolution import (
     average_pool,
-    convolution,
+    convolve,
     crop,
     depthwise,
     global_average_pool,
@@ -22,7 +22,7 @@ from kcnn.layers.convolution import (
     rank_of,
     zero_pad,
 )
-from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalization
+from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalize
 from kcnn.layers.scaling import Standardize
 from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
 from kcnn.layers.style import ACTIVATIONS, NORMS, PADDINGS, Style
@@ -42,7 +42,7 @@ __all__ = [
     "average_pool",
     "conv_norm",
     "conv_norm_act",
-    "convolution",
+    "convolve",
     "crop",
     "dense_act",
     "depthwise",
@@ -53,7 +53,7 @@ __all__ = [
     "make_normalization",
     "max_pool",
     "norm_act",
-    "normalization",
+    "normalize",
     "rank_of",
     "zero_pad",
 ]

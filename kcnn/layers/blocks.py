@@ -2,8 +2,8 @@
 
 import keras
 
-from kcnn.layers.convolution import convolution, depthwise, rank_of
-from kcnn.layers.normalization import normalization
+from kcnn.layers.convolution import convolve, depthwise, rank_of
+from kcnn.layers.normalization import normalize
 from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
 
 
@@ -19,13 +19,13 @@ def activation(x, style, name, kind=None):
 
 def norm_act(x, style, name, kind=None):
     """Norm, then activation: layers `name`_norm and `name`_act."""
-    return activation(normalization(x, style, f"{name}_norm"), style, f"{name}_act", kind)
+    return activation(normalize(x, style, f"{name}_norm"), style, f"{name}_act", kind)
 
 
 def conv_norm(x, filters, kernel=1, *, strides=1, groups=1, style, name):
     """Convolution and norm, no activation: layers `name` and `name`_norm. (B, n..., C) -> (B, ceil(n / s)..., F)."""
-    x = convolution(x, filters, kernel, strides=strides, groups=groups, style=style, name=name)
-    return normalization(x, style, f"{name}_norm")
+    x = convolve(x, filters, kernel, strides=strides, groups=groups, style=style, name=name)
+    return normalize(x, style, f"{name}_norm")
 
 
 def conv_norm_act(x, filters, kernel=1, *, strides=1, groups=1, style, name):

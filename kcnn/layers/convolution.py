@@ -23,7 +23,7 @@ def rank_of(x):
     return rank
 
 
-def convolution(x, filters, kernel, *, strides=1, dilation=1, groups=1, padding=None, bias=None, style, name):
+def convolve(x, filters, kernel, *, strides=1, dilation=1, groups=1, padding=None, bias=None, style, name):
     """`x` (B, n..., C) convolved to (B, ceil(n / strides)..., filters), whatever the padding of `style`.
 
     kernel, strides and dilation are one number for all axes; padding and bias, where given, replace the style's, and
@@ -48,7 +48,7 @@ def depthwise(x, kernel, *, strides=1, dilation=1, bias=None, style, name):
     """Each channel of `x` (B, n..., C) convolved by itself: (B, ceil(n / strides)..., C)."""
     rank, channels = rank_of(x), x.shape[-1]
     if rank == 3:
-        return convolution(
+        return convolve(
             x, channels, kernel, strides=strides, dilation=dilation, groups=channels, bias=bias, style=style, name=name
         )
     x, padding = _padded(x, kernel, strides, dilation, style.padding, name)

@@ -10,7 +10,7 @@ else:
     FusedBatchNormalization = keras.layers.BatchNormalization
 
 
-def normalization(x, style, name):
+def normalize(x, style, name):
     """`x` (B, ..., C) normalised as `style.norm` says; "none" gives `x` itself."""
     if style.norm == "none":
         return x
