@@ -2,7 +2,6 @@
 
 import logging
 import math
-import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -12,11 +11,11 @@ import numpy as np
 from kcnn.errors import UserError
 from kcnn.training.interrupts import StopRequest
 from kcnn.training.schedules import Plateau, Schedule
+from kcnn.training.stopwatch import Stopwatch
 from kcnn.training.weights import load_weights, save_weights
 
 log = logging.getLogger(__name__)
 STATUS_SECONDS = 1.0
-TIME_COLUMNS = ("seconds", "images_per_second", "data_wait")
 
 
 @dataclass
@@ -29,7 +28,6 @@ class Progress:
     best_epoch: int = 0
     without_better: int = 0
     plateau: dict = field(default_factory=lambda: Plateau().state)
-    seconds: float = 0.0
 
 
 class Fitting:
@@ -109,7 +107,6 @@ class Fitting:
 
     def run(self):
         """Train to the end, or until asked to stop; return "finished" or "stopped"."""
-        self.started = self.tick = time.monotonic()
         self.callbacks.on_train_begin()
         with StopRequest(self.folder.stop_file) as stop:
             outcome = self._run_epochs(stop)
@@ -134,43 +131,37 @@ class Fitting:
     def _run_epoch(self, epoch, iterator, stop):
         """Steps until the epoch's end, then its row; False if asked to stop before."""
         p, first = self.progress, epoch * self.steps_per_epoch
-        began, waited, start = time.monotonic(), 0.0, p.step
-        last_checkpoint = last_status = began
+        watch = Stopwatch(self.train.batch_size)
+        told = saved = 0.0
         while p.step < first + self.steps_per_epoch:
             if stop.asked():
-                p.seconds += time.monotonic() - began
                 return False
-            before = time.monotonic()
-            batch = next(iterator)
-            waited += time.monotonic() - before
-            self._step(batch, first)
-            now = time.monotonic()
-            if now - last_status > STATUS_SECONDS:
-                last_status = now
-                self._report_status("training", images_per_second=self._speed(p.step - start, now - began))
-            if now - last_checkpoint > 60 * self.train.checkpoint_minutes:
-                last_checkpoint = now
+            self._step(watch, iterator, first)
+            if watch.seconds - told > STATUS_SECONDS:
+                told = watch.seconds
+                self._report_status("training", watch)
+            if watch.seconds - saved > 60 * self.train.checkpoint_minutes:
+                saved = watch.seconds
                 self.save_checkpoint()
-        seconds = time.monotonic() - began
-        p.seconds += seconds
-        self._end_epoch(epoch, seconds, self._speed(p.step - start, seconds), waited / seconds)
+        self._end_epoch(epoch, watch)
         return True
 
-    def _step(self, batch, first):
-        p = self.progress
-        self.callbacks.on_train_batch_begin(p.step - first)
+    def _step(self, watch, iterator, first):
+        p, done = self.progress, self.progress.step - first
+        batch = watch.wait_for(iterator)
+        self.callbacks.on_train_batch_begin(done)
         rate = np.float32(self.schedule(p.step) * self.plateau.state["scale"])
         sums, self.engine.norms = self.engine.train_step(batch, rate, np.float32(p.step))
         self.sums = self.sums + np.asarray(sums)
         p.step += 1
-        self.callbacks.on_train_batch_end(
-            p.step - first - 1, self.engine.means(self.sums) if self.user_callbacks else None
-        )
+        watch.steps += 1
+        logs = {**self.engine.means(self.sums), **watch.figures()} if self.user_callbacks else None
+        self.callbacks.on_train_batch_end(done, logs)
 
-    def _end_epoch(self, epoch, seconds, speed, waited):
+    def _end_epoch(self, epoch, watch):
+        figures = watch.figures()
         logs = self.engine.means(self.sums)
         if not math.isfinite(logs["loss"]):
-            self._report_status("failed", reason="the loss is not a number")
             raise UserError(
                 f"the loss became {logs['loss']} in epoch {epoch + 1}: lower train.learning_rate or set train.clip_norm"
             )
@@ -179,13 +170,12 @@ class Fitting:
             with self._averaged():
                 logs |= {f"val_{k}": v for k, v in self.engine.evaluate(self.validation).items()}
         rate = self.schedule(self.progress.step - 1) * self.plateau.state["scale"]
-        row = {"epoch": epoch + 1, "step": self.progress.step, "learning_rate": rate, **logs}
-        row |= {"seconds": seconds, "images_per_second": speed, "data_wait": waited}
+        row = {"epoch": epoch + 1, "step": self.progress.step, "learning_rate": rate, **logs, **figures}
         self.progress.rows.append(row)
         self._judge(row)
         self.folder.write_history(self.progress.rows)
         self.callbacks.on_epoch_end(epoch, row)
-        self._report_status("training", images_per_second=speed)
+        self._report_status("training", watch)
 
     def _judge(self, row):
         """Keep the epoch's weights as the last, and as the best if they are."""
@@ -209,17 +199,14 @@ class Fitting:
     def _averaged(self):
         return self.engine.average.in_place() if self.engine.average else nullcontext()
 
-    def _speed(self, steps, seconds):
-        return steps * self.train.batch_size / max(seconds, 1e-9)
-
-    def _report_status(self, state, **fields):
+    def _report_status(self, state, watch=None, **fields):
         p = self.progress
-        spent = time.monotonic() - self.started
-        done = max(p.step, 1)
-        eta = (p.seconds + spent) / done * (self.steps - p.step) if state == "training" else 0.0
+        if watch:
+            left = watch.left(self.steps - p.step)
+            fields |= {"eta_seconds": round(left), "images_per_second": round(watch.figures()["images_per_second"], 1)}
         epoch = p.rows[-1]["epoch"] if p.rows else 0
         self.folder.set_status(state=state, epoch=epoch, epochs=self.train.epochs, step=p.step, steps=self.steps,
-                               eta_seconds=round(eta), best=p.best, best_epoch=p.best_epoch, **fields)  # fmt: skip
+                               best=p.best, best_epoch=p.best_epoch, **fields)  # fmt: skip
 
     def use_best(self):
         """Put the best epoch's weights into the model."""
