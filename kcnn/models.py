@@ -47,8 +47,8 @@ def build_model(
         num_classes = variant.row.classes if num_classes is None else num_classes
         given = {"num_classes": num_classes, "top": top, "dropout": dropout, "multi_label": multi_label}
         head = head_of(head, **given, **options)
-    elif options:
-        raise unknown_name("argument of build_model", next(iter(options)), ("architecture", "head", "input_shape"))
+    elif options or num_classes not in (None, head.num_classes):
+        raise UserError(f"head is a record already ({head}): leave out {', '.join(options) or 'num_classes'}")
     variant = customized(variant, stem=_stem(stem, shape), overrides=overrides, style=style)
     image = keras.Input(shape, name="image", dtype="float32")
     x = Standardize(mean, std, name="scaling")(image)

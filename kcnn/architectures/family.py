@@ -1,6 +1,5 @@
 """How a family of networks is registered: its table of rows, its builder and, where it has one, its own classifier."""
 
-import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 
@@ -106,6 +105,8 @@ def _checked(where, value, present, field):
     kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), tuple: (tuple,)}.get(type(model), (object,))
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
         raise UserError(f"{where} is {value!r}: it must be of the kind of {model!r}")
+    if value == () or any(type(number) is int and number < 1 for number in _flat(value)):
+        raise UserError(f"{where} is {value!r}: numbers must be 1 or more, as in {model!r}")
     return float(value) if isinstance(model, float) else value
 
 
@@ -113,6 +114,13 @@ def _tuples(value):
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
-def natural(name):
-    """A sorting key that puts resnet18 before resnet101."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+def _flat(value):
+    return [leaf for item in value for leaf in _flat(item)] if isinstance(value, tuple) else [value]
+
+
+def same_lengths(row, *names):
+    """Refuse a row whose fields `names` list different numbers of stages."""
+    lengths = {name: len(getattr(row, name)) for name in names}
+    if len(set(lengths.values())) > 1:
+        given = " and ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise UserError(f"{given} entries: override them together, with one entry for each block")

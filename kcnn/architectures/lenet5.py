@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import keras
 
 from kcnn.architectures.family import Row, check_size, family
+from kcnn.errors import UserError
 from kcnn.layers import Style, activation, average_pool, convolve, crop, dense_act, zero_pad
 
 SMALLEST = 13
@@ -17,6 +18,10 @@ class LeNet(Row):
     filters: tuple[int, int] = (6, 16)
     hidden: tuple[int, int] = (120, 84)
     style: Style = field(default=Style(norm="none", activation="tanh"), kw_only=True)
+
+    def __post_init__(self):
+        if len(self.filters) != 2 or len(self.hidden) != 2:
+            raise UserError(f"LeNet-5 has 2 filters and 2 hidden, not {self.filters!r} and {self.hidden!r}")
 
 
 VARIANTS = {

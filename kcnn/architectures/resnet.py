@@ -7,6 +7,7 @@ Xie et al. 2017, Aggregated residual transformations for deep neural networks.
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family
+from kcnn.errors import unknown_name
 from kcnn.layers import (
     PadChannels,
     Style,
@@ -18,6 +19,7 @@ from kcnn.layers import (
     max_pool,
 )
 
+SHORTCUTS = ("projection", "pad", "none")
 SYMMETRIC = Style(padding="symmetric")
 V1 = Style(padding="symmetric", epsilon=1.001e-5, conv_bias=True)
 
@@ -46,6 +48,10 @@ class ResNet(Row):
     stem_width: int | None = None
     first_stride: int = 1
     style: Style = field(default=SYMMETRIC, kw_only=True)
+
+    def __post_init__(self):
+        if self.shortcut not in SHORTCUTS:
+            raise unknown_name("shortcut", self.shortcut, SHORTCUTS)
 
 
 def _cifar(depth, params, shortcut="pad"):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import keras
 
-from kcnn.architectures.family import Row, family
+from kcnn.architectures.family import Row, family, same_lengths
 from kcnn.layers import Style, conv_norm_act, dense_act, dropout, max_pool
 
 PLAIN = Style(norm="none", conv_bias=True)
@@ -20,6 +20,9 @@ class VGG(Row):
     hidden: tuple[int, ...] = (4096, 4096)
     dropout: float = 0.5
     style: Style = field(default=PLAIN, kw_only=True)
+
+    def __post_init__(self):
+        same_lengths(self, "depths", "filters")
 
 
 TABLE = {

@@ -8,6 +8,8 @@ Huang et al. 2016, Deep networks with stochastic depth.
 
 import keras
 
+from kcnn.errors import UserError
+
 
 @keras.saving.register_keras_serializable(package="kcnn")
 class Dropout(keras.layers.Layer):
@@ -16,7 +18,7 @@ class Dropout(keras.layers.Layer):
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
-            raise ValueError(f"rate must be from 0 to below 1, not {rate!r}")
+            raise UserError(f"dropout rate must be from 0 to below 1, not {rate!r}")
         self.rate = float(rate)
         self.seed = seed
         self.supports_masking = True
