@@ -4,6 +4,8 @@ from kcnn.data.checks import check
 from kcnn.data.facts import Facts, facts_of
 from kcnn.data.folder import picture_files
 from kcnn.data.frames import choose_frame, statistics
+from kcnn.data.reading import read
+from kcnn.data.rendering import fit_to_frame, frames_from_bytes
 from kcnn.data.samples import Arrays, DataSet, Encoded, Files, Samples
 from kcnn.data.sources import SOURCES, load
 from kcnn.data.stream import batches
@@ -20,7 +22,10 @@ __all__ = [
     "check",
     "choose_frame",
     "facts_of",
+    "fit_to_frame",
+    "frames_from_bytes",
     "load",
     "picture_files",
+    "read",
     "statistics",
 ]

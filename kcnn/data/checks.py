@@ -1,13 +1,117 @@
-"""Checks before training."""
+"""Checks before training: what cannot be read is named and set aside with the reason. Files are never changed.
 
+Every picture is looked at once: its header first, so that a huge one is never decoded, then its pixels (a JPEG at an
+eighth of its size, which still reads all of its data). What the headers say is kept, so that the stream need not read
+them again.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tensorflow as tf
+
+from kcnn.data.decode import decode_stored, single
+from kcnn.data.headers import FORMATS, JPEG, Header, read_header
+from kcnn.data.reasons import explain
+from kcnn.data.samples import Arrays, Files
 from kcnn.errors import UserError
+
+BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What was seen of one split: `headers` int32 (N, 5) as in `Header`, `readable` bool (N,)."""
+
+    headers: np.ndarray
+    readable: np.ndarray
 
 
 def check(dataset, options, progress=None):
-    """The data set with what cannot be used set aside."""
-    if dataset.num_classes < 2 and not dataset.multi_label:
+    """The data set without what cannot be used, which is listed in its `set_aside` as (name, reason).
+
+    `options`: recipe.Data. `progress(done, total)` is called now and then. Raises UserError where fewer than two
+    classes are left to learn, or a split has nothing readable.
+    """
+    _refuse_one_class(dataset)
+    total = sum(len(samples) for samples in dataset.splits.values())
+    splits, set_aside, done = {}, list(dataset.set_aside), 0
+    for name, samples in dataset.splits.items():
+        examined = examine(samples.images, options.max_pixels, progress and (lambda n, d=done: progress(d + n, total)))
+        done += len(samples)
+        bad = np.flatnonzero(~examined.readable)
+        reasons = [(samples.names[i], explain(samples.images, i, options.max_pixels)) for i in bad]
+        set_aside += reasons
+        if len(bad) == len(samples):
+            example = f"{reasons[0][0]}: {reasons[0][1]}"
+            raise UserError(f"no picture of split {name!r} can be read ({len(bad)} looked at; {example})")
+        splits[name] = _keep(samples, examined)
+    checked = replace(dataset, splits=splits, set_aside=set_aside)
+    _refuse_one_class(checked)
+    return checked
+
+
+def examine(images, max_pixels, progress=None):
+    """The `Examination` of `images` (Files, Encoded or Arrays), in parallel and in bounded memory."""
+    if isinstance(images, Arrays):
+        return _examine_array(images.values)
+    from_files = isinstance(images, Files)
+    items = tf.constant(list(images.paths if from_files else images.items), tf.string)
+
+    def look(item):
+        spare = tf.data.Dataset.from_tensors((tf.zeros([5], tf.int32), False))
+        found = tf.data.Dataset.from_tensors(item).map(lambda item: _look(item, from_files, max_pixels))
+        return single(found.ignore_errors().concatenate(spare))
+
+    headers, readable = [np.zeros([0, 5], np.int32)], [np.zeros([0], bool)]
+    stream = tf.data.Dataset.from_tensor_slices(items).map(look, tf.data.AUTOTUNE).batch(BATCH).prefetch(1)
+    for header, ok in stream.as_numpy_iterator():
+        headers.append(header)
+        readable.append(ok)
+        if progress:
+            progress(sum(map(len, readable)))
+    return Examination(np.concatenate(headers), np.concatenate(readable))
+
+
+def _look(item, from_files, max_pixels):
+    """(header (5,), ok) of one picture; the graph fails where it cannot be read."""
+    data = tf.io.read_file(item) if from_files else item
+    header = read_header(data)
+    pixels = tf.cast(header.height, tf.int64) * tf.cast(header.width, tf.int64)
+    refused = (header.format == 0) | (pixels == 0) | (pixels > max_pixels)
+    skipped = Header(tf.where(refused, 0, header.format), *header[1:])
+    picture = tf.cond(
+        header.format == JPEG,
+        lambda: tf.io.decode_jpeg(tf.where(refused, b"", data), channels=3, ratio=8, dct_method="INTEGER_ACCURATE"),
+        lambda: decode_stored(data, skipped, 3),
+    )
+    return tf.stack(header), ~refused & (tf.size(picture) > 0)
+
+
+def _examine_array(values):
+    if values.dtype == np.uint8:
+        readable = np.ones(len(values), bool)
+    else:
+        readable = np.array([np.isfinite(value).all() for value in values], bool)
+    height, width = (*values.shape[1:3], 1, 1)[:2]
+    header = [FORMATS.index("unknown"), height, width, values.shape[-1], 1]
+    return Examination(np.tile(np.int32(header), (len(values), 1)), readable)
+
+
+def _keep(samples, examined):
+    kept = np.flatnonzero(examined.readable)
+    if not isinstance(samples.images, Arrays):
+        samples = replace(samples, images=replace(samples.images, headers=examined.headers))
+    return samples if len(kept) == len(samples) else samples.take(kept)
+
+
+def _refuse_one_class(dataset):
+    counts = dataset.class_counts("train") if not dataset.multi_label else ()
+    present = [name for name, count in zip(dataset.class_names, counts, strict=False) if count]
+    if not dataset.multi_label and len(present) < 2:
+        found = f"one class ({present[0]})" if present else "no class"
+        hint = "; ".join(note for note in dataset.notes if "sub-folders" in note)
         raise UserError(
-            f"data has one class ({', '.join(dataset.class_names)}); a classifier needs two or more: "
-            "give each class a folder, name or number of its own"
+            f"the training pictures have {found}; a classifier needs two or more: give each class a folder, name or "
+            f"number of its own{'; ' + hint if hint else ''}"
         )
-    return dataset

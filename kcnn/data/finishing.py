@@ -1,18 +1,51 @@
-"""From pictures in their frame to a batch: labels, weights, and what is done to whole batches."""
+"""From pictures in their frame to a batch: colour, labels, weights, and what is done to whole batches."""
 
 import tensorflow as tf
 
+from kcnn.data.mixers import erase, mix
+from kcnn.data.pointwise import jitter
+from kcnn.errors import UserError
+
+COLOUR = ("brightness", "contrast", "saturation", "pca_colour")
+
 
 def finisher(samples, frame, num_classes, augment):
-    """A function (pictures, {"index", "draws"}) -> batch dict, for `samples` in `frame` (H, W, C)."""
+    """A function (pictures, {"index", "draws"}) -> batch dict, for `samples` in `frame` (H, W, C).
+
+    Raises UserError where `augment` (recipe.Augment or None) asks for what the data cannot have.
+    """
     labels = tf.constant(samples.labels)
     weights = None if samples.weights is None else tf.constant(samples.weights)
+    if augment is not None:
+        _refuse_impossible(samples, frame, augment)
+    fill = 0 if augment is None else augment.fill
+    if samples.is_float:
+        fill = samples.images.values.mean(tuple(range(samples.images.values.ndim - 1)))
 
     def finish(pictures, row):
         index = row["index"]
         place = tf.maximum(index, 0)
         weight = tf.ones(tf.shape(index), tf.float32) if weights is None else tf.gather(weights, place)
-        batch = {"image": tf.ensure_shape(pictures, [None, *frame]), "label": tf.gather(labels, place)}
-        return batch | {"weight": tf.where(index >= 0, weight, 0.0), "index": index}
+        pictures = tf.ensure_shape(pictures, [None, *frame])
+        batch = {"label": tf.gather(labels, place), "weight": tf.where(index >= 0, weight, 0.0), "index": index}
+        if augment is None:
+            return {"image": pictures, **batch}
+        if not samples.is_float:
+            pictures = jitter(pictures, augment, row["draws"])
+        if augment.erasing:
+            pictures = erase(pictures, augment.erasing, fill, row["draws"])
+        batch = {"image": pictures, **batch}
+        return mix(batch, num_classes, augment, row["draws"]) if augment.mixup or augment.cutmix else batch
 
     return finish
+
+
+def _refuse_impossible(samples, frame, augment):
+    for name in COLOUR if samples.is_float else ():
+        if getattr(augment, name):
+            raise UserError(
+                f"augment.{name} needs 8-bit pictures and the data is {samples.images.values.dtype}: set it to 0"
+            )
+    for name in ("erasing", "cutmix", "mixup"):
+        if getattr(augment, name) and len(frame) != 3:
+            raise UserError(f"augment.{name} needs pictures (H, W, C), not data of shape {tuple(frame)}: set it to 0")

@@ -69,6 +69,12 @@ def _samples(root, classes, class_names):
 
 def _notes(listed, ignored, class_names):
     notes = []
+    deep = [paths for paths in listed.get("train", {}).values() if len({os.path.dirname(p) for p in paths}) > 1]
+    if deep:
+        inner = os.path.dirname(deep[0][0])
+        notes.append(
+            f"class folders have sub-folders, which count as one class: if {inner} is one, give the folder above it"
+        )
     if ignored:
         notes.append(f"{len(ignored)} files are no pictures by name and content, such as {ignored[0]}: left out")
     train = listed.get("train", {})

@@ -2,14 +2,50 @@
 
 import numpy as np
 
+from kcnn.data.checks import examine
 from kcnn.data.samples import Arrays
+from kcnn.errors import UserError
+
+LARGEST, SMALLEST = 224, 4
+LOOKED_AT = 1000  # pictures whose headers decide, where no check has read them
 
 
 def choose_frame(dataset, options):
-    """(H, W, C) from `options` (recipe.Data) and the data: its common size, at most 224."""
-    height, width, channels = dataset.splits["train"].images.values.shape[1:]
-    size = (options.image_size,) * 2 if options.image_size else (min(height, 224), min(width, 224))
-    return (*size, options.channels or channels)
+    """(H, W, C) for a checked data set under `options` (recipe.Data).
+
+    Without image_size: the pictures' own size where all agree and it is at most 224; else a square of the median
+    shorter side, at most 224. Without channels: 1 if all pictures are grey, else 3. Other data keeps its shape.
+    """
+    images = dataset.splits["train"].images
+    if isinstance(images, Arrays):
+        if images.values.ndim != 4:
+            return images.values.shape[1:]
+        sizes, channels = np.array([images.values.shape[1:3]]), images.values.shape[3]
+        if options.channels not in (None, channels) and images.values.dtype != np.uint8:
+            raise UserError(f"data.channels is {options.channels} but the data has {channels}; leave it out")
+    else:
+        sizes, channels = _sizes(images, options)
+    size = (options.image_size,) * 2 if options.image_size else _common(sizes)
+    return (*size, options.channels or int(channels))
+
+
+def _sizes(images, options):
+    """(upright sizes (N, 2), 1 if all are grey else 3)."""
+    headers = images.headers
+    if headers is None:
+        some = images.take(np.unique(np.linspace(0, len(images) - 1, LOOKED_AT).astype(int)))
+        examined = examine(some, options.max_pixels)
+        headers = examined.headers[examined.readable]
+        if not len(headers):
+            raise UserError("no picture can be read; `kcnn check` says why")
+    sizes = np.where(headers[:, 4:] > 4, headers[:, 2:0:-1], headers[:, 1:3])
+    return sizes, 1 if (headers[:, 3] == 1).all() else 3
+
+
+def _common(sizes):
+    if (sizes == sizes[0]).all() and sizes[0].max() <= LARGEST:
+        return tuple(np.maximum(sizes[0], SMALLEST).tolist())
+    return (int(np.clip(np.median(sizes.min(1)), SMALLEST, LARGEST)),) * 2
 
 
 def statistics(samples):

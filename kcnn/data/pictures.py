@@ -1,20 +1,139 @@
 """Where the stream's pictures come from: one function from a row of the plan to pictures in their frame."""
 
+import numpy as np
 import tensorflow as tf
+
+from kcnn.data import array_rendering as arrays
+from kcnn.data.decode import checked_header, to_channels
+from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, uncovers
+from kcnn.data.headers import Header
+from kcnn.data.rendering import SPARE, render, render_encoded, round_to_bytes
+from kcnn.data.samples import Arrays, Files
+from kcnn.errors import UserError
+
+
+def source(images, frame, framing, max_pixels, augment):
+    """The picture source for `images` (Files, Encoded or Arrays).
+
+    It is called with a row of the plan: one sample {"index": (), "draws": (slots,)}, or a whole batch of them if its
+    `batched` is True; and gives pictures (..., *frame), uint8, or float32 for float data.
+    """
+    if not isinstance(images, Arrays):
+        return EncodedPictures(images, frame, framing, max_pixels, augment)
+    values = images.values
+    if values.ndim != 4:
+        return Signals(values, frame, augment)
+    if values.dtype == np.uint8 and values.shape[-1] != frame[-1]:
+        values = to_channels(tf.constant(values), frame[-1])
+    if values.shape[-1] != frame[-1]:
+        raise UserError(f"data.channels is {frame[-1]} but the data has {values.shape[-1]} channels of fractions")
+    size = values.shape[1:3]
+    same = tuple(size) == tuple(frame[:2])
+    quick = same and is_plain(augment) or is_aligned(augment) and arrays.can_multiply(size, frame)
+    quick = quick or (not is_aligned(augment) and _most_shrink(size, frame, augment) <= SPARE)
+    return (ArrayBatches if quick else ArrayPictures)(values, frame, framing, augment)
+
+
+def _most_shrink(size, frame, augment):
+    """The most picture pixels that a frame pixel can span."""
+    return max(size[0] / frame[0], size[1] / frame[1]) / augment.scale[0]
+
+
+class EncodedPictures:
+    """Pictures in files or as bytes, one at a time."""
+
+    batched = False
+
+    def __init__(self, images, frame, framing, max_pixels, augment):
+        self.from_files = isinstance(images, Files)
+        self.items = tf.constant(list(images.paths if self.from_files else images.items), tf.string)
+        self.headers = None if images.headers is None else tf.constant(images.headers, tf.int32)
+        self.frame, self.framing, self.max_pixels, self.augment = tuple(frame), framing, max_pixels, augment
+        self.fill = _fill(augment, framing)
+
+    def __call__(self, row):
+        place = tf.maximum(row["index"], 0)
+        data = self.items[place]
+        data = tf.io.read_file(data) if self.from_files else data
+        if self.headers is None:
+            header = checked_header(data, self.max_pixels)
+        else:
+            header = Header(*tf.unstack(self.headers[place]))
+        draws = None if self.augment is None else row["draws"][None]
+        matrix = frame_matrix(header.upright_size()[None], self.frame, self.framing, self.augment, draws)[0]
+        return render_encoded(data, header, matrix, self.frame, aligned=is_aligned(self.augment), fill=self.fill)
 
 
 class ArrayPictures:
+    """Pictures of one array, one at a time: large ones that are resized."""
+
+    batched = False
+
+    def __init__(self, values, frame, framing, augment):
+        self.values, self.frame, self.framing, self.augment = tf.constant(values), tuple(frame), framing, augment
+        self.size = tuple(self.values.shape[1:3])
+        self.fill = _fill(augment, framing, self.values)
+
+    def __call__(self, row):
+        picture = self.values[tf.maximum(row["index"], 0)]
+        draws = None if self.augment is None else row["draws"][None]
+        matrix = frame_matrix([self.size], self.frame, self.framing, self.augment, draws)[0]
+        return _as(self.values, render(picture, matrix, self.frame, is_aligned(self.augment), self.fill))
+
+
+class ArrayBatches:
     """Pictures of one array, a whole batch at a time."""
 
     batched = True
 
+    def __init__(self, values, frame, framing, augment):
+        self.values, self.frame, self.framing, self.augment = tf.constant(values), tuple(frame), framing, augment
+        self.size = tuple(self.values.shape[1:3])
+        self.fill = _fill(augment, "pad", self.values)
+
+    def __call__(self, row):
+        index = tf.maximum(row["index"], 0)
+        same = self.size == self.frame[:2]
+        if same and self.augment is None:
+            return tf.gather(self.values, index)
+        sizes = tf.tile([self.size], [tf.shape(index)[0], 1])
+        matrices = frame_matrix(sizes, self.frame, self.framing, self.augment, row.get("draws"))
+        if same and is_plain(self.augment):
+            return arrays.move_batch(self.values, index, matrices, self.frame, self.fill)
+        work = arrays.resize_batch if is_aligned(self.augment) else arrays.warp_frames
+        return _as(self.values, work(tf.gather(self.values, index), matrices, self.frame, self.fill))
+
+
+class Signals:
+    """Float data that is no picture: any rank, as it is."""
+
+    batched = True
+
     def __init__(self, values, frame, augment):
-        self.values, self.frame, self.augment = tf.constant(values), tuple(frame), augment
+        if tuple(values.shape[1:]) != tuple(frame):
+            raise UserError(
+                f"data of shape {values.shape[1:]} cannot be resized to {tuple(frame)}: leave image_size out"
+            )
+        if augment is not None and not (is_plain(augment) and augment.translation == 0 and not _flips(augment)):
+            raise UserError("augment: flips, crops and other geometry need pictures (H, W, C); switch them off")
+        self.values = tf.constant(values)
 
     def __call__(self, row):
         return tf.gather(self.values, tf.maximum(row["index"], 0))
 
 
-def source(images, frame, framing, max_pixels, augment):
-    """The picture source for `images`."""
-    return ArrayPictures(images.values, frame, augment)
+def _flips(augment):
+    return augment.flip_horizontal or augment.flip_vertical
+
+
+def _fill(augment, framing, values=None):
+    """What geometry uncovers: the recipe's grey level, the channels' means for float data, None if nothing is."""
+    if not uncovers(augment, framing):
+        return None
+    if values is not None and values.dtype != tf.uint8:
+        return tf.reduce_mean(values, [0, 1, 2])
+    return float(0 if augment is None else augment.fill)
+
+
+def _as(values, rendered):
+    return round_to_bytes(rendered) if values.dtype == tf.uint8 else rendered

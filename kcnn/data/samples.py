@@ -13,15 +13,16 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """Pictures in files: `paths` (N,) of str."""
+    """Pictures in files: `paths` (N,) of str; `headers` int32 (N, 5) as the check read them, or None."""
 
     paths: np.ndarray
+    headers: np.ndarray | None = None
 
     def __len__(self):
         return len(self.paths)
 
     def take(self, indices):
-        return Files(self.paths[indices])
+        return Files(self.paths[indices], None if self.headers is None else self.headers[indices])
 
     def digest(self):
         """Names and sizes: contents are not read, so that large folders cost little."""
@@ -32,15 +33,16 @@ class Files:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Pictures as encoded bytes in memory: `items` (N,) of bytes."""
+    """Pictures as encoded bytes in memory: `items` (N,) of bytes; `headers` as those of Files."""
 
     items: np.ndarray
+    headers: np.ndarray | None = None
 
     def __len__(self):
         return len(self.items)
 
     def take(self, indices):
-        return Encoded(self.items[indices])
+        return Encoded(self.items[indices], None if self.headers is None else self.headers[indices])
 
     def digest(self):
         for item in self.items:

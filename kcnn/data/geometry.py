@@ -1,0 +1,135 @@
+"""Geometry: every change of place multiplies into one matrix a sample, which is applied once.
+
+A matrix (B, 3, 3) takes a point (x, y, 1) of the frame to the point of the picture that is seen there. Both are
+continuous: pixel i covers [i, i + 1), and its centre is i + 0.5. In the order in which a picture meets them: window
+(random crop, or framing), zoom, rotation, shear, flips, shift. Boxes and masks go through the same matrix.
+"""
+
+import math
+
+import tensorflow as tf
+
+from kcnn.data import draws as drawing
+
+
+def is_aligned(augment):
+    """True where rows stay rows: no rotation and no shear, so that the cheap antialiased resize is enough."""
+    return augment is None or (augment.rotation == 0 and augment.shear == 0)
+
+
+def is_plain(augment):
+    """True where whole pixels only move: flips and shifts, no window and no zoom."""
+    return is_aligned(augment) and (augment is None or (augment.crop_area is None and augment.scale == (1.0, 1.0)))
+
+
+def uncovers(augment, framing):
+    """True where the frame may show what lies outside the picture."""
+    moved = augment is not None and (not is_aligned(augment) or augment.scale[0] < 1 or augment.translation > 0)
+    return moved or framing == "pad"
+
+
+def frame_matrix(sizes, frame, framing, augment=None, draws=None):
+    """float32 (B, 3, 3) for upright pictures of `sizes` (B, 2: height, width) seen through `frame` (H, W, ...).
+
+    `framing`: crop (the largest centred window of the frame's shape), stretch (all of it) or pad (all of it, and
+    what is around). With `augment` (recipe.Augment) the change drawn by `draws` (B, slots) is in it.
+    """
+    sizes = tf.cast(sizes, tf.float32)
+    sides = tf.constant([frame[1], frame[0]], tf.float32)
+    centre, extent = _window(sizes[:, ::-1], sides, framing)
+    count = tf.shape(sizes)[0]
+    matrix = _move(tf.tile([-sides / 2], [count, 1]))
+    if augment is not None:
+        if augment.crop_area is not None:
+            centre, extent = _crop(sizes[:, ::-1], augment, draws)
+        extent = extent / drawing.between(draws, "scale", *augment.scale)[:, None]
+        matrix = _turn(augment, draws) @ _shift(augment, draws, sides) @ matrix
+    return _move(centre) @ _stretch(extent / sides) @ matrix
+
+
+def _window(sizes, sides, framing):
+    """(centre, extent), each (B, 2) in x, y, of the window that `framing` chooses."""
+    if framing == "stretch":
+        return sizes / 2, sizes
+    ratio = sizes / sides
+    reduce = tf.reduce_min if framing == "crop" else tf.reduce_max
+    return sizes / 2, sides * reduce(ratio, -1, keepdims=True)
+
+
+def _crop(sizes, augment, draws):
+    """A window of random area, shape and place; where it would not fit it is cut, not drawn again."""
+    area = drawing.between(draws, "crop_area", *augment.crop_area) * sizes[:, 0] * sizes[:, 1]
+    ratio = tf.exp(drawing.between(draws, "crop_ratio", *map(math.log, augment.crop_ratio)))
+    extent = tf.minimum(tf.sqrt(tf.stack([area * ratio, area / ratio], -1)), sizes)
+    place = tf.stack([drawing.slot(draws, "crop_x"), drawing.slot(draws, "crop_y")], -1)
+    return extent / 2 + place * (sizes - extent), extent
+
+
+def _turn(augment, draws):
+    """Undoes rotation, then shear, then flips, about the origin; angles are true in the frame."""
+    angle = math.radians(augment.rotation) * drawing.between(draws, "rotation", -1.0, 1.0)
+    slope = tf.tan(math.radians(augment.shear) * drawing.between(draws, "shear", -1.0, 1.0))
+    signs = [_sign(draws, "flip_horizontal", augment), _sign(draws, "flip_vertical", augment)]
+    if is_aligned(augment):
+        return _stretch(tf.stack(signs, -1))
+    cos, sin = tf.cos(angle), tf.sin(angle)
+    linear = tf.stack([tf.stack([cos, sin], -1), tf.stack([-sin, cos], -1)], -2)
+    sheared = tf.stack([linear[:, :, 0], linear[:, :, 1] - slope[:, None] * linear[:, :, 0]], -1)
+    return _affine(sheared * tf.stack(signs, -1)[:, None, :], tf.zeros_like(sheared[:, 0]))
+
+
+def _sign(draws, name, augment):
+    return tf.where(drawing.slot(draws, name) < getattr(augment, name), -1.0, 1.0)
+
+
+def _shift(augment, draws, sides):
+    """Undoes the shift, a share of the frame's sides; pictures that are only moved are moved by whole pixels."""
+    share = tf.stack([drawing.between(draws, name, -1.0, 1.0) for name in ("shift_x", "shift_y")], -1)
+    shift = share * augment.translation * sides
+    return _move(-(tf.round(shift) if is_plain(augment) else shift))
+
+
+def _affine(linear, offset):
+    """(B, 3, 3) from (B, 2, 2) and (B, 2)."""
+    top = tf.concat([linear, offset[..., None]], -1)
+    return tf.concat([top, tf.zeros_like(top[:, :1]) + [0.0, 0.0, 1.0]], 1)
+
+
+def _move(offset):
+    return _affine(tf.eye(2, batch_shape=[tf.shape(offset)[0]]), offset)
+
+
+def _stretch(factors):
+    return _affine(tf.linalg.diag(factors), tf.zeros_like(factors))
+
+
+def transform_points(points, matrix):
+    """Points (..., N, 2) as x, y under `matrix` (..., 3, 3)."""
+    moved = tf.matmul(tf.concat([points, tf.ones_like(points[..., :1])], -1), matrix, transpose_b=True)
+    return moved[..., :2] / moved[..., 2:]
+
+
+def transform_boxes(boxes, matrix, frame):
+    """Boxes (N, 4) xyxy of a picture as boxes in the frame: what encloses their moved corners, cut to the frame.
+
+    A box that leaves the frame has no area. `matrix` (3, 3) is that of `frame_matrix`.
+    """
+    x0, y0, x1, y1 = tf.unstack(boxes, axis=-1)
+    corners = tf.stack([tf.stack(pair, -1) for pair in ((x0, y0), (x1, y0), (x0, y1), (x1, y1))], 1)
+    moved = transform_points(tf.reshape(corners, [-1, 2]), tf.linalg.inv(matrix))
+    moved = tf.reshape(moved, [-1, 4, 2])
+    limits = tf.constant([frame[1], frame[0]], tf.float32)
+    low = tf.clip_by_value(tf.reduce_min(moved, 1), 0.0, limits)
+    return tf.concat([low, tf.clip_by_value(tf.reduce_max(moved, 1), 0.0, limits)], -1)
+
+
+def transform_mask(mask, matrix, frame, fill=0):
+    """A mask (H, W) of class numbers as seen in the frame: the nearest pixel, `fill` outside the picture."""
+    height, width = frame[:2]
+    x, y = tf.meshgrid(tf.range(width, dtype=tf.float32) + 0.5, tf.range(height, dtype=tf.float32) + 0.5)
+    seen = transform_points(tf.stack([tf.reshape(x, [-1]), tf.reshape(y, [-1])], -1), matrix)
+    place = tf.cast(tf.floor(seen), tf.int32)[:, ::-1]
+    size = tf.shape(mask)
+    inside = tf.reduce_all((place >= 0) & (place < size), -1)
+    values = tf.gather_nd(mask, tf.clip_by_value(place, 0, size - 1))
+    return tf.reshape(tf.where(inside, values, tf.cast(fill, mask.dtype)), [height, width])

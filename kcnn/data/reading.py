@@ -1,0 +1,81 @@
+"""Reading a few pictures for predict: the same decoder and the same frame as in evaluation."""
+
+import functools
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from kcnn.data.decode import to_channels
+from kcnn.data.rendering import fit_to_frame, frames_from_bytes
+from kcnn.errors import UserError
+
+MAX_BYTES = 1 << 30  # of one file
+TOGETHER = 64
+
+
+def read(items, frame, *, framing="crop", max_pixels=100_000_000):
+    """(frames (N, H, W, C), ok bool (N,)) of `items`: paths, encoded bytes, arrays (h, w, C), or one array of all.
+
+    Frames are uint8; float32 if an item is an array of fractions, which must have the frame's shape. What cannot be
+    read is a frame of zeros with ok False.
+    """
+    frame = tuple(frame)
+    if isinstance(items, str | os.PathLike | bytes):
+        items = [items]
+    items = list(items)
+    encoded = {i: _bytes(item) for i, item in enumerate(items) if isinstance(item, str | os.PathLike | bytes)}
+    shown = {i: _fit(np.asarray(item), frame, framing) for i, item in enumerate(items) if i not in encoded}
+    floats = any(seen.dtype != np.uint8 for seen in shown.values())
+    frames, ok = np.zeros((len(items), *frame), np.float32 if floats else np.uint8), np.ones(len(items), bool)
+    for i, seen in shown.items():
+        frames[i] = seen
+    places = list(encoded)
+    for start in range(0, len(places), TOGETHER):
+        some = places[start : start + TOGETHER]
+        frames[some], ok[some] = _decode([encoded[i] for i in some], frame, framing, max_pixels)
+    return frames, ok
+
+
+def _decode(items, frame, framing, max_pixels):
+    if len(frame) != 3 or frame[2] not in (1, 3):
+        raise UserError(f"this model sees data of shape {frame}, not pictures; give arrays of that shape")
+    frames, ok = _reader(frame, framing, max_pixels)(tf.constant(items, tf.string))
+    return frames.numpy(), ok.numpy()
+
+
+@functools.lru_cache(8)
+def _reader(frame, framing, max_pixels):
+    """The graph for one frame, built once: building it takes longer than reading a few pictures."""
+    return tf.function(
+        lambda items: frames_from_bytes(items, frame, framing, max_pixels),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
+    )
+
+
+def _bytes(item):
+    """The content of a file; nothing for one that cannot be opened, which is then answered as unreadable."""
+    if isinstance(item, bytes):
+        return item
+    try:
+        with open(item, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError:
+        return b""
+    return data if len(data) <= MAX_BYTES else b""
+
+
+def _fit(picture, frame, framing):
+    """The frame of one array: uint8 pictures of any size, or data of the frame's own shape."""
+    if picture.dtype != np.uint8:
+        if picture.dtype.kind in "iu" and picture.size and picture.min() >= 0 and picture.max() <= 255:
+            return _fit(picture.astype(np.uint8), frame, framing)
+        if picture.shape != frame:
+            raise UserError(f"an array of {picture.dtype} must have the shape {frame}, not {picture.shape}")
+        return picture.astype(np.float32)
+    picture = picture[..., None] if picture.ndim == 2 else picture
+    if picture.ndim != 3 or picture.shape[-1] not in (1, 3, 4) or 0 in picture.shape:
+        raise UserError(f"a picture must have the shape (H, W, 1 or 3), not {picture.shape}")
+    picture = to_channels(tf.constant(picture), frame[-1])
+    return picture.numpy() if tuple(picture.shape) == frame else fit_to_frame(picture, frame, framing).numpy()

@@ -1,0 +1,64 @@
+"""Why a picture cannot be read, in words: looked into only for the few that failed."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from kcnn.data.headers import FORMATS, JPEG, read_header
+from kcnn.data.samples import Arrays, Files
+
+ENDS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82", "gif": b"\x3b"}
+OTHERS = {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"%PDF": "PDF", b"PK\x03\x04": "ZIP", b"8BPS": "Photoshop"}
+LOOKED_AT = 1 << 28  # bytes of a file that are read to explain it
+
+
+def explain(images, place, max_pixels):
+    """One short reason, such as "empty file" or "text, not a picture", for the unreadable picture at `place`."""
+    if isinstance(images, Arrays):
+        return "holds values that are not finite numbers"
+    if not isinstance(images, Files):
+        return explain_bytes(images.items[place], max_pixels)
+    path = images.paths[place]
+    if not os.path.exists(path):
+        return "no such file"
+    try:
+        with open(path, "rb") as file:
+            return explain_bytes(file.read(LOOKED_AT), max_pixels)
+    except OSError as error:
+        return f"cannot be opened: {error.strerror}"
+
+
+def explain_bytes(data, max_pixels):
+    """The same for encoded bytes."""
+    if not data:
+        return "empty file"
+    try:
+        header = read_header(tf.constant(data))
+        format, height, width = int(header.format), int(header.height), int(header.width)
+    except tf.errors.OpError:
+        format, height, width = JPEG, 0, 0
+    if format == 0:
+        return _no_picture(data)
+    if height * width > max_pixels:
+        return f"{width}x{height} has more than {max_pixels} pixels (data.max_pixels); not decoded"
+    name = FORMATS[format]
+    if name == "webp" and data[12:16] == b"VP8X" and data[20] & 2:
+        return "an animated WebP; save its first frame"
+    cut = name in ENDS and ENDS[name] not in data[-64:]
+    cut = cut or (name == "webp" and int.from_bytes(data[4:8], "little") + 8 > len(data))
+    cut = cut or (name == "bmp" and int.from_bytes(data[2:6], "little") > len(data))
+    return f"{name.upper()} is truncated" if cut else f"{name.upper()} is damaged or of an unusual kind"
+
+
+def _no_picture(data):
+    for magic, name in OTHERS.items():
+        if data.startswith(magic):
+            return f"{name}, which is not read; convert it to PNG or JPEG"
+    if data[4:8] == b"ftyp":
+        return "HEIC, AVIF or video, which is not read; convert it to PNG or JPEG"
+    head = np.frombuffer(data[:512], np.uint8)
+    printable = ((head >= 32) & (head < 127)) | np.isin(head, (9, 10, 13)) | (head >= 128)
+    return (
+        "text, not a picture" if printable.mean() > 0.97 else "not a picture (its first bytes are of no known format)"
+    )
