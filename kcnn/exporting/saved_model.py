@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from kcnn.data.rendering import frames_from_bytes
 from kcnn.exporting.registry import EXPORTERS, Exporter
 from kcnn.inspection import features
 
@@ -59,10 +60,8 @@ class _Network:
 
     def answer_bytes(self, encoded):
         """An item that is no picture has label "" and zero scores, and leaves its neighbours alone."""
-        frame = self.facts.input_shape
-        image, ok = tf.map_fn(
-            self._framed, encoded, fn_output_signature=(tf.TensorSpec(frame, tf.uint8), tf.TensorSpec((), tf.bool))
-        )
+        facts = self.facts
+        image, ok = frames_from_bytes(encoded, facts.input_shape, facts.framing, facts.max_pixels)
         answers = self.answer(image)
         return {
             "label": tf.where(ok, answers["label"], ""),
@@ -75,14 +74,6 @@ class _Network:
 
     def class_names(self):
         return {"class_names": self.names}
-
-    def _framed(self, encoded):
-        from kcnn.data.decode import decode_safe
-        from kcnn.data.geometry import fit_to_frame
-
-        frame = self.facts.input_shape
-        picture, ok = decode_safe(encoded, frame[-1], self.facts.max_pixels)
-        return tf.ensure_shape(fit_to_frame(picture, frame, self.facts.framing), frame), ok
 
 
 def answers(path, head, facts, images):
