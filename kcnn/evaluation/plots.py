@@ -36,8 +36,10 @@ def curves(history, path, metric="accuracy"):
         held_out = _numbers(history, f"val_{key}")
         axes.plot(epochs, _numbers(history, key), color=BLUE, marker=_marker(epochs), label="training")
         if held_out is not None:
-            axes.plot(epochs, held_out, color=ORANGE, marker=_marker(epochs), label="validation")
-            _mark_best(axes, epochs, held_out, lowest=key == "loss")
+            best = np.nanargmin(held_out) if key == "loss" else np.nanargmax(held_out)
+            label = f"validation, best {held_out[best]:.4g}"
+            axes.plot(epochs, held_out, color=ORANGE, marker=_marker(epochs), label=label)
+            axes.plot(epochs[best], held_out[best], "o", color=ORANGE, markersize=8, markerfacecolor="white", zorder=4)
             axes.legend()
         if key == "learning_rate":
             axes.set_ylim(bottom=0)
@@ -150,21 +152,6 @@ def show(axes, image):
         low, high = np.nanmin(image), np.nanmax(image)
         image = (image - low) / ((high - low) or 1)
     axes.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1, interpolation="nearest")
-
-
-def _mark_best(axes, epochs, values, lowest):
-    if np.isfinite(values).any():
-        best = np.nanargmin(values) if lowest else np.nanargmax(values)
-        axes.plot(epochs[best], values[best], "o", color=ORANGE, markersize=8, markerfacecolor="white", zorder=4)
-        axes.annotate(
-            f"{values[best]:.4g}",
-            (epochs[best], values[best]),
-            xytext=(0, 9 if lowest else -15),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-            color=ORANGE,
-        )
 
 
 def _numbers(history, key):

@@ -52,8 +52,8 @@ class ProgressBar(keras.callbacks.Callback):
 
 
 def _line(logs):
-    order = [k for k in logs if k not in ("epoch", "step", "seconds", "data_wait", "gradient_norm")]
-    return "  ".join(f"{name.replace('_', ' ')} {_figure(name, logs[name])}" for name in order)
+    quiet = ("epoch", "step", "seconds", "data_wait", "gradient_norm", "top5", "val_top5")
+    return "  ".join(f"{name.replace('_', ' ')} {_figure(name, logs[name])}" for name in logs if name not in quiet)
 
 
 def _figure(name, value):

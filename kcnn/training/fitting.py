@@ -24,7 +24,7 @@ class Progress:
 
     step: int = 0
     rows: list = field(default_factory=list)
-    best: float | None = None
+    best: list | None = None
     best_epoch: int = 0
     without_better: int = 0
     plateau: dict = field(default_factory=lambda: Plateau().state)
@@ -178,9 +178,9 @@ class Fitting:
         self._report_status("training", watch)
 
     def _judge(self, row):
-        """Keep the epoch's weights as the last, and as the best if they are."""
-        p, score = self.progress, row[self.monitor]
-        score = -score if self.monitor.endswith("loss") else score
+        """Keep the epoch's weights as the best if its score is; of equal scores the lower loss wins."""
+        p, loss = self.progress, row["val_loss" if self.validation is not None else "loss"]
+        score = [-loss if self.monitor.endswith("loss") else row[self.monitor], -loss]
         better = p.best is None or score > p.best
         p.without_better = 0 if better else p.without_better + 1
         if self.train.schedule == "plateau":
@@ -206,7 +206,7 @@ class Fitting:
             fields |= {"eta_seconds": round(left), "images_per_second": round(watch.figures()["images_per_second"], 1)}
         epoch = p.rows[-1]["epoch"] if p.rows else 0
         self.folder.set_status(state=state, epoch=epoch, epochs=self.train.epochs, step=p.step, steps=self.steps,
-                               best=p.best, best_epoch=p.best_epoch, **fields)  # fmt: skip
+                               best=p.best[0] if p.best else None, best_epoch=p.best_epoch, **fields)  # fmt: skip
 
     def use_best(self):
         """Put the best epoch's weights into the model."""
