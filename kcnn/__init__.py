@@ -19,7 +19,7 @@ __all__ = [
     "load_run",
 ]
 
-_HOMES = {"Recipe": "recipe", "Run": "run", "UserError": "errors", "build_model": "models"}
+_HOMES = {"Recipe": "recipe", "Run": "run", "UserError": "errors", "build_model": "models", "list_runs": "run_folder"}
 
 
 def __getattr__(name):

@@ -7,8 +7,6 @@ from kcnn.errors import unknown_name
 from kcnn.recipe import IN_MEMORY, Recipe, options, parse, read
 from kcnn.resources import find_recipe
 from kcnn.run import Run
-from kcnn.training import RunFolder
-from kcnn.training.run_folder import STATES
 
 
 def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks=(), console=None, **settings):
@@ -80,24 +78,3 @@ def list_architectures():
 def list_heads():
     """Names of all heads."""
     return list(heads.HEADS)
-
-
-def list_runs(runs="runs"):
-    """The runs below the folder `runs`, newest first: dicts of name, path, state, epoch, epochs, metrics."""
-    found = []
-    for path in Path(runs).iterdir() if Path(runs).is_dir() else ():
-        if (path / "recipe.toml").is_file():
-            folder = RunFolder(path)
-            found.append((folder.recipe_file.stat().st_mtime, _summary(folder)))
-    return [summary for _, summary in sorted(found, key=lambda pair: -pair[0])]
-
-
-def _summary(folder):
-    status = folder.status()
-    ended = folder.events("finished")
-    scores = {k: v for k, v in ended[-1].items() if k not in ("time", "event")} if ended else {}
-    state = status.get("state") if status.get("state") in STATES else "failed"
-    return {
-        "name": folder.name, "path": str(folder.path), "state": state, "epoch": status.get("epoch", 0),
-        "epochs": status.get("epochs", 0), "metrics": scores,
-    }  # fmt: skip

@@ -29,6 +29,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="of split, weights and augmentation")] = 0,
 ):
     """Train on real handwritten digits, report, explain and export: the tour, offline, in two minutes."""
+    _api()
     from kcnn.demo import tour
 
     tour(runs, seed)
@@ -49,7 +50,6 @@ def fit(
     seeds: Annotated[int, typer.Option(min=1, help="train so often, each with the next seed, and print the mean")] = 1,
 ):
     """Train what RECIPE says, changed by the options; without a recipe, what the options say."""
-    from kcnn import api
     from kcnn.recipe import Recipe
 
     words = {"data.source": data, "model.architecture": architecture, "model.head": head}
@@ -57,6 +57,7 @@ def fit(
     if recipe is None and data is None:
         raise UserError("fit needs a RECIPE or --data; `kcnn list recipes` names those that come with kcnn")
     changes = {key: value for key, value in words.items() if value is not None} | _parse(settings)
+    api = _api()
     chosen, _ = api.resolve(Recipe() if recipe is None else recipe, settings=changes)
     if seeds > 1:
         from kcnn.repeats import fit_seeds
@@ -68,9 +69,7 @@ def fit(
 @app.command()
 def resume(run: RunPath):
     """Go on with a stopped or killed run, exactly where it was."""
-    from kcnn import api
-
-    _tell_of(api.load_run(run).resume())
+    _tell_of(_api().load_run(run).resume())
 
 
 @app.command()
@@ -80,9 +79,7 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="other data of the same classes")] = None,
 ):
     """Score a run on one split; each use of a test split is logged in the run."""
-    from kcnn import api
-
-    figures = api.load_run(run).evaluate(split, data)
+    figures = _api().load_run(run).evaluate(split, data)
     _say(json.dumps({k: v for k, v in figures.items() if isinstance(v, (int, float))}, indent=1))
 
 
@@ -93,7 +90,7 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="how many labels each")] = 3,
 ):
     """What a run sees in pictures: one line of JSON each."""
-    from kcnn import api
+    api = _api()
     from kcnn.data import picture_files
 
     for answer in api.load_run(run).predict(picture_files(images), top=top):
@@ -112,9 +109,7 @@ def explain(
     ] = None,
 ):
     """Where a run looks in a picture: a heat map over it, as PNG."""
-    from kcnn import api
-
-    opened = api.load_run(run)
+    opened = _api().load_run(run)
     path = out or opened.path / "explanations" / f"{image.stem}-{method}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     opened.explain(image, method, target=target, level=level, path=path)
@@ -124,9 +119,7 @@ def explain(
 @app.command()
 def export(run: RunPath, format: Annotated[str, typer.Option(help="saved_model or keras")] = "saved_model"):
     """Write a run's model for other programs, and prove that it agrees."""
-    from kcnn import api
-
-    _say(f"wrote {api.load_run(run).export(format)}")
+    _say(f"wrote {_api().load_run(run).export(format)}")
 
 
 @app.command()
@@ -135,9 +128,7 @@ def check(
     settings: Settings = None,
 ):
     """Look at data as training would: format, splits, classes, and files that cannot be used."""
-    from kcnn import api
-
-    found = api.check_data(data, **_parse(settings))
+    found = _api().check_data(data, **_parse(settings))
     _say(f"{found.format}")
     for split, samples in found.splits.items():
         _say(f"  {split}: {len(samples)} pictures")
@@ -185,6 +176,20 @@ def app_(
     ]
     command += ["--browser.gatherUsageStats", "false"]
     raise typer.Exit(subprocess.run(command, env={**os.environ, "KCNN_RUNS": runs}, check=False).returncode)
+
+
+def _api():
+    """The public api. TensorFlow greets on stderr before any logging can be set: that greeting is swallowed."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        from kcnn import api
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+    return api
 
 
 def _parse(settings):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from kcnn import training
 from kcnn.errors import UserError
 from kcnn.recipe import IN_MEMORY, Recipe
+from kcnn.run_folder import RunFolder
 from kcnn.training import runtime
 
 ACCURACIES = {
@@ -110,8 +111,8 @@ def _folder(runs, name, recipe, resume):
     if resume:
         if not name:
             raise UserError("resume needs the name of the run to go on with")
-        return training.RunFolder.open(f"{runs}/{name}")
-    folder = training.RunFolder.create(runs, name, recipe.model.architecture)
+        return RunFolder.open(f"{runs}/{name}")
+    folder = RunFolder.create(runs, name, recipe.model.architecture)
     folder.write_recipe(recipe)
     folder.write_json("environment.json", runtime.environment())
     return folder

@@ -7,6 +7,7 @@ import numpy as np
 
 from kcnn import data, evaluation, inspection, scoring, session, training
 from kcnn.errors import UserError
+from kcnn.run_folder import RunFolder
 
 
 class Run:
@@ -17,7 +18,7 @@ class Run:
     """
 
     def __init__(self, path, source=None):
-        self.folder = training.RunFolder.open(path)
+        self.folder = RunFolder.open(path)
         self.path, self.name = self.folder.path, self.folder.name
         self._source = source
 

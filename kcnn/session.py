@@ -11,6 +11,7 @@ import numpy as np
 from kcnn import data, models, scoring, training
 from kcnn.errors import UserError
 from kcnn.recipe import IN_MEMORY
+from kcnn.run_folder import RunFolder
 from kcnn.training import runtime
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 class Session:
     """What one training stands on: where, what, on which data, with which network."""
 
-    folder: training.RunFolder
+    folder: RunFolder
     recipe: object
     dataset: object
     facts: object
@@ -41,7 +42,7 @@ def start(recipe, source=None, name=None):
     facts = data.facts_of(dataset, recipe)
     model, head = build(recipe, facts)
     loaded = load_earlier(recipe, model)
-    folder = training.RunFolder.create(recipe.runtime.runs, name, f"{recipe.model.architecture}-{dataset.name}")
+    folder = RunFolder.create(recipe.runtime.runs, name, f"{recipe.model.architecture}-{dataset.name}")
     folder.write_recipe(recipe)
     facts.write(folder.facts_file)
     folder.write_json("environment.json", runtime.environment())
@@ -102,7 +103,7 @@ def load_earlier(recipe, model):
         if recipe.train.freeze_epochs:
             raise UserError("train.freeze_epochs needs model.weights: there is nothing learned to keep frozen")
         return {}
-    earlier = training.RunFolder.open(recipe.model.weights)
+    earlier = RunFolder.open(recipe.model.weights)
     loaded, left = training.transfer_weights(model, earlier.best)
     log.info("%d tensors from %s, %d start afresh: %s", len(loaded), earlier.path, len(left), ", ".join(left[:6]))
     return {"weights": str(earlier.path), "loaded": len(loaded), "fresh": left}

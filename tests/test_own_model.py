@@ -60,9 +60,9 @@ def test_stopped_in_mid_epoch_it_resumes_to_the_same_bits(tmp_path, monkeypatch)
     monkeypatch.setattr("kcnn.training.interrupts.POLL_SECONDS", -1)
     whole = kcnn.fit(net(), blobs(), blobs(), runs=tmp_path, name="whole", epochs=3, ema=0.9, **OPTIONS)
     stop = StopAfter(8, tmp_path / "parts")
-    first = kcnn.fit(net(), blobs(), blobs(), runs=tmp_path, name="parts", epochs=3, ema=0.9, callbacks=[stop], **OPTIONS)
-    assert first.state == "stopped"
-    rest = kcnn.fit(net(), blobs(), blobs(), runs=tmp_path, name="parts", epochs=3, ema=0.9, resume=True, **OPTIONS)
+    parts = {"runs": tmp_path, "name": "parts", "epochs": 3, "ema": 0.9} | OPTIONS
+    assert kcnn.fit(net(), blobs(), blobs(), callbacks=[stop], **parts).state == "stopped"
+    rest = kcnn.fit(net(), blobs(), blobs(), resume=True, **parts)
     assert rest.state == "finished"
     timed = ("seconds", "images_per_second", "data_wait")
     for a, b in zip(whole.history, rest.history, strict=True):

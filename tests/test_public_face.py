@@ -28,7 +28,8 @@ def test_all_is_true_sorted_and_documented():
 
 
 def test_import_and_help_load_neither_tensorflow_nor_keras():
-    code = "import sys, kcnn; from kcnn import cli; sys.argv = ['kcnn', '--help']\ntry: cli.main()\nexcept SystemExit: pass\n"
+    code = "import sys, kcnn; from kcnn import cli; sys.argv = ['kcnn', '--help']\n"
+    code += "try: cli.main()\nexcept SystemExit: pass\n"
     code += "heavy = {'tensorflow', 'keras', 'numpy', 'sklearn', 'matplotlib', 'streamlit'} & set(sys.modules)\n"
     code += "raise SystemExit(str(heavy) if heavy else 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

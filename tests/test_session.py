@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import kcnn
-from kcnn.training import RunFolder
+from kcnn.run_folder import RunFolder
 
 CLASSES = ("disc", "stripes", "checks")
 

@@ -5,9 +5,9 @@ import tensorflow as tf
 
 from kcnn.data import array_rendering as arrays
 from kcnn.data.decode import checked_header, to_channels
-from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, uncovers
+from kcnn.data.geometry import SPARE, frame_matrix, is_aligned, is_plain, uncovers
 from kcnn.data.headers import Header
-from kcnn.data.rendering import SPARE, render, render_encoded, round_to_bytes
+from kcnn.data.rendering import render, render_encoded, round_to_bytes
 from kcnn.data.samples import Arrays, Files
 from kcnn.errors import UserError
 
@@ -29,7 +29,9 @@ def source(images, frame, framing, max_pixels, augment):
         raise UserError(f"data.channels is {frame[-1]} but the data has {values.shape[-1]} channels of fractions")
     size = values.shape[1:3]
     same = tuple(size) == tuple(frame[:2])
-    quick = same and is_plain(augment) or is_aligned(augment) and arrays.can_multiply(size, frame)
+    grows = size[0] <= frame[0] and size[1] <= frame[1]
+    quick = same if is_plain(augment) else is_aligned(augment) and arrays.can_multiply(size, frame)
+    quick = quick or (is_aligned(augment) and grows and arrays.can_multiply(size, frame))
     quick = quick or (not is_aligned(augment) and _most_shrink(size, frame, augment) <= SPARE)
     return (ArrayBatches if quick else ArrayPictures)(values, frame, framing, augment)
 
@@ -51,6 +53,14 @@ class EncodedPictures:
         self.frame, self.framing, self.max_pixels, self.augment = tuple(frame), framing, max_pixels, augment
         self.fill = _fill(augment, framing)
 
+    def prepare(self, row):
+        """What is cheaper for a whole batch of the plan than for one picture: the matrices."""
+        if self.headers is None:
+            return row
+        headers = tf.gather(self.headers, tf.maximum(row["index"], 0))
+        sizes = tf.where(headers[:, 4:] > 4, headers[:, 2:0:-1], headers[:, 1:3])
+        return row | {"matrix": frame_matrix(sizes, self.frame, self.framing, self.augment, row.get("draws"))}
+
     def __call__(self, row):
         place = tf.maximum(row["index"], 0)
         data = self.items[place]
@@ -59,8 +69,11 @@ class EncodedPictures:
             header = checked_header(data, self.max_pixels)
         else:
             header = Header(*tf.unstack(self.headers[place]))
-        draws = None if self.augment is None else row["draws"][None]
-        matrix = frame_matrix(header.upright_size()[None], self.frame, self.framing, self.augment, draws)[0]
+        if "matrix" in row:
+            matrix = row["matrix"]
+        else:
+            draws = None if self.augment is None else row["draws"][None]
+            matrix = frame_matrix(header.upright_size()[None], self.frame, self.framing, self.augment, draws)[0]
         return render_encoded(data, header, matrix, self.frame, aligned=is_aligned(self.augment), fill=self.fill)
 
 
@@ -74,11 +87,13 @@ class ArrayPictures:
         self.size = tuple(self.values.shape[1:3])
         self.fill = _fill(augment, framing, self.values)
 
+    def prepare(self, row):
+        sizes = tf.tile([self.size], [tf.shape(row["index"])[0], 1])
+        return row | {"matrix": frame_matrix(sizes, self.frame, self.framing, self.augment, row.get("draws"))}
+
     def __call__(self, row):
         picture = self.values[tf.maximum(row["index"], 0)]
-        draws = None if self.augment is None else row["draws"][None]
-        matrix = frame_matrix([self.size], self.frame, self.framing, self.augment, draws)[0]
-        return _as(self.values, render(picture, matrix, self.frame, is_aligned(self.augment), self.fill))
+        return _as(self.values, render(picture, row["matrix"], self.frame, is_aligned(self.augment), self.fill))
 
 
 class ArrayBatches:

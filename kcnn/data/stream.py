@@ -58,7 +58,8 @@ def batches(
     if source.batched:
         stream = _map(stream, lambda row: finish(source(row), row), threads)
     else:
-        stream = _map(stream.unbatch(), lambda row: (source(row), row), threads)
+        stream = _map(stream, source.prepare, threads).unbatch()
+        stream = _map(stream, lambda row: (source(row), row), threads)
         stream = _map(stream.batch(batch_size, drop_remainder=True), finish, threads)
     return stream.prefetch(2).with_options(_options(threads))
 

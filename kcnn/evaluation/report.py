@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kcnn.evaluation import plots
 from kcnn.evaluation.pages import page
-from kcnn.training.run_folder import write_atomically
+from kcnn.run_folder import write_atomically
 
 
 def write_report(

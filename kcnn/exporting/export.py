@@ -9,7 +9,7 @@ from pathlib import Path
 from kcnn.errors import UserError
 from kcnn.exporting.parity import compare
 from kcnn.exporting.registry import EXPORTERS
-from kcnn.training.run_folder import read_json, write_atomically
+from kcnn.run_folder import read_json, write_atomically
 
 
 def export(format, model, head, facts, folder, images):

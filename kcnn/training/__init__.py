@@ -6,7 +6,6 @@ from kcnn.training.ema import MovingAverage
 from kcnn.training.engine import Engine
 from kcnn.training.fitting import Fitting
 from kcnn.training.optimizers import OPTIMIZERS, make_optimizer
-from kcnn.training.run_folder import RunFolder
 from kcnn.training.schedules import SCHEDULES
 from kcnn.training.weights import load_weights, save_weights, transfer_weights
 
@@ -18,7 +17,6 @@ __all__ = [
     "Fitting",
     "MovingAverage",
     "ProgressBar",
-    "RunFolder",
     "TensorBoardScalars",
     "load_weights",
     "make_optimizer",

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from kcnn.errors import UserError
-from kcnn.training.run_folder import write_atomically
+from kcnn.run_folder import write_atomically
 
 SLOTS = ("a", "b")
 log = logging.getLogger(__name__)

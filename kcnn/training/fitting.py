@@ -182,9 +182,10 @@ class Fitting:
         p, loss = self.progress, row["val_loss" if self.validation is not None else "loss"]
         score = [-loss if self.monitor.endswith("loss") else row[self.monitor], -loss]
         better = p.best is None or score > p.best
-        p.without_better = 0 if better else p.without_better + 1
+        higher = p.best is None or score[0] > p.best[0]
+        p.without_better = 0 if higher else p.without_better + 1
         if self.train.schedule == "plateau":
-            self.plateau.update(better)
+            self.plateau.update(higher)
         with self._averaged():
             if better:
                 p.best, p.best_epoch = score, row["epoch"]

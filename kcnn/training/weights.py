@@ -5,7 +5,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from kcnn.errors import UserError
-from kcnn.training.run_folder import write_atomically
+from kcnn.run_folder import write_atomically
 
 
 def weight_variables(model):

@@ -14,7 +14,7 @@ from pathlib import Path
 from kcnn.errors import UserError
 from kcnn.recipe import read as read_recipe
 
-STATES = ("preparing", "training", "evaluating", "stopped", "finished", "failed")
+LIVE_STATES = ("preparing", "training", "evaluating")  # others: stopped, finished, failed
 
 
 def write_atomically(path, data):
@@ -163,3 +163,33 @@ def _first_free(runs, stem):
             return f"{stem}-{number}"
         except FileExistsError:
             number += 1
+
+
+def list_runs(runs="runs"):
+    """The runs below the folder `runs`, newest first: dicts of name, path, state, epoch, epochs, metrics.
+
+    A run whose process is gone before its end counts as failed.
+    """
+    found = [RunFolder(path) for path in (Path(runs).iterdir() if Path(runs).is_dir() else ())]
+    found = [folder for folder in found if folder.recipe_file.is_file()]
+    return [_summary(folder) for folder in sorted(found, key=lambda f: -f.recipe_file.stat().st_mtime)]
+
+
+def _summary(folder):
+    status, ended = folder.status(), folder.events("finished")
+    scores = {k: v for k, v in ended[-1].items() if k not in ("time", "event")} if ended else {}
+    state = status.get("state", "failed")
+    if state in LIVE_STATES and not _is_alive(status.get("pid")):
+        state = "failed"
+    return {
+        "name": folder.name, "path": str(folder.path), "state": state, "epoch": status.get("epoch", 0),
+        "epochs": status.get("epochs", 0), "metrics": scores,
+    }  # fmt: skip
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except (OSError, TypeError):
+        return False
+    return True
