@@ -120,13 +120,13 @@ def _resize(picture, matrix, size, fill):
 def _scale(picture, start, step, sides):
     """Frame float32 `sides` (2) of the part of `picture` from `start` on, `step` of its pixels a frame pixel.
 
-    A part that is the whole picture has quicker kernels: bilinear up to 1.5 pixels a frame pixel, where it does not
-    alias visibly, and the area's mean where it shrinks further.
+    A part that is the whole picture has quicker kernels: bilinear where it grows, the area's mean where it shrinks.
     """
     shape = tf.cast(tf.shape(picture)[:2], tf.float32)
     end = start + step * tf.cast(sides, tf.float32)
     whole = tf.reduce_all(tf.abs(tf.concat([start, end - shape], 0)) < CLOSE)
-    kind = tf.where(tf.reduce_max(step) <= 1.5, 1, tf.where(tf.reduce_min(step) >= 0.9, 2, 0))
+    most, least = tf.reduce_max(step), tf.reduce_min(step)
+    kind = tf.where((most <= 1.02) | ((most <= 1.25) & (least < 0.9)), 1, tf.where(least >= 0.9, 2, 0))
 
     def exactly():
         return tf.raw_ops.ScaleAndTranslate(
@@ -151,8 +151,7 @@ def _inside(start, step, count, size):
 
 def _warp(picture, matrix, size, fill):
     """A projective warp (bilinear); where it shrinks, the picture is made smaller first, with antialiasing."""
-    shrink = tf.maximum(_shrink(matrix), 1.0)
-    shrink = tf.maximum(shrink / SHARP, tf.minimum(shrink, 1.15))
+    shrink = tf.where(tf.reduce_max(_shrink(matrix)) > 1.4, tf.maximum(_shrink(matrix) / SHARP, 1.0), 1.0)
     sides = tf.cast(tf.shape(picture)[:2], tf.float32)
 
     def smaller():
