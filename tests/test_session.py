@@ -124,7 +124,7 @@ def test_arrays_in_memory_train_and_resume_only_with_the_same_data(tmp_path):
 CHILD = """
 import json, os, signal, sys
 import keras, kcnn
-options, kill_at, name = json.loads(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+options, kill_at, names = json.loads(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 
 class Kill(keras.callbacks.Callback):
     seen = 0
@@ -133,30 +133,40 @@ class Kill(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
         self.seen += 1
 
-path = os.path.join(options["runs"], name)
-if os.path.exists(path):
-    kcnn.load_run(path).resume(callbacks=[Kill()])
-else:
-    kcnn.build_and_fit(kcnn.Recipe(), name=name, callbacks=[Kill()], **options)
+for name in names:
+    path = os.path.join(options["runs"], name)
+    if os.path.exists(path):
+        kcnn.load_run(path).resume(callbacks=[Kill()])
+    else:
+        kcnn.build_and_fit(kcnn.Recipe(), name=name, callbacks=[Kill()], **options)
 """
 
 
-def child(options, kill_at, name):
-    arguments = [sys.executable, "-c", CHILD, json.dumps(options), str(kill_at), name]
-    return subprocess.run(arguments, capture_output=True, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
+def child(options, kill_at, *names):
+    """Start a process that trains or resumes the runs `names`; it kills itself before its step number `kill_at`."""
+    arguments = [sys.executable, "-c", CHILD, json.dumps(options), str(kill_at), *names]
+    return subprocess.Popen(
+        arguments, stderr=subprocess.PIPE, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    )
+
+
+def ended(process):
+    """(status, stderr) of a child."""
+    _, err = process.communicate()
+    return process.returncode, err
 
 
 def test_a_killed_run_resumes_to_the_same_bits(photos, tmp_path):
-    options = SMALL | BUSY | {"epochs": 3, "runs": str(tmp_path), "deterministic": True, "checkpoint_minutes": 1e-9}
+    options = SMALL | BUSY | {"epochs": 2, "runs": str(tmp_path), "deterministic": True, "checkpoint_minutes": 1e-9}
     options |= {"data.source": str(photos), "data.test": 0.0}
-    whole = child(options, -1, "whole")
-    assert whole.returncode == 0, whole.stderr
-    for kill_at in (2, 6, 11):
-        name = f"killed{kill_at}"
-        assert child(options, kill_at, name).returncode == -signal.SIGKILL
-        again = child(options, -1, name)
-        assert again.returncode == 0, again.stderr
-        assert "not bit-identical" not in again.stderr
+    instants = {"killed1": 1, "killed5": 5, "killed9": 9}
+    for name, kill_at in instants.items():
+        assert ended(child(options, kill_at, name))[0] == -signal.SIGKILL
+        assert RunFolder(tmp_path / name).status()["state"] == "training"
+    status, err = ended(child(options, -1, "whole", *instants))
+    assert status == 0, err
+    assert "not bit-identical" not in err
+    for name in instants:
         _same(RunFolder(tmp_path / "whole"), RunFolder(tmp_path / name))
 
 
@@ -170,15 +180,15 @@ def _same(one, other):
 
 def test_ctrl_c_stops_and_resume_finishes(photos, tmp_path):
     options = SMALL | {"epochs": 400, "runs": str(tmp_path), "data.source": str(photos), "data.test": 0.0}
-    arguments = [sys.executable, "-c", CHILD, json.dumps(options), "-1", "c"]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env=os.environ)
+    process = child(options, -1, "c")
     folder, deadline = RunFolder(tmp_path / "c"), time.monotonic() + 120
     while folder.status().get("epoch", 0) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     with pytest.raises(kcnn.UserError, match="not finished"):
         kcnn.load_run(folder.path).evaluate("test")
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0, process.stderr.read()
+    status, err = ended(process)
+    assert status == 0, err
     assert folder.status()["state"] == "stopped" and folder.status()["reason"] == "SIGINT"
     with pytest.raises(kcnn.UserError, match="report comes when training has finished"):
         _ = kcnn.load_run(folder.path).report
@@ -186,7 +196,7 @@ def test_ctrl_c_stops_and_resume_finishes(photos, tmp_path):
 
 def test_a_changed_recipe_is_refused(photos, tmp_path):
     options = SMALL | {"epochs": 3, "runs": str(tmp_path), "data.source": str(photos), "checkpoint_minutes": 1e-9}
-    assert child(options, 4, "changed").returncode == -signal.SIGKILL
+    assert ended(child(options, 4, "changed"))[0] == -signal.SIGKILL
     file = tmp_path / "changed" / "recipe.toml"
     file.write_text(file.read_text().replace("batch_size = 8", "batch_size = 4"))
     with pytest.raises(kcnn.UserError, match="train.batch_size 8 → 4"):

@@ -108,6 +108,7 @@ class Fitting:
     def run(self):
         """Train to the end, or until asked to stop; return "finished" or "stopped"."""
         self.callbacks.on_train_begin()
+        self._report_status("training")
         with StopRequest(self.folder.stop_file) as stop:
             outcome = self._run_epochs(stop)
         self.callbacks.on_train_end()
