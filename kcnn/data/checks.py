@@ -5,18 +5,21 @@ eighth of its size, which still reads all of its data). What the headers say is 
 them again.
 """
 
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
 
-from kcnn.data.decode import decode_stored, single
-from kcnn.data.headers import FORMATS, JPEG, Header, read_header
+from kcnn.data.decode import checked_header, decode_stored
+from kcnn.data.headers import FORMATS, JPEG
 from kcnn.data.reasons import explain
 from kcnn.data.samples import Arrays, Files
 from kcnn.errors import UserError
 
-BATCH = 32
+TOGETHER = 256  # pictures handed to the threads at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,36 +59,45 @@ def examine(images, max_pixels, progress=None):
     if isinstance(images, Arrays):
         return _examine_array(images.values)
     from_files = isinstance(images, Files)
-    items = tf.constant(list(images.paths if from_files else images.items), tf.string)
+    items = images.paths if from_files else images.items
+    graph = _looker(from_files, max_pixels)
 
     def look(item):
-        spare = tf.data.Dataset.from_tensors((tf.zeros([5], tf.int32), False))
-        found = tf.data.Dataset.from_tensors(item).map(lambda item: _look(item, from_files, max_pixels))
-        return single(found.ignore_errors().concatenate(spare))
+        try:
+            return graph(tf.constant(item, tf.string)).numpy()
+        except tf.errors.OpError:
+            return None
 
-    headers, readable = [np.zeros([0, 5], np.int32)], [np.zeros([0], bool)]
-    stream = tf.data.Dataset.from_tensor_slices(items).map(look, tf.data.AUTOTUNE).batch(BATCH).prefetch(1)
-    for header, ok in stream.as_numpy_iterator():
-        headers.append(header)
-        readable.append(ok)
-        if progress:
-            progress(sum(map(len, readable)))
-    return Examination(np.concatenate(headers), np.concatenate(readable))
+    headers, readable = np.zeros([len(items), 5], np.int32), np.zeros(len(items), bool)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(items), TOGETHER):
+            for i, header in enumerate(pool.map(look, items[start : start + TOGETHER]), start):
+                readable[i] = header is not None
+                headers[i] = 0 if header is None else header
+            if progress:
+                progress(min(start + TOGETHER, len(items)))
+    return Examination(headers, readable)
 
 
-def _look(item, from_files, max_pixels):
-    """(header (5,), ok) of one picture; the graph fails where it cannot be read."""
-    data = tf.io.read_file(item) if from_files else item
-    header = read_header(data)
-    pixels = tf.cast(header.height, tf.int64) * tf.cast(header.width, tf.int64)
-    refused = (header.format == 0) | (pixels == 0) | (pixels > max_pixels)
-    skipped = Header(tf.where(refused, 0, header.format), *header[1:])
+@functools.lru_cache(4)
+def _looker(from_files, max_pixels):
+    """A graph from a path or bytes to the header (5,), which fails where the picture cannot be read; built once."""
+
+    def look(item):
+        return _look(tf.io.read_file(item) if from_files else item, max_pixels)
+
+    return tf.function(look, [tf.TensorSpec([], tf.string)], autograph=False)
+
+
+def _look(data, max_pixels):
+    header = checked_header(data, max_pixels)
     picture = tf.cond(
         header.format == JPEG,
-        lambda: tf.io.decode_jpeg(tf.where(refused, b"", data), channels=3, ratio=8, dct_method="INTEGER_ACCURATE"),
-        lambda: decode_stored(data, skipped, 3),
+        lambda: tf.io.decode_jpeg(data, channels=3, ratio=8, dct_method="INTEGER_ACCURATE"),
+        lambda: decode_stored(data, header, 3),
     )
-    return tf.stack(header), ~refused & (tf.size(picture) > 0)
+    with tf.control_dependencies([picture]):
+        return tf.stack(header)
 
 
 def _examine_array(values):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kcnn.data.headers import FORMATS, JPEG, first_bytes, little_endian, read_header
 
+as_it_is = tf.autograph.experimental.do_not_convert  # graph code that needs no rewriting is traced far sooner
 LUMA = (19595, 38470, 7471)  # Rec. 601 in 1/65536, as PIL's mode "L"
 
 
@@ -33,7 +34,7 @@ def decode(data, channels, max_pixels):
 def decode_safe(data, channels, max_pixels):
     """(picture (H, W, channels) uint8, ok): like `decode`, but what cannot be read is (1, 1, channels) zeros, False."""
     empty = tf.data.Dataset.from_tensors((tf.zeros([1, 1, channels], tf.uint8), False))
-    found = tf.data.Dataset.from_tensors(data).map(lambda item: (decode(item, channels, max_pixels), True))
+    found = tf.data.Dataset.from_tensors(data).map(as_it_is(lambda item: (decode(item, channels, max_pixels), True)))
     picture, ok = single(found.ignore_errors().concatenate(empty))
     return tf.ensure_shape(picture, [None, None, channels]), ok
 

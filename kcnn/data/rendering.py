@@ -7,7 +7,7 @@ prefilter where it shrinks. The EXIF orientation is one more factor of the matri
 
 import tensorflow as tf
 
-from kcnn.data.decode import checked_header, decode_window, single
+from kcnn.data.decode import as_it_is, checked_header, decode_window, single
 from kcnn.data.geometry import decode_ratio, frame_matrix, transform_points
 from kcnn.data.headers import JPEG
 
@@ -28,15 +28,19 @@ def render_encoded(data, header, matrix, frame, *, aligned=True, fill=None):
     low, high = _needed(matrix, frame, shrink, scale, tf.math.ceil(size / scale))
     left, top, width, height = *tf.unstack(low), *tf.unstack(high - low)
     window = decode_window(data, header, ratio, top, left, height, width, frame[-1])
-    corner = tf.cast(low, tf.float32)
-    rows = matrix[:2] / scale - corner[:, None] * [0.0, 0.0, 1.0]
-    seen = render(window, tf.concat([rows, matrix[2:]], 0), frame, aligned, fill)
+    matrix = _from_corner(tf.concat([matrix[:2] / scale, matrix[2:]], 0), low)
+    seen = (_resize if aligned else _warp)(window, matrix, tuple(frame[:2]), fill)
     return tf.ensure_shape(round_to_bytes(seen), frame)
 
 
 def render(picture, matrix, frame, aligned=True, fill=None):
     """The frame float32 (H, W, C) of `picture` (h, w, C) under `matrix` (3, 3); `fill` is a number, (C,) or None."""
-    return (_resize if aligned else _warp)(picture, matrix, tuple(frame[:2]), fill)
+    if not aligned:
+        return _warp(picture, matrix, tuple(frame[:2]), fill)
+    size = tf.cast(tf.shape(picture)[1::-1], tf.float32)
+    low, high = _needed(matrix, frame, _shrink(matrix), 1.0, size)
+    window = picture[low[1] : high[1], low[0] : high[0]]
+    return _resize(window, _from_corner(matrix, low), tuple(frame[:2]), fill)
 
 
 def round_to_bytes(values):
@@ -65,7 +69,7 @@ def frames_from_bytes(items, frame, framing, max_pixels):
     """
     count = tf.size(items, tf.int64)
     found = tf.data.Dataset.from_tensor_slices((tf.range(count), items)).map(
-        lambda i, data: (i, frame_from_bytes(data, frame, framing, max_pixels)), tf.data.AUTOTUNE
+        as_it_is(lambda i, data: (i, frame_from_bytes(data, frame, framing, max_pixels))), tf.data.AUTOTUNE
     )
     spare = tf.data.Dataset.from_tensors((count, tf.zeros(frame, tf.uint8)))
     place, frames = single(found.ignore_errors().concatenate(spare).batch(count + 1))
@@ -100,6 +104,12 @@ def _needed(matrix, frame, shrink, scale, size):
     low = tf.clip_by_value(tf.floor(low - margin), 0.0, size - 1.0)
     high = tf.clip_by_value(tf.math.ceil(high + margin), low + 1.0, size)
     return tf.cast(low, tf.int32), tf.cast(high, tf.int32)
+
+
+def _from_corner(matrix, low):
+    """The matrix to points of the window that begins at `low` (2: x, y)."""
+    shift = tf.cast(tf.concat([low, [0]], 0), tf.float32)
+    return matrix - shift[:, None] * [0.0, 0.0, 1.0]
 
 
 def _resize(picture, matrix, size, fill):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from kcnn.data import draws as drawing
 from kcnn.data import finishing, pictures
+from kcnn.data.decode import as_it_is
 from kcnn.errors import UserError
 from kcnn.recipe import Augment
 
@@ -65,7 +66,7 @@ def batches(
 
 
 def _map(stream, function, threads):
-    return stream.map(tf.autograph.experimental.do_not_convert(function), threads)
+    return stream.map(as_it_is(function), threads)
 
 
 def _training_plan(batch_size, count, seed, step):
