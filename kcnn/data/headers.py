@@ -135,9 +135,9 @@ def _exif_orientation(segment):
     """Tag 0x0112 of the first directory of a TIFF header, whichever its byte order; 1 where it is absent or odd."""
     head = _bytes(segment, 0, 8)
     little = head[0] == ord("I")
-    place = _number(head[4:8], little)
     size = tf.strings.length(segment)
-    room = tf.maximum(size - tf.minimum(place, size) - 2, 0) // 12
+    place = tf.minimum(_number(head[4:8], little), size)
+    room = tf.maximum(size - place - 2, 0) // 12
     count = tf.minimum(_number(_bytes(segment, place, 2), little), room)
     text = tf.strings.substr(segment, tf.minimum(place + 2, size), count * 12)
     rows = tf.cast(tf.reshape(tf.io.decode_raw(text, tf.uint8), [-1, 12]), tf.int32)
