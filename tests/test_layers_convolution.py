@@ -135,3 +135,16 @@ def test_pools_halve_rounding_up():
     for padding, size in itertools.product(("same", "symmetric"), (2, 3)):
         image = keras.Input((9, 8, 2))
         assert max_pool(image, size, strides=2, padding=padding, name="pool").shape == (None, 5, 4, 2)
+
+
+@pytest.mark.parametrize("shape", [(9, 8), (8, 7, 8), (4, 6, 5, 8)])
+def test_narrow_strided_pointwise_convolutions_subsample_first(shape, rng):
+    image = keras.Input(shape)
+    model = keras.Model(image, convolve(image, 12, 1, strides=2, style=Style(), name="c"))
+    x = rng.normal(size=(1, *shape)).astype("float32")
+    kernel = np.asarray(model.get_layer("c").kernel).reshape(8, 12)
+    expected = x[(slice(None), *[slice(None, None, 2)] * (len(shape) - 1))] @ kernel
+    np.testing.assert_allclose(np.asarray(model(x)), expected, rtol=1e-5, atol=1e-5)
+    assert "c_subsample" in {layer.name for layer in model.layers}
+    same = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model.get_layer("c_subsample")))
+    assert same(x).shape == same.compute_output_shape(x.shape)

@@ -11,6 +11,7 @@ from kcnn.errors import unknown_name
 from kcnn.layers import (
     PadChannels,
     Style,
+    Subsample,
     activation,
     add,
     conv_norm,
@@ -133,7 +134,7 @@ def _shortcut(x, filters, *, strides, row, name):
     if strides == 1 and x.shape[-1] == filters:
         return x
     if row.shortcut == "pad":
-        x = max_pool(x, 1, strides=strides, name=f"{name}_subsample") if strides > 1 else x
+        x = Subsample(strides, name=f"{name}_subsample")(x) if strides > 1 else x
         return PadChannels(filters, name=f"{name}_channels")(x)
     return conv_norm(x, filters, 1, strides=strides, style=row.style, name=f"{name}_shortcut")
 

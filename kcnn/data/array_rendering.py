@@ -38,11 +38,14 @@ def _places(sign, offset, size):
     return tf.clip_by_value(place, 0, size - 1), (place >= 0) & (place < size)
 
 
-def resize_batch(pictures, matrices, frame, fill):
-    """Frames float32 (B, H, W, C) of `pictures` (B, h, w, C) under aligned `matrices` (B, 3, 3)."""
+def resize_batch(pictures, matrices, frame, fill, uncovers=True):
+    """Frames float32 (B, H, W, C) of `pictures` (B, h, w, C) under aligned `matrices` (B, 3, 3).
+
+    `uncovers`: frames may show more than the picture; else, as in `rendering`, nothing outside the window is seen.
+    """
     height, width, channels = pictures.shape[1:]
-    rows, inside_rows = _weights(matrices[:, 1, 1], matrices[:, 1, 2], frame[0], height)
-    columns, inside_columns = _weights(matrices[:, 0, 0], matrices[:, 0, 2], frame[1], width)
+    rows, inside_rows = _weights(matrices[:, 1, 1], matrices[:, 1, 2], frame[0], height, uncovers)
+    columns, inside_columns = _weights(matrices[:, 0, 0], matrices[:, 0, 2], frame[1], width, uncovers)
     lines = tf.reshape(tf.cast(pictures, tf.float32), [-1, height, width * channels])
     lines = tf.reshape(rows @ lines, [-1, frame[0], width, channels])
     frames = tf.einsum("bvw,bhwc->bhvc", columns, lines) if channels > 1 else _single(lines, columns)
@@ -54,16 +57,20 @@ def _single(lines, columns):
     return tf.matmul(lines[..., 0], columns, transpose_b=True)[..., None]
 
 
-def _weights(step, start, count, size):
+def _weights(step, start, count, size, uncovers):
     """(triangle weights (B, count, size) that sum to 1, bool (B, count): whether the centre lies in the picture)."""
     centres = start[:, None] + step[:, None] * (tf.range(count, dtype=tf.float32) + 0.5)
     reach = tf.maximum(tf.abs(step), 1.0)[:, None, None]
     distance = tf.abs(centres[:, :, None] - (tf.range(size, dtype=tf.float32) + 0.5))
     weights = tf.maximum(1 - distance / reach, 0.0)
+    if not uncovers:
+        ends = tf.sort(tf.stack([start, start + step * count], -1))[:, :, None, None]
+        pixels = tf.range(size, dtype=tf.float32) + 0.5
+        weights = tf.where((pixels > ends[:, 0]) & (pixels < ends[:, 1]), weights, 0.0)
     inside = (centres >= 0) & (centres < size)
     return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, -1, keepdims=True)), inside
 
 
-def warp_frames(pictures, matrices, frame, fill):
+def warp_frames(pictures, matrices, frame, fill, uncovers=True):
     """Frames float32 (B, H, W, C) of `pictures` (B, h, w, C) under any `matrices` (B, 3, 3) that hardly shrink."""
     return warp_batch(pictures, matrices, frame[:2], fill)

@@ -44,7 +44,7 @@ def between(draws, name, low, high):
 
 def normal(uniforms):
     """Standard normal numbers from uniform ones, by the inverse of the normal distribution function."""
-    return tf.math.ndtri(uniforms + 2.0**-25)
+    return tf.math.ndtri(tf.clip_by_value(uniforms, 2.0**-25, 1 - 2.0**-24))  # neither end: they are infinite
 
 
 def beta(uniforms, alpha):

@@ -29,10 +29,13 @@ def source(images, frame, framing, max_pixels, augment):
         raise UserError(f"data.channels is {frame[-1]} but the data has {values.shape[-1]} channels of fractions")
     size = values.shape[1:3]
     same = tuple(size) == tuple(frame[:2])
-    grows = size[0] <= frame[0] and size[1] <= frame[1]
-    quick = same if is_plain(augment) else is_aligned(augment) and arrays.can_multiply(size, frame)
-    quick = quick or (is_aligned(augment) and grows and arrays.can_multiply(size, frame))
-    quick = quick or (not is_aligned(augment) and _most_shrink(size, frame, augment) <= SPARE)
+    quick = same and is_plain(augment)
+    if augment is not None and not quick:
+        if is_aligned(augment):
+            grows = size[0] <= frame[0] and size[1] <= frame[1]
+            quick = arrays.can_multiply(size, frame) and (grows or not is_plain(augment))
+        else:
+            quick = _most_shrink(size, frame, augment) <= SPARE
     return (ArrayBatches if quick else ArrayPictures)(values, frame, framing, augment)
 
 
@@ -116,7 +119,10 @@ class ArrayBatches:
         if same and is_plain(self.augment):
             return arrays.move_batch(self.values, index, matrices, self.frame, self.fill)
         work = arrays.resize_batch if is_aligned(self.augment) else arrays.warp_frames
-        return _as(self.values, work(tf.gather(self.values, index), matrices, self.frame, self.fill))
+        seen = work(
+            tf.gather(self.values, index), matrices, self.frame, self.fill, uncovers(self.augment, self.framing)
+        )
+        return _as(self.values, seen)
 
 
 class Signals:

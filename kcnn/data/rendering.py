@@ -163,11 +163,13 @@ def _warp(picture, matrix, size, fill):
     """A projective warp (bilinear); where it shrinks, the picture is made smaller first, with antialiasing."""
     shrink = tf.where(tf.reduce_max(_shrink(matrix)) > 1.4, tf.maximum(_shrink(matrix) / SHARP, 1.0), 1.0)
     sides = tf.cast(tf.shape(picture)[:2], tf.float32)
+    target = tf.math.ceil(sides / shrink[::-1])
+    shrink = (sides / target)[::-1]
 
     def smaller():
         return tf.raw_ops.ScaleAndTranslate(
-            images=picture[None], size=tf.cast(tf.math.ceil(sides / shrink[::-1]), tf.int32), scale=1 / shrink[::-1],
-            translation=[0.0, 0.0], kernel_type="triangle", antialias=True,
+            images=picture[None], size=tf.cast(target, tf.int32), scale=target / sides, translation=[0.0, 0.0],
+            kernel_type="triangle", antialias=True,
         )[0]  # fmt: skip
 
     picture = tf.cond(tf.reduce_max(shrink) > 1, smaller, lambda: tf.cast(picture, tf.float32))

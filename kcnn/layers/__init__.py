@@ -24,6 +24,7 @@ from kcnn.layers.convolution import (
 )
 from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalize
 from kcnn.layers.scaling import Standardize
+from kcnn.layers.spatial import Subsample
 from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
 from kcnn.layers.style import ACTIVATIONS, NORMS, PADDINGS, Style
 
@@ -37,6 +38,7 @@ __all__ = [
     "StochasticDepth",
     "Standardize",
     "Style",
+    "Subsample",
     "activation",
     "add",
     "average_pool",

@@ -3,6 +3,7 @@
 import keras
 
 from kcnn.errors import UserError
+from kcnn.layers.spatial import Subsample
 
 if keras.backend.backend() == "tensorflow":
     from kcnn.layers import tensorflow_kernels as kernels
@@ -13,6 +14,11 @@ else:
 
 PLAIN = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 DEPTHWISE = {1: keras.layers.DepthwiseConv1D, 2: keras.layers.DepthwiseConv2D}
+
+
+# Below so many channels, TensorFlow 2.21 with oneDNN writes beyond its memory in the kernel gradient of strided 1×1
+# convolutions of small batches. From there on it is right, and leaving out places first would only cost time.
+NARROW = 16
 
 
 def rank_of(x):
@@ -29,6 +35,8 @@ def convolve(x, filters, kernel, *, strides=1, dilation=1, groups=1, padding=Non
     kernel, strides and dilation are one number for all axes; padding and bias, where given, replace the style's, and
     padding may then be "valid" too.
     """
+    if kernel == 1 and strides > 1 and x.shape[-1] < NARROW:
+        x, strides = Subsample(strides, name=f"{name}_subsample")(x), 1
     x, padding = _padded(x, kernel, strides, dilation, padding or style.padding, name)
     layer = (PLAIN if groups == 1 else GROUPED)[rank_of(x)]
     return layer(
