@@ -1,0 +1,79 @@
+"""Erasing, MixUp and CutMix: what they do to pictures they do to labels, by the samples' own numbers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kcnn.data import draws as drawing
+from kcnn.data.mixers import erase, mix
+from kcnn.recipe import Augment
+
+COUNT = 64
+
+
+@pytest.fixture
+def batch():
+    """Picture i has the value i everywhere, label i mod 4 and weight 1 + i."""
+    values = np.arange(COUNT)
+    pictures = np.broadcast_to(values[:, None, None, None], (COUNT, 16, 12, 3)).astype(np.uint8)
+    return {
+        "image": tf.constant(pictures),
+        "label": tf.constant(values % 4, tf.int32),
+        "weight": tf.constant(values + 1.0, tf.float32),
+        "index": tf.constant(values, tf.int64),
+    }
+
+
+@pytest.fixture
+def draws():
+    return drawing.uniform(5, tf.zeros(COUNT, tf.int64), tf.range(COUNT, dtype=tf.int64))
+
+
+def test_erasing_takes_rectangles_of_the_stated_area(batch, draws):
+    made = erase(batch["image"][1:], 0.5, 255, draws[1:]).numpy()[..., 0]
+    share = (made == 255).mean((1, 2))
+    assert 0.3 < (share > 0).mean() < 0.7 and share.max() < 0.42
+    for picture in made[share > 0]:
+        marks = picture == 255
+        assert marks.sum() == marks.any(0).sum() * marks.any(1).sum()
+    assert (erase(batch["image"], 0.0, 255, draws).numpy() == batch["image"].numpy()).all()
+
+
+@pytest.mark.parametrize("augment", [Augment(mixup=0.4), Augment(cutmix=1.0), Augment(mixup=1.0, cutmix=1.0)])
+def test_labels_and_weights_follow_the_pictures(batch, draws, augment):
+    made = mix(batch, 4, augment, draws)
+    assert made["image"].dtype == tf.uint8 and made["label"].shape == (COUNT, 4)
+    partner = np.roll(np.arange(COUNT), -1)
+    own = np.arange(COUNT)
+    share = (made["image"].numpy().astype(float).mean((1, 2, 3)) - own) / (partner - own)
+    share[-1] = np.clip(share[-1], 0, 1)
+    eye = np.eye(4)
+    expected = eye[own % 4] * (1 - share[:, None]) + eye[partner % 4] * share[:, None]
+    tolerance = 0.51 if augment.mixup else 1e-5  # neighbours differ by one grey level, and blends are rounded
+    np.testing.assert_allclose(made["label"], expected, atol=tolerance)
+    np.testing.assert_allclose(tf.reduce_sum(made["label"], 1), 1, atol=1e-5)
+    weights = 1 + own + tf.tensordot(made["label"], tf.range(4.0), 1).numpy() * 0
+    assert (made["weight"].numpy() >= np.minimum(weights, 1 + partner) - 1e-3).all()
+
+
+def test_mixup_blends_exactly(batch, draws):
+    pictures = tf.cast(batch["image"], tf.float32) * 3
+    made = mix({**batch, "image": pictures}, 4, Augment(mixup=1.0), draws)
+    share = 1 - tf.gather(made["label"], np.arange(COUNT) % 4, axis=1, batch_dims=1).numpy()
+    expected = 3 * (np.arange(COUNT) * (1 - share) + np.roll(np.arange(COUNT), -1) * share)
+    np.testing.assert_allclose(made["image"].numpy()[:, 3, 3, 1], expected, atol=1e-3)
+
+
+def test_soft_and_several_labels_are_mixed_too(batch, draws):
+    several = np.random.default_rng(0).integers(0, 2, (COUNT, 3)).astype(np.float32)
+    made = mix({**batch, "label": tf.constant(several)}, 3, Augment(cutmix=1.0), draws)
+    low, high = np.minimum(several, np.roll(several, -1, 0)), np.maximum(several, np.roll(several, -1, 0))
+    assert (made["label"].numpy() >= low).all() and (made["label"].numpy() <= high).all()
+
+
+def test_the_share_is_beta_distributed():
+    from scipy.stats import beta, kstest
+
+    uniforms = np.random.default_rng(0).random(4000).astype(np.float32)
+    for alpha in (0.2, 1.0, 3.0):
+        assert kstest(drawing.beta(tf.constant(uniforms), alpha).numpy(), beta(alpha, alpha).cdf).pvalue > 0.01
