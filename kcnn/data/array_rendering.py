@@ -6,7 +6,7 @@ products, a warp. They agree with `rendering` up to rounding.
 
 import tensorflow as tf
 
-from kcnn.data.rendering import warp_batch
+from kcnn.data.resampling import warp_batch
 
 SMALL = 96  # up to this side, two matrix products a picture are cheaper than one call of the resize
 
