@@ -78,7 +78,7 @@ class Fitting:
         """Write all state as of now, if this training keeps checkpoints."""
         if not self.checkpoints:
             return
-        arrays = {name: np.asarray(v) for name, v in self._variables().items()}
+        arrays = {name: v.numpy() for name, v in self._variables().items()}
         arrays["sums"] = np.asarray(self.sums, np.float64)
         self.progress.plateau = self.plateau.state
         kept = [c.get_state() if hasattr(c, "get_state") else None for c in self.user_callbacks]

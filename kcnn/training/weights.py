@@ -1,6 +1,5 @@
 """A model's weights as safetensors, each under its layer's path: nothing is unpickled, nothing depends on order."""
 
-import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -16,11 +15,9 @@ def weight_variables(model):
     return {v.path.removeprefix(f"{model.name}/"): v for v in model.weights if "seed_generator" not in v.path}
 
 
-def save_weights(model, path, values=None):
-    """Write the weights (or `values`, {path: array} of some of them) to the safetensors file `path`, atomically."""
-    values = values or {}
-    arrays = {key: values.get(key, np.asarray(v)) for key, v in weight_variables(model).items()}
-    write_atomically(path, save(arrays))
+def save_weights(model, path):
+    """Write the weights to the safetensors file `path`, atomically."""
+    write_atomically(path, save({key: v.numpy() for key, v in weight_variables(model).items()}))
 
 
 def read_tensors(path):
