@@ -10,7 +10,7 @@ from kcnn.run import Run
 
 
 def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks=(), console=None, **settings):
-    """Train what a recipe says and return the finished `Run`.
+    """Train what a recipe says and return its `Run`, finished or stopped.
 
     Args:
         recipe: a path, the name of one of kcnn's own recipes, a nested dict, or a `Recipe`.

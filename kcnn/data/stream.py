@@ -17,7 +17,6 @@ from kcnn.errors import UserError
 from kcnn.recipe import Augment
 
 MAX_PIXELS = 100_000_000
-as_written = tf.autograph.experimental.do_not_convert  # there is no Python control flow to convert: that saves seconds
 
 
 def batches(

@@ -1,4 +1,4 @@
-"""Training: runtime, optimisers, schedules, the step, the loop, and the run folder that they fill."""
+"""Training: runtime, optimisers, schedules, the step, the loop, and the state that they keep."""
 
 from kcnn.training.callbacks import ProgressBar, TensorBoardScalars
 from kcnn.training.checkpoints import Checkpoints
