@@ -51,7 +51,7 @@ def _recipes():
 def _options():
     from kcnn.recipe import options
 
-    return [f"{path:28s}{_type(kind):24s}{_shown(default):14s}{text}" for path, kind, default, text in options()]
+    return [f"{path:28s}{_type(kind):22s} {_shown(default):16s} {text}" for path, kind, default, text in options()]
 
 
 def _first_line(thing):
@@ -59,7 +59,9 @@ def _first_line(thing):
 
 
 def _shown(default):
-    return "none" if default is None else str(default)
+    if isinstance(default, tuple):
+        return " to ".join(f"{number:.4g}" for number in default)
+    return "none" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _type(kind):

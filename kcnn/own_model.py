@@ -87,10 +87,15 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
     fitting = _fitting(model, dataset, validation, KerasLoss(loss), folder, recipe, steps, callbacks, console)
     if resume:
         fitting.restore()
-    state = fitting.run()
+    try:
+        state = fitting.run()
+    except BaseException as error:
+        folder.fail(error)
+        raise
     if state == "finished":
         fitting.use_best()
         folder.set_status(state=state)
+        folder.log(state, **{fitting.monitor: fitting.best()})
     return Fitted(model, state, folder.path, folder.history())
 
 
@@ -102,8 +107,8 @@ def _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks,
     return training.Fitting(
         engine, folder, section, stream=lambda step: dataset.repeat().skip(step).map(_batch), steps_per_epoch=steps,
         validation=None if validation is None else validation.map(_batch), monitor=head.main_metric,
-        checkpoints=training.Checkpoints(folder.checkpoints), callbacks=[*callbacks, training.ProgressBar(console)],
-        identity=recipe.model_dump(mode="json"),
+        checkpoints=training.Checkpoints(folder.checkpoints), callbacks=[training.ProgressBar(console), *callbacks],
+        identity=recipe.model_dump(mode="json") | {"weights": {v.path: list(v.shape) for v in model.weights}},
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from kcnn.errors import UserError, unknown_name
 
@@ -19,7 +19,17 @@ IN_MEMORY = "memory"  # the data.source of a run on data that has no address
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
-Range = tuple[Positive, Positive]
+
+
+def _ordered(pair):
+    if pair[0] > pair[1]:
+        raise ValueError("the first number is the smallest and must not be above the second")
+    return pair
+
+
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Shares = Annotated[tuple[Share, Share], AfterValidator(_ordered)]
 
 
 class Section(BaseModel):
@@ -73,7 +83,7 @@ class Augment(Section):
 
     flip_horizontal: float = Field(0.0, ge=0, le=1, description="probability of a left-right flip")
     flip_vertical: float = Field(0.0, ge=0, le=1, description="probability of an upside-down flip")
-    crop_area: Range | None = Field(None, description="random crop: smallest and largest share of the picture's area")
+    crop_area: Shares | None = Field(None, description="random crop: smallest and largest share of the picture's area")
     crop_ratio: Range = Field((3 / 4, 4 / 3), description="random crop: narrowest and widest width / height")
     scale: Range = Field((1.0, 1.0), description="zoom about the centre: smallest and largest factor")
     rotation: float = Field(0.0, ge=0, le=180, description="largest rotation either way, in degrees")
@@ -162,16 +172,6 @@ class Recipe(Section):
         """The whole recipe as TOML text; fields that are None are left out, as TOML has no null."""
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
 
-    def differences(self, other):
-        """{"section.key": (mine, theirs)} for every field in which two recipes differ."""
-        mine, theirs = self.model_dump(), other.model_dump()
-        return {
-            f"{section}.{key}": (value, theirs[section][key])
-            for section, fields in mine.items()
-            for key, value in fields.items()
-            if value != theirs[section][key]
-        }
-
 
 def parse(tree):
     """A checked `Recipe` from nested dicts; every mistake is one line naming the key, the rule and the value."""
@@ -226,4 +226,5 @@ def _explain(error):
         *parents, key = error["loc"]
         section = Recipe.model_fields[parents[0]].annotation if parents else Recipe
         return str(unknown_name("recipe key", key, section.model_fields)) + (f" (in [{parents[0]}])" if parents else "")
-    return f"recipe key {path}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
+    rule = error["msg"].removeprefix("Value error, ")
+    return f"recipe key {path}: {rule[0].lower()}{rule[1:]}, not {error['input']!r}"

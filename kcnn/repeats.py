@@ -4,45 +4,68 @@ import json
 import statistics
 import subprocess
 import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
 
 from kcnn.errors import UserError
 from kcnn.run import Run
+from kcnn.run_folder import write_atomically
 
-CHILD = "import sys; from kcnn import cli; sys.argv[1:1] = ['fit']; cli.main()"
+CHILD = "from kcnn import cli; cli.main()"
 
 
 def fit_seeds(recipe, seeds, name=None):
-    """Train `recipe` with `seeds` seeds counted from its own; print and keep each score, their mean and spread.
+    """Train `recipe` with `seeds` seeds counted from its own; print and keep each score, their mean and CPU time.
 
-    Child processes keep memory flat and each run exactly what a single one would be. Stops at the first that fails.
+    Child processes keep memory flat and each run exactly what a single one would be. Called again after a stop, it goes
+    on: finished seeds are kept, a stopped one is resumed. Raises `UserError` at the first that does not finish.
     """
-    import tempfile
-    from pathlib import Path
-
     name = name or f"{recipe.model.architecture}-seeds"
     first = recipe.runtime.seed
-    runs = []
-    for seed in range(first, first + seeds):
-        own = f"{name}-seed{seed}"
-        with tempfile.TemporaryDirectory() as place:
-            file = Path(place) / "recipe.toml"
-            file.write_text(recipe.override({"runtime.seed": seed}).to_toml(), "utf-8")
-            code = subprocess.run([sys.executable, "-c", CHILD, str(file), "--name", own], check=False).returncode
-        run = Run(Path(recipe.runtime.runs) / own) if code == 0 else None
-        if run is None or run.status.get("state") != "finished":
-            raise UserError(f"seed {seed} ended with status {code}; the other seeds were not started")
-        runs.append(run)
-    return _summarise(recipe, name, runs)
+    return _summarise(recipe, name, [_fit(recipe, name, seed) for seed in range(first, first + seeds)])
+
+
+def _fit(recipe, name, seed):
+    """The finished run of one seed."""
+    own = recipe.override({"runtime.seed": seed})
+    folder = Path(own.runtime.runs) / f"{name}-seed{seed}"
+    if folder.exists():
+        _refuse_another(Run(folder), own)
+        words = ("resume", folder)
+    else:
+        file = Path(own.runtime.runs) / f".{folder.name}.toml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, own.to_toml())
+        words = ("fit", file, "--name", folder.name)
+    if not folder.exists() or Run(folder).status.get("state") != "finished":
+        code = _call(words)
+        (folder.parent / f".{folder.name}.toml").unlink(missing_ok=True)
+        state = Run(folder).status.get("state") if folder.exists() else "refused"
+        if state != "finished":
+            raise UserError(f"seed {seed} is {state} (status {code}); the same command goes on from there")
+    return Run(folder)
+
+
+def _refuse_another(run, recipe):
+    if run.recipe != recipe:
+        raise UserError(f"run {run.name} exists already with another recipe; choose another --name")
+
+
+def _call(words):
+    """Run the command line in a child; Ctrl-C reaches it too, and it is waited for while it stops cleanly."""
+    child = subprocess.Popen([sys.executable, "-c", CHILD, *map(str, words)])
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            continue
 
 
 def _summarise(recipe, name, runs):
-    from pathlib import Path
-
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{name}: {len(runs)} seeds")
     splits = list(runs[0].splits)
+    table = Table(title=f"{name}: {len(runs)} seeds")
     for column in ("run", *splits, "CPU minutes"):
         table.add_column(column)
     scores = {split: [run.splits[split]["accuracy"] for run in runs] for split in splits}
@@ -53,5 +76,5 @@ def _summarise(recipe, name, runs):
     table.add_row("mean", *(f"{means[s]:.4f}" for s in splits), f"{statistics.mean(minutes):.1f}")
     Console().print(table)
     summary = {"runs": [str(run.path) for run in runs], "accuracy": scores, "mean": means, "cpu_minutes": minutes}
-    Path(recipe.runtime.runs, f"{name}.json").write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
+    write_atomically(Path(recipe.runtime.runs, f"{name}.json"), json.dumps(summary, indent=1) + "\n")
     return summary

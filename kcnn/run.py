@@ -116,15 +116,17 @@ class Run:
     def evaluate(self, split="val", source=None):
         """The figures of one split, added to the report.
 
-        `source` is other data of the same classes. A split that training never saw is refused before training has
-        ended, and each use of it is logged in the run.
+        `source` is other data of the same classes; without splits of its own, all of it is scored. A split that
+        training never saw is refused before training has ended, and each use of it is logged in the run.
         """
         if split not in scoring.SEEN and self.status.get("state") != "finished":
             raise UserError(
                 f"split {split!r} is for the end: run {self.name} is {self.status.get('state')}, not finished"
             )
         opened = self._session(source)
-        figures, pictures = scoring.score(opened, split)
+        if source is not None and set(opened.dataset.splits) == {"train"}:
+            split = "train"
+        figures, pictures = scoring.score(opened, split, source)
         if source is None and (self.folder.report / "metrics.json").exists():
             evaluation.add_split(self.folder.report, split, figures, pictures)
         return figures
@@ -134,9 +136,7 @@ class Run:
         from kcnn import exporting
 
         self._ended("an export")
-        opened = self._session(None)
-        split = next(name for name in ("val", "test", "train") if name in opened.dataset.splits)
-        frames = evaluation.pictures(scoring.batches(opened, split).take(4))
+        frames = scoring.kept_frames(self.folder)
         path, parity = exporting.export(format, *self._built, self.facts, self.folder.exports, frames)
         self.folder.log("exported", format=format, **parity)
         return path
@@ -145,8 +145,11 @@ class Run:
         """Go on exactly where a stopped or killed run was; returns the run."""
         if self.status.get("state") == "finished":
             raise UserError(f"run {self.name} has finished; there is nothing to resume")
-        self.folder.log("resumed")
+        if self.folder.is_running():
+            raise UserError(f"run {self.name} is being trained by process {self.status['pid']}; stop that first")
         session.train(session.reopen(self.folder, self._source), resume=True, callbacks=callbacks, console=console)
+        for answer in ("_built", "_answer_graph"):
+            self.__dict__.pop(answer, None)
         return self
 
     # ---- parts -------------------------------------------------------------------------------------------------
@@ -154,7 +157,8 @@ class Run:
     def _session(self, source):
         if source is None:
             return session.reopen(self.folder, self._source, self._built)
-        dataset = session.open_data(self.recipe, source)
+        whole = self.recipe.override({"data.validation": 0.0, "data.test": 0.0, "data.limit": None})
+        dataset = session.open_data(whole, source)
         if tuple(dataset.class_names) != tuple(self.facts.class_names):
             raise UserError(f"the classes of {source} differ from the run's: {', '.join(self.facts.class_names)}")
         return session.Session(self.folder, self.recipe, dataset, self.facts, *self._built)

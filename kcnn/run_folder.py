@@ -112,6 +112,16 @@ class RunFolder:
         status = {**self.status(), **fields, "pid": os.getpid(), "time": time.time()}
         self.write_json("status.json", status)
 
+    def fail(self, error):
+        """Note that the run ended by `error`."""
+        self.set_status(state="failed", reason=str(error) or type(error).__name__)
+
+    def is_running(self):
+        """True while another process trains or scores this run."""
+        status = self.status()
+        alive = status.get("pid") != os.getpid() and _is_alive(status.get("pid"))
+        return status.get("state") in LIVE_STATES and alive
+
     def environment(self):
         """What the run ran on: versions, threads, device, CPU seconds."""
         return read_json(self.path / "environment.json")
@@ -129,8 +139,8 @@ class RunFolder:
     def events(self, event=None):
         """The events logged so far (those called `event`), oldest first."""
         file = self.path / "events.jsonl"
-        lines = file.read_text("utf-8").splitlines() if file.is_file() else []
-        return [e for e in map(json.loads, lines) if event in (None, e["event"])]
+        lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
+        return [e for e in map(_parsed, lines) if e and event in (None, e["event"])]
 
     def write_history(self, rows):
         """Replace history.csv by `rows`, one dict an epoch."""
@@ -150,9 +160,20 @@ class RunFolder:
 
 
 def read_json(path):
-    """The content of a JSON file, {} if it does not exist."""
+    """The content of a JSON file, {} if it does not exist; raises `UserError` if it is damaged."""
     path = Path(path)
-    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    try:
+        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{path} is no intact JSON file: {error}") from None
+
+
+def _parsed(line):
+    """The event in a line, None if a power cut left half of it."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 def _first_free(runs, stem):
@@ -190,6 +211,8 @@ def _summary(folder):
 def _is_alive(pid):
     try:
         os.kill(pid, 0)
+    except PermissionError:
+        return True
     except (OSError, TypeError):
         return False
     return True

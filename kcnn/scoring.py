@@ -1,13 +1,16 @@
 """Scoring: a session's model on its splits, and the report of what came out."""
 
+import io
 import math
 
 import numpy as np
 
 from kcnn import data, evaluation
 from kcnn.errors import UserError
+from kcnn.run_folder import write_atomically
 
 SEEN = ("train", "val")
+FRAMES = "frames.npz"
 
 
 def batches(session, split, augment=None, start=0):
@@ -32,15 +35,32 @@ def finish(session):
         folder.report, scored, title=folder.name, history=folder.history(), metric=session.head.main_metric,
         details=details(session), notes=session.dataset.notes, set_aside=session.facts.set_aside, pictures=pictures,
     )  # fmt: skip
+    keep_frames(session, splits[0])
     folder.set_status(state="finished")
     folder.log("finished", **{split: figures[session.head.main_metric] for split, figures in scored.items()})
 
 
-def score(session, split):
-    """(figures, pictures of the worst mistakes) of one split under the model as it is."""
+def keep_frames(session, split, most=64):
+    """Keep some pictures of a split as the network sees them, on which exports are proved wherever the run goes."""
+    frames = evaluation.pictures(_only(session, session.dataset.splits[split], np.arange(most)))
+    content = io.BytesIO()
+    np.savez_compressed(content, frames=frames)
+    write_atomically(session.folder.path / FRAMES, content.getvalue())
+
+
+def kept_frames(folder):
+    """What `keep_frames` kept, (N, H, W, C)."""
+    with np.load(folder.path / FRAMES, allow_pickle=False) as content:
+        return content["frames"]
+
+
+def score(session, split, source=None):
+    """(figures, pictures of the worst mistakes) of one split; each use of one that training never saw is logged."""
     if split not in session.dataset.splits:
         raise UserError(f"this data has no split {split!r}; it has {', '.join(session.dataset.splits)}")
-    if split not in SEEN:
+    if source is not None:
+        session.folder.log("scored", split=split, source=str(source))
+    elif split not in SEEN:
         session.folder.log("scored", split=split, uses=1 + len(uses(session.folder, split)))
     samples = session.dataset.splits[split]
     predictions = evaluation.predict(session.model, session.head, batches(session, split))
@@ -51,7 +71,7 @@ def score(session, split):
 
 def uses(folder, split):
     """The logged uses of a split that training never saw."""
-    return [event for event in folder.events("scored") if event["split"] == split]
+    return [event for event in folder.events("scored") if event["split"] == split and "source" not in event]
 
 
 def details(session):
@@ -72,7 +92,7 @@ def details(session):
 
 
 def _only(session, samples, index):
-    facts = session.facts
+    facts, index = session.facts, index[index < len(samples)]
     return data.batches(
         samples.take(index), facts.input_shape, len(index), framing=facts.framing, max_pixels=facts.max_pixels,
         training=False, num_classes=facts.num_classes,

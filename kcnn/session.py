@@ -4,7 +4,7 @@ Data, model, engine and loop meet here and nowhere else; `api` and `run` only na
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Session:
     facts: object
     model: object
     head: object
+    began: float = field(default_factory=runtime.cpu_seconds)
 
 
 def open_data(recipe, source=None, progress=None):
@@ -54,10 +55,11 @@ def start(recipe, source=None, name=None):
 def reopen(folder, source=None, built=None):
     """The session of an earlier run, its data read again; raises `UserError` if the data is not the same.
 
-    `built` is its (model, head), if they are at hand; else they are made, with fresh weights.
+    `built` is its (model, head), if they are at hand. Else they are made to be trained on, and the process is prepared.
     """
     recipe, facts = folder.recipe(), data.Facts.read(folder.facts_file)
-    runtime.prepare(recipe.runtime)
+    if built is None:
+        runtime.prepare(recipe.runtime)
     if source is None and recipe.data.source == IN_MEMORY:
         raise UserError(f"run {folder.name} was trained on data in memory; give the same data again")
     dataset = open_data(recipe, source)
@@ -113,22 +115,20 @@ def train(session, *, resume=False, callbacks=(), console=None):
     """Train to the end or to a stop, then score every split and write the report; returns the final state."""
     try:
         fitting = make_fitting(session, callbacks, console)
+        if resume:
+            _restore(fitting, session.folder)
+        fitting.open()
     except UserError:
         if not resume:
             session.folder.discard()
         raise
-    if resume and (step := fitting.restore()):
-        log.info("continuing at step %d", step)
-        changed = runtime.environment_differences(session.folder.environment())
-        if changed:
-            log.warning("continues, not bit-identical, because %s", ", ".join(changed))
     try:
         state = fitting.run()
     except BaseException as error:
-        session.folder.set_status(state="failed", reason=str(error) or type(error).__name__)
+        session.folder.fail(error)
         raise
     finally:
-        _add_cpu_seconds(session.folder)
+        _add_cpu_seconds(session)
     if state == "finished":
         fitting.use_best()
         scoring.finish(session)
@@ -152,12 +152,20 @@ def make_fitting(session, callbacks=(), console=None):
         steps_per_epoch=max(1, round(len(train_split) / section.batch_size)),
         validation=scoring.batches(session, "val") if "val" in session.dataset.splits else None,
         monitor=session.head.main_metric, checkpoints=training.Checkpoints(session.folder.checkpoints),
-        frozen=backbone_layers(model), callbacks=[*callbacks, *watchers],
+        frozen=backbone_layers(model), callbacks=[*watchers, *callbacks],
         identity={**recipe.model_dump(mode="json"), "fingerprint": session.facts.fingerprint},
     )  # fmt: skip
 
 
-def _add_cpu_seconds(folder):
-    environment = {**runtime.environment(), **{k: v for k, v in folder.environment().items() if k == "cpu_seconds"}}
-    environment["cpu_seconds"] = round(environment.get("cpu_seconds", 0) + runtime.cpu_seconds(), 1)
-    folder.write_json("environment.json", environment)
+def _restore(fitting, folder):
+    step = fitting.restore()
+    log.info("continuing at step %d", step)
+    changed = runtime.environment_differences(folder.environment())
+    if changed:
+        log.warning("continues, not bit-identical, because %s", ", ".join(changed))
+
+
+def _add_cpu_seconds(session):
+    before = session.folder.environment().get("cpu_seconds", 0)
+    spent = before + runtime.cpu_seconds() - session.began
+    session.folder.write_json("environment.json", {**runtime.environment(), "cpu_seconds": round(spent, 1)})

@@ -23,7 +23,6 @@ def test_toml_round_trip_keeps_every_field():
     changed = Recipe().override({"train.epochs": 3, "augment.crop_area": (0.5, 1.0), "model.overrides": {"width": 8}})
     again = recipe.parse(recipe.tomllib.loads(changed.to_toml()))
     assert again == changed
-    assert changed.differences(Recipe())["train.epochs"] == (3, 20)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +32,8 @@ def test_toml_round_trip_keeps_every_field():
         ({"trian": {}}, "did you mean 'train'"),
         ({"train": {"epochs": "many"}}, "train.epochs: .* not 'many'"),
         ({"train": {"epochs": 0}}, "greater than or equal to 1, not 0"),
+        ({"augment": {"crop_area": [0.5, 2.0]}}, "augment.crop_area"),
+        ({"augment": {"scale": [1.2, 0.8]}}, "augment.scale: .* must not be above the second"),
         ({"augment": {"flip_horizontal": 2}}, "augment.flip_horizontal: .* not 2"),
         ({"data": {"framing": "zoom"}}, "'crop', 'stretch' or 'pad', not 'zoom'"),
     ],

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import kcnn
+from kcnn import cli
 from kcnn.run_folder import RunFolder
 
 CLASSES = ("disc", "stripes", "checks")
@@ -178,20 +180,53 @@ def _same(one, other):
     assert rows[0] == rows[1]
 
 
-def test_ctrl_c_stops_and_resume_finishes(photos, tmp_path):
-    options = SMALL | {"epochs": 400, "runs": str(tmp_path), "data.source": str(photos), "data.test": 0.0}
+def test_ctrl_c_stops_and_resume_finishes(photos, tmp_path, capsys):
+    options = SMALL | {"epochs": 60, "runs": str(tmp_path), "data.source": str(photos), "data.test": 0.0}
     process = child(options, -1, "c")
-    folder, deadline = RunFolder(tmp_path / "c"), time.monotonic() + 120
+    folder, deadline = RunFolder(tmp_path / "c"), time.monotonic() + 300
     while folder.status().get("epoch", 0) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.05)
     with pytest.raises(kcnn.UserError, match="not finished"):
         kcnn.load_run(folder.path).evaluate("test")
+    with pytest.raises(kcnn.UserError, match="being trained by process"):
+        kcnn.load_run(folder.path).resume()
     process.send_signal(signal.SIGINT)
     status, err = ended(process)
     assert status == 0, err
     assert folder.status()["state"] == "stopped" and folder.status()["reason"] == "SIGINT"
+    stopped_at = len(folder.history())
+    assert stopped_at < 60
     with pytest.raises(kcnn.UserError, match="report comes when training has finished"):
         _ = kcnn.load_run(folder.path).report
+    sys.argv, old = ["kcnn", "resume", str(folder.path)], sys.argv
+    try:
+        cli.main()
+    except SystemExit as end:
+        assert not end.code
+    finally:
+        sys.argv = old
+    assert "val: accuracy" in capsys.readouterr().out
+    assert [row["epoch"] for row in folder.history()] == list(range(1, 61))
+
+
+def test_a_kill_at_an_epochs_end_loses_no_row(photos, tmp_path):
+    options = SMALL | BUSY | {"epochs": 3, "runs": str(tmp_path), "deterministic": True, "checkpoint_minutes": 1e-9}
+    options |= {"data.source": str(photos), "data.test": 0.0}
+
+    class Fault(keras.callbacks.Callback):
+        """Breaks off when an epoch ends, after its last step and before its checkpoint."""
+
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise ConnectionError("a fault")
+
+    with pytest.raises(ConnectionError):
+        kcnn.build_and_fit(kcnn.Recipe(), name="broken", callbacks=[Fault()], **options)
+    folder = RunFolder(tmp_path / "broken")
+    assert folder.status() | {"state": "failed", "reason": "a fault"} == folder.status()
+    kcnn.load_run(folder.path).resume()
+    kcnn.build_and_fit(kcnn.Recipe(), name="whole", **options)
+    _same(RunFolder(tmp_path / "whole"), folder)
 
 
 def test_a_changed_recipe_is_refused(photos, tmp_path):

@@ -3,13 +3,14 @@
 A model is rebuilt from recipe, facts and weights; nothing else is needed.
 """
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kcnn.data.frames import choose_frame, statistics
 from kcnn.errors import UserError
+from kcnn.recipe import Data
+from kcnn.run_folder import write_atomically
 
 MAX_BYTES = 1 << 28
 
@@ -29,14 +30,12 @@ class Facts(BaseModel):
     mean: tuple[float, ...] = (127.5,)
     std: tuple[float, ...] = (127.5,)
     framing: str = "crop"
-    max_pixels: int = 100_000_000
+    max_pixels: int = Data().max_pixels
     split_sizes: dict[str, int] = {}
     class_counts: tuple[int, ...] = ()
     format: str = ""
     fingerprint: str = ""
     set_aside: tuple[tuple[str, str], ...] = ()
-    head: str = "classifier"
-    architecture: str = ""
 
     @property
     def num_classes(self):
@@ -44,10 +43,7 @@ class Facts(BaseModel):
 
     def write(self, path):
         """Write facts.json; the file is complete or absent, never half written."""
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        part.write_text(self.model_dump_json(indent=1), "utf-8")
-        os.replace(part, path)
+        write_atomically(path, self.model_dump_json(indent=1))
 
     @classmethod
     def read(cls, path):
@@ -82,6 +78,4 @@ def facts_of(dataset, recipe):
         format=dataset.format,
         fingerprint=dataset.fingerprint,
         set_aside=tuple(dataset.set_aside),
-        head=recipe.model.head,
-        architecture=recipe.model.architecture,
     )

@@ -9,12 +9,14 @@ import tensorflow as tf
 from kcnn.data.decode import to_channels
 from kcnn.data.rendering import fit_to_frame, frames_from_bytes
 from kcnn.errors import UserError
+from kcnn.recipe import Data
 
 MAX_BYTES = 1 << 30  # of one file
 TOGETHER = 64
+DEFAULTS = Data()
 
 
-def read(items, frame, *, framing="crop", max_pixels=100_000_000):
+def read(items, frame, *, framing=DEFAULTS.framing, max_pixels=DEFAULTS.max_pixels):
     """(frames (N, H, W, C), ok bool (N,)) of `items`: paths, encoded bytes, arrays (h, w, C), or one array of all.
 
     Frames are uint8; float32 if an item is an array of fractions, which must have the frame's shape. What cannot be

@@ -14,9 +14,9 @@ from kcnn.data import draws as drawing
 from kcnn.data import finishing, pictures
 from kcnn.data.decode import as_it_is
 from kcnn.errors import UserError
-from kcnn.recipe import Augment
+from kcnn.recipe import Augment, Data
 
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = Data().max_pixels
 
 
 def batches(

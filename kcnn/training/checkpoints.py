@@ -24,15 +24,17 @@ class Checkpoints:
 
     def __init__(self, folder):
         self.folder = folder
+        self.newest = None
 
     def save(self, step, arrays, state):
         """Write `arrays` ({name: ndarray}) and `state` (JSON-able) as of `step` over the older slot."""
-        slot = self._older_slot()
+        slot = SLOTS[1 - SLOTS.index(self.newest)] if self.newest else self._older_slot()
         data = save({name: np.asarray(a, order="C") for name, a in arrays.items()})
         manifest = {"step": step, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "state": state}
         manifest["check"] = _digest(manifest)
         write_atomically(self.folder / f"{slot}.safetensors", data)
         write_atomically(self.folder / f"{slot}.json", json.dumps(manifest))
+        self.newest = slot
 
     def load(self):
         """(step, arrays, state) of the newest whole checkpoint; None if none was ever written.
@@ -40,10 +42,11 @@ class Checkpoints:
         Raises `UserError` if there are checkpoints and none is whole.
         """
         found = [s for s in SLOTS if (self.folder / f"{s}.json").exists()]
-        whole = [c for c in map(self._read, found) if c]
+        whole = {slot: content for slot in found if (content := self._read(slot))}
         if found and not whole:
             raise UserError(f"every checkpoint in {self.folder} is damaged; start the run anew")
-        return max(whole, key=lambda c: c[0]) if whole else None
+        self.newest = max(whole, key=lambda slot: whole[slot][0], default=None)
+        return whole.get(self.newest)
 
     def _read(self, slot):
         tensors, manifest = self.folder / f"{slot}.safetensors", self.folder / f"{slot}.json"

@@ -57,7 +57,7 @@ class Fitting:
         self.schedule = Schedule(train, self.steps, steps_per_epoch)
         self.plateau = Plateau()
         self.progress = Progress()
-        self.sums = np.zeros(())
+        self.sums, self.iterator = np.zeros(()), None
         engine.model.optimizer, engine.model.stop_training = engine.optimizer, False
         params = {"epochs": train.epochs, "steps": steps_per_epoch}
         self.user_callbacks = list(callbacks)
@@ -99,57 +99,63 @@ class Fitting:
         self.progress = Progress(**state["progress"])
         self.plateau.state = self.progress.plateau
         for callback, kept in zip(self.user_callbacks, state["callbacks"], strict=False):
-            if kept is not None:
+            if kept is not None and hasattr(callback, "set_state"):
                 callback.set_state(kept)
         return step
 
     # ---- the loop ----------------------------------------------------------------------------------------------
 
+    def open(self):
+        """Open the stream at the present step; mistakes in data and augmentation are refused here."""
+        self.iterator = iter(self.stream(self.progress.step))
+
     def run(self):
         """Train to the end, or until asked to stop; return "finished" or "stopped"."""
-        self.callbacks.on_train_begin()
+        if self.iterator is None:
+            self.open()
+        if self.progress.step == 0:
+            self.save_checkpoint()
         self._report_status("training")
-        with StopRequest(self.folder.stop_file) as stop:
-            outcome = self._run_epochs(stop)
-        self.callbacks.on_train_end()
-        return outcome
+        self.callbacks.on_train_begin()
+        try:
+            with StopRequest(self.folder.stop_file) as stop:
+                return self._run_epochs(stop)
+        finally:
+            self.callbacks.on_train_end()
 
     def _run_epochs(self, stop):
-        iterator = iter(self.stream(self.progress.step))
-        while self.progress.step < self.steps:
+        while self.progress.step < self.steps and not self._enough():
             epoch = self.progress.step // self.steps_per_epoch
             self.engine.freeze(self.frozen if epoch < self.train.freeze_epochs else ())
             self.callbacks.on_epoch_begin(epoch)
-            if not self._run_epoch(epoch, iterator, stop):
+            if not self._run_epoch(epoch, stop):
                 self.save_checkpoint()
                 self._report_status("stopped", reason=stop.reason)
                 return "stopped"
             self.save_checkpoint()
-            if self._enough():
-                break
         return "finished"
 
-    def _run_epoch(self, epoch, iterator, stop):
+    def _run_epoch(self, epoch, stop):
         """Steps until the epoch's end, then its row; False if asked to stop before."""
         p, first = self.progress, epoch * self.steps_per_epoch
         watch = Stopwatch(self.train.batch_size)
         told = saved = 0.0
-        while p.step < first + self.steps_per_epoch:
+        while p.step < (end := first + self.steps_per_epoch):
             if stop.asked():
                 return False
-            self._step(watch, iterator, first)
+            self._step(watch, first)
             if watch.seconds - told > STATUS_SECONDS:
                 told = watch.seconds
                 self._report_status("training", watch)
-            if watch.seconds - saved > 60 * self.train.checkpoint_minutes:
+            if p.step < end and watch.seconds - saved > 60 * self.train.checkpoint_minutes:
                 saved = watch.seconds
                 self.save_checkpoint()
         self._end_epoch(epoch, watch)
         return True
 
-    def _step(self, watch, iterator, first):
+    def _step(self, watch, first):
         p, done = self.progress, self.progress.step - first
-        batch = watch.wait_for(iterator)
+        batch = watch.wait_for(self.iterator)
         self.callbacks.on_train_batch_begin(done)
         rate = np.float32(self.schedule(p.step) * self.plateau.state["scale"])
         sums, self.engine.norms = self.engine.train_step(batch, rate, np.float32(p.step))
@@ -208,7 +214,12 @@ class Fitting:
             fields |= {"eta_seconds": round(left), "images_per_second": round(watch.figures()["images_per_second"], 1)}
         epoch = p.rows[-1]["epoch"] if p.rows else 0
         self.folder.set_status(state=state, epoch=epoch, epochs=self.train.epochs, step=p.step, steps=self.steps,
-                               best=p.best[0] if p.best else None, best_epoch=p.best_epoch, **fields)  # fmt: skip
+                               best=self.best(), best_epoch=p.best_epoch, **fields)  # fmt: skip
+
+    def best(self):
+        """The monitored figure of the best epoch so far, None before the first."""
+        rows = self.progress.rows
+        return rows[self.progress.best_epoch - 1][self.monitor] if rows else None
 
     def use_best(self):
         """Put the best epoch's weights into the model."""
