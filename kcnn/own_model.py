@@ -108,7 +108,7 @@ def _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks,
         engine, folder, section, stream=lambda step: dataset.repeat().skip(step).map(_batch), steps_per_epoch=steps,
         validation=None if validation is None else validation.map(_batch), monitor=head.main_metric,
         checkpoints=training.Checkpoints(folder.checkpoints), callbacks=[training.ProgressBar(console), *callbacks],
-        identity=recipe.model_dump(mode="json") | {"weights": {v.path: list(v.shape) for v in model.weights}},
+        identity=recipe.model_dump(mode="json") | {"weights": [list(v.shape) for v in model.weights]},
     )  # fmt: skip
 
 
