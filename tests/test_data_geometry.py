@@ -166,7 +166,9 @@ def test_any_size_fits_any_frame(height, width, rows, columns, framing):
     picture = np.full((height, width, 3), 77, np.uint8)
     frame = fit_to_frame(tf.constant(picture), (rows, columns, 3), framing).numpy()
     assert frame.shape == (rows, columns, 3)
-    assert set(np.unique(frame)) <= ({77} if framing != "pad" else {0, 77}) and (frame == 77).any()
+    assert set(np.unique(frame)) <= ({77} if framing != "pad" else {0, 77})
+    thinnest = min(height, width) * min(rows / height, columns / width)
+    assert (frame == 77).any() or (framing == "pad" and thinnest < 1), "less than a pixel high it may fall between rows"
 
 
 @settings(max_examples=25, deadline=None)
