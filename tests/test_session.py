@@ -188,7 +188,7 @@ def _same(one, other):
 
 
 def test_ctrl_c_stops_and_resume_finishes(photos, tmp_path, capsys):
-    options = SMALL | {"epochs": 60, "runs": str(tmp_path), "data.source": str(photos), "data.test": 0.0}
+    options = SMALL | {"epochs": 25, "runs": str(tmp_path), "data.source": str(photos), "data.test": 0.0}
     process = child(options, -1, "c")
     folder, deadline = RunFolder(tmp_path / "c"), time.monotonic() + 300
     while folder.status().get("epoch", 0) < 2 and time.monotonic() < deadline:
@@ -202,7 +202,7 @@ def test_ctrl_c_stops_and_resume_finishes(photos, tmp_path, capsys):
     assert status == 0, err
     assert folder.status()["state"] == "stopped" and folder.status()["reason"] == "SIGINT"
     stopped_at = len(folder.history())
-    assert stopped_at < 60
+    assert stopped_at < 25
     with pytest.raises(kcnn.UserError, match="report comes when training has finished"):
         _ = kcnn.load_run(folder.path).report
     sys.argv, old = ["kcnn", "resume", str(folder.path)], sys.argv
@@ -213,7 +213,7 @@ def test_ctrl_c_stops_and_resume_finishes(photos, tmp_path, capsys):
     finally:
         sys.argv = old
     assert "val: accuracy" in capsys.readouterr().out
-    assert [row["epoch"] for row in folder.history()] == list(range(1, 61))
+    assert [row["epoch"] for row in folder.history()] == list(range(1, 26))
 
 
 def test_a_changed_recipe_is_refused(photos, tmp_path):
