@@ -66,6 +66,8 @@ def reopen(folder, source=None, built=None):
     if dataset.fingerprint != facts.fingerprint:
         raise UserError(f"the data of run {folder.name} has changed since it began; start a new run instead")
     model, head = built or build(recipe, facts)
+    if built is None and not any(folder.checkpoints.iterdir()):
+        load_earlier(recipe, model)  # it was killed before its first checkpoint
     return Session(folder, recipe, dataset, facts, model, head)
 
 

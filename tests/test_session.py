@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import kcnn
-from kcnn import cli
+from kcnn import api, cli, session
 from kcnn.run_folder import RunFolder
 
 CLASSES = ("disc", "stripes", "checks")
@@ -107,6 +107,15 @@ def test_fine_tuning_keeps_the_backbone_while_the_head_learns(run, photos):
     assert tuned.metrics["accuracy"] >= 0.9
     with pytest.raises(kcnn.UserError, match="needs model.weights"):
         kcnn.build_and_fit(kcnn.Recipe(), runs=str(run.path.parent), **(options | {"model.weights": None}))
+
+
+def test_fine_tuning_killed_before_its_first_checkpoint_starts_from_the_same_weights(run, photos):
+    options = SMALL | {"model.weights": str(run.path), "epochs": 1, "data.source": str(photos)}
+    chosen, _ = api.resolve(kcnn.Recipe(), settings=options | {"runs": str(run.path.parent)})
+    first = session.start(chosen, name="early")
+    again = session.reopen(first.folder)
+    for a, b in zip(first.model.weights, again.model.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
 def test_arrays_in_memory_train_and_resume_only_with_the_same_data(tmp_path):
