@@ -65,6 +65,7 @@ def test_csv_with_weights_and_splits(tmp_path):
     )  # fmt: skip
     assert {k: len(v) for k, v in found.splits.items()} == {"train": 2, "val": 2}
     assert found.splits["train"].weights.tolist() == [0, 1] and found.splits["val"].labels.tolist() == [0, 1]
+    assert found.splits["val"].columns["part"].tolist() == ["valid"] * 2 and "file" not in found.splits["val"].columns
 
 
 def test_csv_with_several_labels(tmp_path):

@@ -72,18 +72,21 @@ class Samples:
     """One split.
 
     `images` is Files, Encoded or Arrays; `labels` int32 (N,) or float32 (N, K) (several labels, or soft ones);
-    `weights` float32 (N,) or None; `names` (N,) str, by which a picture is known to the user.
+    `weights` float32 (N,) or None; `names` (N,) str, by which a picture is known to the user; `columns` what else a
+    table says of the pictures, name -> (N,) str.
     """
 
     images: Files | Encoded | Arrays
     labels: np.ndarray
     names: np.ndarray
     weights: np.ndarray | None = None
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
-        lengths = {len(self.images), len(self.labels), len(self.names)}
-        if len(lengths | ({len(self.weights)} if self.weights is not None else set())) != 1:
-            raise ValueError(f"images, labels, names and weights differ in length: {sorted(lengths)}")
+        weights = () if self.weights is None else (self.weights,)
+        lengths = {len(part) for part in (self.images, self.labels, self.names, *weights, *self.columns.values())}
+        if len(lengths) != 1:
+            raise ValueError(f"images, labels, names, weights and columns differ in length: {sorted(lengths)}")
 
     def __len__(self):
         return len(self.labels)
@@ -96,7 +99,8 @@ class Samples:
     def take(self, indices):
         """The samples at `indices` (integers or a mask), in that order."""
         weights = None if self.weights is None else self.weights[indices]
-        return Samples(self.images.take(indices), self.labels[indices], self.names[indices], weights)
+        columns = {name: values[indices] for name, values in self.columns.items()}
+        return Samples(self.images.take(indices), self.labels[indices], self.names[indices], weights, columns)
 
     def digest(self):
         yield "\n".join(map(str, self.names)).encode("utf-8", "surrogateescape")

@@ -27,7 +27,8 @@ def read(address, options, seed):
     weights = _weights(path, rows, weight) if weight else None
     names = as_strings([_cell(path, line, row, image) for line, row in rows])
     files = Files(as_strings([os.path.join(path.parent, name) for name in names]))
-    everything = Samples(files, labels, names, weights)
+    others = {name: as_strings([row[name] for _, row in rows]) for name in columns if name not in (image, label)}
+    everything = Samples(files, labels, names, weights, others)
     splits = _splits(everything, [split_name(row[split] or "train") for _, row in rows]) if split else None
     notes = []
     if not split and "split" in columns:
