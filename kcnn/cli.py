@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from kcnn.errors import UserError
+from kcnn.resources import RUNS
 
 TITLE = "Train, measure, explain and ship convolutional networks."
 app = typer.Typer(
@@ -25,7 +26,7 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such
 
 @app.command()
 def demo(
-    runs: Annotated[str, typer.Option(help="where the run folder goes")] = "runs",
+    runs: Annotated[str, typer.Option(help="where the run folder goes")] = RUNS,
     seed: Annotated[int, typer.Option(help="of split, weights and augmentation")] = 0,
 ):
     """Train on real handwritten digits, report, explain and export: the tour, offline, in two minutes."""
@@ -148,13 +149,15 @@ def list_(
     """Names of what kcnn has."""
     from kcnn import listing
 
+    if what not in listing.LIGHT:
+        _api()
     for line in listing.lines(what):
         _say(line)
 
 
 @app.command("app")
 def app_(
-    runs: Annotated[str, typer.Option(help="the folder of run folders to show")] = "runs",
+    runs: Annotated[str, typer.Option(help="the folder of run folders to show")] = RUNS,
     port: Annotated[int, typer.Option(help="of the page")] = 8501,
 ):
     """Open the dashboard in a browser, on this machine only."""

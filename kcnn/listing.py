@@ -5,6 +5,8 @@ from types import UnionType
 
 from kcnn.errors import unknown_name
 
+LIGHT = ("recipes", "options")  # lists that need no TensorFlow
+
 
 def lines(what):
     """The lines of `kcnn list WHAT`; raises `UserError` for another word."""

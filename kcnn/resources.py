@@ -1,10 +1,11 @@
-"""Where the recipes and the dashboard are: inside the installed package, or beside it in a checkout."""
+"""Where things are: recipes and dashboard in the installed package or beside it in a checkout, runs where one works."""
 
 from pathlib import Path
 
 from kcnn.errors import UserError, unknown_name
 
 PACKAGE = Path(__file__).parent
+RUNS = "runs"  # where run folders go, below the working folder, unless a user says otherwise
 
 
 def folder(name):
