@@ -53,7 +53,7 @@ class Engine:
         gradients = [
             tf.zeros(v.shape, v.dtype) if g is None else g for g, v in zip(gradients, self.variables, strict=True)
         ]
-        norms = tf.stack([tf.norm(tf.cast(g, tf.float32)) for g in gradients])
+        norms = tf.sqrt(2 * tf.stack([tf.nn.l2_loss(tf.cast(g, tf.float32)) for g in gradients]))
         norm = tf.norm(norms)
         if self.clip_norm:
             scale = tf.minimum(1.0, self.clip_norm / tf.maximum(norm, 1e-12))
