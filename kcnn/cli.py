@@ -161,24 +161,15 @@ def app_(
     port: Annotated[int, typer.Option(help="of the page")] = 8501,
 ):
     """Open the dashboard in a browser, on this machine only."""
-    import subprocess
-
     from kcnn.resources import folder
 
-    page = folder("apps") / "kcnn_app.py"
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(page),
-        "--server.address",
-        "127.0.0.1",
-        "--server.port",
-        str(port),
-    ]
-    command += ["--browser.gatherUsageStats", "false"]
-    raise typer.Exit(subprocess.run(command, env={**os.environ, "KCNN_RUNS": runs}, check=False).returncode)
+    page = str(folder("apps") / "kcnn_app.py")
+    options = {"server.address": "127.0.0.1", "server.port": port, "browser.gatherUsageStats": "false"}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "streamlit", "run", page, *words]
+    os.execve(
+        sys.executable, command, {**os.environ, "KCNN_RUNS": runs}
+    )  # no process is left behind when this one ends
 
 
 def _api():
