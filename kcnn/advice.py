@@ -36,7 +36,7 @@ for name, kind, does in (
     ("clipping", "default", "train.clip_norm; advised where gradients explode"),
     ("out of memory", "check", "one line with the settings that need less"),
     ("waiting for data", "warning", "the share of time is in the history; above 30 % it is named"),
-    ("label smoothing, stochastic depth, weight decay", "default", "train.weight_decay = 1e-4, never on norms and biases"),
+    ("label smoothing, stochastic depth, weight decay", "default", "train.weight_decay = 1e-4, on kernels only"),
     ("which optimiser", "default", "adamw, the robust one; sgd with momentum may win the last points"),
 ):  # fmt: skip
     TIPS.add(name, Tip(kind, does))

@@ -49,6 +49,9 @@ def fit(
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="of the run folder; numbered if not given")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="train so often, each with the next seed, and print the mean")] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="one step, memory, and can it learn: writes nothing")
+    ] = False,
 ):
     """Train what RECIPE says, changed by the options; without a recipe, what the options say."""
     from kcnn.recipe import Recipe
@@ -60,6 +63,8 @@ def fit(
     changes = {key: value for key, value in words.items() if value is not None} | _parse(settings)
     api = _api()
     chosen, _ = api.resolve(Recipe() if recipe is None else recipe, settings=changes)
+    if dry_run:
+        return _dry_run(api, chosen)
     if seeds > 1:
         from kcnn.repeats import fit_seeds
 
@@ -143,7 +148,8 @@ def check(
 @app.command("list")
 def list_(
     what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="architectures, heads, schedules, optimizers, recipes or options")
+        str,
+        typer.Argument(metavar="WHAT", help="architectures, heads, schedules, optimizers, recipes, options or tips"),
     ],
 ):
     """Names of what kcnn has."""
@@ -184,6 +190,14 @@ def _api():
         os.close(kept)
         os.close(nowhere)
     return api
+
+
+def _dry_run(api, recipe):
+    seen = api.dry_run(recipe)
+    for line in seen.lines():
+        _say(line)
+    if not seen.learns:
+        raise typer.Exit(1)
 
 
 def _parse(settings):

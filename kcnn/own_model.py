@@ -115,7 +115,8 @@ def _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks,
     return training.Fitting(
         engine, folder, section, stream=lambda step: dataset.repeat().skip(step).map(_batch), steps_per_epoch=steps,
         validation=None if validation is None else validation.map(_batch), monitor=head.main_metric,
-        checkpoints=training.Checkpoints(folder.checkpoints), callbacks=[training.ProgressBar(console), *callbacks],
+        checkpoints=training.Checkpoints(folder.checkpoints), 
+        callbacks=[training.ProgressBar(console), training.Watch(engine), *callbacks],
         identity=recipe.model_dump(mode="json") | {"weights": [list(v.shape) for v in model.weights]},
     )  # fmt: skip
 

@@ -10,7 +10,9 @@ ROOMS = ["layers", "boxes", "data", "architectures", "heads", "models", "trainin
 ROOMS += [
     "exporting",
     "scoring",
+    "advice",
     "session",
+    "rehearsal",
     "run",
     "own_model",
     "api",

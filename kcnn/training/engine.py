@@ -21,7 +21,7 @@ class Engine:
     def __init__(self, model, head, optimizer=None, *, clip_norm=None, average=None):
         self.model, self.head, self.optimizer = model, head, optimizer
         self.clip_norm, self.average = clip_norm, average
-        self.names, self.norms = (), ()
+        self.names, self.norms, self.batch = (), (), None  # of the last step
         self.learning = {layer.name: layer.trainable for layer in model.layers}
         self.frozen = None
         self.freeze(())

@@ -155,10 +155,20 @@ class Fitting:
         return True
 
     def _step(self, watch, first):
-        p, done = self.progress, self.progress.step - first
+        done = self.progress.step - first
         batch = watch.wait_for(self.iterator)
         self.callbacks.on_train_batch_begin(done)
+        self.take_step(batch)
+        watch.steps += 1
+        logs = {**self.engine.means(self.sums), **watch.figures()} if self.user_callbacks else None
+        self.callbacks.on_train_batch_end(done, logs)
+
+    def take_step(self, batch=None):
+        """One step on `batch`, or on the next of the open stream; raises `UserError` if its numbers are none."""
+        p = self.progress
+        batch = next(self.iterator) if batch is None else batch
         rate = np.float32(self.schedule(p.step) * self.plateau.state["scale"])
+        self.engine.batch = batch
         try:
             sums, self.engine.norms = self.engine.train_step(batch, rate, np.float32(p.step))
         except tf.errors.ResourceExhaustedError:
@@ -167,9 +177,6 @@ class Fitting:
             raise not_finite(self.engine, batch, rate, p.step)
         self.sums = self.sums + np.asarray(sums)
         p.step += 1
-        watch.steps += 1
-        logs = {**self.engine.means(self.sums), **watch.figures()} if self.user_callbacks else None
-        self.callbacks.on_train_batch_end(done, logs)
 
     def _end_epoch(self, epoch, watch):
         figures = watch.figures()

@@ -16,14 +16,13 @@ class Watch(keras.callbacks.Callback):
     """Warns, once each, of vanishing, exploding and spiking gradients, dead units and a starved network.
 
     Args:
-        engine: the `Engine`, for the gradient norm of each variable.
+        engine: the `Engine`, for the last batch and the gradient norm of each variable.
         tell: called with each warning; the log if None.
-        probe: a batch of pictures to look for dead units with, or None.
     """
 
-    def __init__(self, engine, tell=None, probe=None):
+    def __init__(self, engine, tell=None):
         super().__init__()
-        self.engine, self.tell, self.probe = engine, tell or log.warning, probe
+        self.engine, self.tell = engine, tell or log.warning
         self.told = set()
         self.norms, self.totals = [], []
 
@@ -49,24 +48,24 @@ class Watch(keras.callbacks.Callback):
         """Judge the epoch."""
         if self.norms:
             self._judge_gradients(np.median(self.norms, 0))
-        if self.probe is not None:
-            self._say("dead units", dead_units(self.model, self.probe))
+        if "dead units" not in self.told:
+            self._say("dead units", dead_units(self.model, self.engine.batch["image"]))
         waited = (logs or {}).get("data_wait", 0)
         if epoch and waited > DATA_BOUND:
-            self._say("data-bound", f"{waited:.0%} of the time went on waiting for data: smaller files, fewer changes of "
-                                    "geometry or more cores would train faster")  # fmt: skip
+            way = "smaller files, fewer changes of geometry or more cores would train faster"
+            self._say("data-bound", f"{waited:.0%} of the time went on waiting for data: {way}")
 
     def _judge_gradients(self, norms):
         kernels = [(v.path, n) for v, n in zip(self.engine.variables, norms, strict=True) if v.path.endswith("kernel")]
         if len(kernels) > 2:
             loudest, faintest = max(kernels, key=lambda k: k[1]), min(kernels[: len(kernels) // 2], key=lambda k: k[1])
             if faintest[1] < VANISHING * loudest[1]:
-                self._say("vanishing", f"gradients vanish: {faintest[1]:.1e} at {faintest[0]} against {loudest[1]:.1e} at "
-                                       f"{loudest[0]}: use batch norm, shortcuts or ReLU")  # fmt: skip
+                seen = f"{faintest[1]:.1e} at {faintest[0]} against {loudest[1]:.1e} at {loudest[0]}"
+                self._say("vanishing", f"gradients vanish: {seen}: use batch norm, shortcuts or ReLU")
         typical, most = float(np.median(self.totals)), max(self.totals)
         if typical > EXPLODING or most > SPIKE * max(typical, 1e-12):
-            self._say("exploding", f"gradients explode: norm {most:.1e}, usually {typical:.1e}: lower "
-                                   f"train.learning_rate or set train.clip_norm = {max(typical, 1.0):.2g}")  # fmt: skip
+            way = f"lower train.learning_rate or set train.clip_norm = {max(typical, 1.0):.2g}"
+            self._say("exploding", f"gradients explode: norm {most:.1e}, usually {typical:.1e}: {way}")
 
     def _say(self, kind, text):
         if text and kind not in self.told:
