@@ -42,7 +42,9 @@ class Section(BaseModel):
 class Data(Section):
     """What to learn from, and how it becomes pictures of one size."""
 
-    source: str = Field("builtin:digits", description="a folder, a CSV file, an .npz file, tfds:NAME or builtin:digits")
+    source: str = Field(
+        "builtin:digits", description="a folder or an archive of one, a CSV or .npz file, tfds:NAME or builtin:digits"
+    )
     image_size: int | None = Field(
         None,
         ge=4,

@@ -23,7 +23,7 @@ ROOMS += [
     "__init__",
     "__main__",
 ]
-FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder"}
+FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "archives"}
 
 
 def imported(path):
