@@ -79,7 +79,25 @@ def unpack(path, folder):
     except UserError:
         raise
     except BROKEN as error:
-        raise UserError(f"archive {path} cannot be unpacked: {error}") from None
+        first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+        raise UserError(f"archive {path} cannot be unpacked: it is damaged, or of another kind ({first})") from None
+
+
+def read_plain_npz(path):
+    """{name: array} of the .npz file `path`: nothing is unpickled, and nothing read that memory cannot hold."""
+    import numpy as np
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > (memory := os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")):
+            raise UserError(f"{path} unpacks to {size:,} bytes; this machine's memory has {memory:,}")
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}") from None
+    except (*BROKEN, MemoryError) as error:
+        raise UserError(f"{path} cannot be read as .npz without pickle: {error}") from None
 
 
 def _entries(path):

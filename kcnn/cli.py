@@ -129,6 +129,18 @@ def export(run: RunPath, format: Annotated[str, typer.Option(help="saved_model o
 
 
 @app.command()
+def convert(
+    model: Annotated[Path, typer.Argument(metavar="FILE", help="a .keras or .h5 file")],
+    out: Annotated[Path | None, typer.Option(help="the .safetensors file to write; beside FILE if not given")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="load it although that can run any code it carries")] = False,
+):
+    """Take the weights out of another program's model file, for `kcnn fit --weights`."""
+    from kcnn.conversion import convert as take_out
+
+    _say(f"wrote {take_out(model, out, trust)}")
+
+
+@app.command()
 def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="an address as in `kcnn fit --data`")],
     settings: Settings = None,

@@ -78,7 +78,9 @@ class Model(Section):
     multi_label: bool | None = Field(None, description="several labels a picture; none: as the data says")
     overrides: dict[str, object] = Field({}, description="fields of the architecture's row to change, such as width")
     style: dict[str, object] = Field({}, description="fields of the row's style to change, such as norm or activation")
-    weights: str | None = Field(None, description="start from the weights of this earlier run; none: from scratch")
+    weights: str | None = Field(
+        None, description="start from the weights of this earlier run or .safetensors file; none: from scratch"
+    )
 
 
 class Augment(Section):

@@ -6,10 +6,11 @@ Data, model, engine and loop meet here and nowhere else; `api` and `run` only na
 import functools
 import logging
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
-from kcnn import advice, data, models, scoring, training
+from kcnn import advice, conversion, data, models, scoring, training
 from kcnn.errors import UserError
 from kcnn.recipe import IN_MEMORY
 from kcnn.run_folder import RunFolder
@@ -117,15 +118,26 @@ def backbone_layers(model):
 
 
 def load_earlier(recipe, model):
-    """Start from an earlier run's best weights if the recipe says so; says what was loaded."""
+    """Start from the weights that the recipe names, if it does; says what was loaded."""
     if not recipe.model.weights:
         if recipe.train.freeze_epochs:
             raise UserError("train.freeze_epochs needs model.weights: there is nothing learned to keep frozen")
         return {}
-    earlier = RunFolder.open(recipe.model.weights)
-    loaded, left = training.transfer_weights(model, earlier.best)
-    log.info("%d tensors from %s, %d start afresh: %s", len(loaded), earlier.path, len(left), ", ".join(left[:6]))
-    return {"weights": str(earlier.path), "loaded": len(loaded), "fresh": left}
+    source = Path(recipe.model.weights)
+    loaded, left = training.transfer_weights(model, _weights_file(source))
+    log.info("%d tensors from %s, %d start afresh: %s", len(loaded), source, len(left), ", ".join(left[:6]))
+    return {"weights": str(source), "loaded": len(loaded), "fresh": left}
+
+
+def _weights_file(source):
+    """The safetensors file that `model.weights` means: itself, or the best of a run."""
+    if source.suffix.lower() in conversion.PROGRAMS:
+        raise UserError(f"model.weights: {source} may run code when it is loaded; `kcnn convert` takes its weights out")
+    if (source / "saved_model.pb").exists():
+        raise UserError(
+            f"model.weights: {source} is a SavedModel, which is a program; give a run or a .safetensors file"
+        )
+    return source if source.suffix == ".safetensors" else RunFolder.open(source).best
 
 
 def train(session, *, resume=False, callbacks=(), console=None):

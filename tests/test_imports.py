@@ -11,6 +11,7 @@ ROOMS += [
     "exporting",
     "scoring",
     "advice",
+    "conversion",
     "session",
     "rehearsal",
     "run",

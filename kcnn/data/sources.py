@@ -82,7 +82,7 @@ def _word(address):
         return "data"
     text = os.fspath(address)
     prefixed = text.startswith(("tfds:", "builtin:"))
-    last = re.split(r"[:/]", text)[1] if prefixed else Path(text).resolve().stem
+    last = re.split(r"[:/]", text)[1] if prefixed else Path(text).resolve().stem.removesuffix(".tar")
     return re.sub(r"\W+", "_", last).strip("_") or "data"
 
 
