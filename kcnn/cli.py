@@ -135,6 +135,7 @@ def convert(
     trust: Annotated[bool, typer.Option("--trust", help="load it although that can run any code it carries")] = False,
 ):
     """Take the weights out of another program's model file, for `kcnn fit --weights`."""
+    _api()
     from kcnn.conversion import convert as take_out
 
     _say(f"wrote {take_out(model, out, trust)}")
