@@ -21,7 +21,7 @@ ROOMS += [
     "__init__",
     "__main__",
 ]
-FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder"}
+FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "disk"}
 
 
 def imported(path):
