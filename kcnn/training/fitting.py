@@ -168,8 +168,6 @@ class Fitting:
                 self.save_checkpoint()
                 self._report_status("stopped", reason=stop.reason)
                 return "stopped"
-            self.save_checkpoint()
-            self._settle()
         return "finished"
 
     def _begin_extension(self):
@@ -225,6 +223,8 @@ class Fitting:
         self._judge(row)
         self.callbacks.on_epoch_end(epoch, row)
         self.progress.ended = bool(self.engine.model.stop_training)
+        self.save_checkpoint()
+        self._settle()
         self._report_status("training", watch)
 
     def _judge(self, row):
