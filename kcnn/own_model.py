@@ -92,8 +92,8 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
             state = fitting.run()
             if state == "finished":
                 fitting.use_best()
-                folder.set_status(state=state)
                 folder.log(state, **{fitting.monitor: fitting.best()})
+                folder.set_status(state=state)
     return Fitted(model, state, folder.path, folder.history())
 
 

@@ -17,14 +17,14 @@ class Faults:
         kinds: which operations count: "open", "write" (hit when half is written), "fsync", "replace" (hit before),
             "replaced" (after).
         match: a pattern that the file's path must fit.
-        lasting: if True every later operation fails too, as on a disk that stays full.
+        lasting: if True all operations fail from there on, as on a disk that stays full.
     """
 
     def __init__(self, at=None, error=None, kinds=("open", "write", "fsync", "replace", "replaced"), match="*",
                  lasting=False):  # fmt: skip
         self.at, self.error, self.kinds, self.match, self.lasting = at, error, kinds, match, lasting
         self.seen = []
-        self.armed = True
+        self.armed, self.struck = True, False
 
     @contextmanager
     def installed(self):
@@ -38,14 +38,16 @@ class Faults:
 
     def point(self, kind, path):
         """One operation; raises OSError or kills the process if it is the one."""
-        if not self.armed or kind not in self.kinds or not fnmatch(str(path), self.match):
-            return
-        self.seen.append((kind, str(path)))
-        number = len(self.seen) - 1
-        if self.at is not None and (number == self.at or (self.lasting and number > self.at)):
-            if self.error is None:
-                os.kill(os.getpid(), signal.SIGKILL)
-            raise OSError(self.error, os.strerror(self.error))
+        if not (self.struck and self.lasting):
+            if not self.armed or kind not in self.kinds or not fnmatch(str(path), self.match):
+                return
+            self.seen.append((kind, str(path)))
+            if self.at != len(self.seen) - 1:
+                return
+        self.struck = True
+        if self.error is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise OSError(self.error, os.strerror(self.error))
 
     def _open(self, path, mode="r", **options):
         if "w" in mode or "a" in mode:

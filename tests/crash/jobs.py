@@ -10,6 +10,8 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
+
 
 def load():
     """Import all that a training needs, so that children need not; nothing may be computed here."""
@@ -20,39 +22,61 @@ def load():
 
 
 def train(options, name, progress=None, faults=None, kill_at_epoch=None):
-    """Train a run from the default recipe changed by `options`; see `Steps` and `_faults` for the rest."""
+    """Train a run from the default recipe changed by `options`, or go on with it; see `Steps` and `_faults`."""
     import kcnn
 
     with _faults(faults) as struck:
         steps = Steps(progress, struck, kill_at_epoch) if progress else None
-        kcnn.build_and_fit(kcnn.Recipe(), name=name, callbacks=[steps.callback()] if steps else (), **options)
+        callbacks = [steps.callback()] if steps else ()
+        if (Path(options["runs"]) / name).exists():
+            kcnn.load_run(Path(options["runs"]) / name).resume(callbacks)
+        else:
+            kcnn.build_and_fit(kcnn.Recipe(), name=name, callbacks=callbacks, **options)
         if steps:
             steps.write_summary()
 
 
-def resume(path):
-    """Go on with a run."""
+def extend(path, epochs, faults=None):
+    """Train a finished run for more epochs."""
     import kcnn
 
-    kcnn.load_run(path).resume()
+    with _faults(faults):
+        kcnn.load_run(path).extend(epochs)
 
 
-def extend(path, epochs, **options):
-    """Train a finished run for more epochs; the options are those of `train`."""
-    import kcnn
-
-    with _faults(options.get("faults")) as struck:
-        steps = Steps(options["progress"], struck, options.get("kill_at_epoch")) if "progress" in options else None
-        kcnn.load_run(path).extend(epochs, callbacks=[steps.callback()] if steps else ())
-
-
-def command(words, faults=None):
-    """The command line `kcnn words…`."""
+def command(words, faults=None, pause=0.0):
+    """The command line `kcnn words…`; every step takes `pause` seconds longer."""
     from kcnn import cli
+    from kcnn.training import Fitting
 
+    step = Fitting._step
+    Fitting._step = lambda *arguments: (time.sleep(pause), step(*arguments))
     sys.argv = ["kcnn", *map(str, words)]
     with _faults(faults):
         cli.main()
+
+
+def save_checkpoint(folder, step, faults):
+    """Write a checkpoint of small arrays."""
+    from kcnn.training import Checkpoints
+
+    checkpoints = Checkpoints(Path(folder))
+    checkpoints.load()
+    with _faults(faults):
+        checkpoints.save(step, {"x": np.full(50, step, np.float32)}, {"step": step})
+
+
+def write_scalars(folder, limit):
+    """Epochs of TensorBoard scalars where no file may grow beyond `limit` bytes."""
+    import resource
+
+    from kcnn.training import Engine, TensorBoardScalars
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    watcher = TensorBoardScalars(folder, Engine.__new__(Engine))
+    watcher.engine.latest_norms = lambda: [(f"a variable with a long name {i}", 1.0) for i in range(100)]
+    for epoch in range(20):
+        watcher.on_epoch_end(epoch, {"loss": 1.0})
 
 
 def _faults(arguments):
