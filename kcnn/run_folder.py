@@ -99,7 +99,7 @@ class RunFolder:
         try:
             self.set_status(state=state, reason=str(error) or type(error).__name__)
         except WriteError as unwritten:
-            log.warning("%s", unwritten)
+            log.debug("%s", unwritten)  # the error itself is told; a run that nobody holds counts as failed
 
     @contextmanager
     def held(self):

@@ -110,3 +110,4 @@ def test_a_report_that_cannot_be_written_comes_after_a_resume(tmp_path, nursery)
     assert folder.status()["state"] == "evaluating" and not folder.is_running()
     assert nursery.do("command", words=["resume", str(folder.path)]) == 0
     assert folder.status()["state"] == "finished" and final_state(folder)["report"]["val"]["samples"] == 10
+    assert "val: accuracy" in nursery.said()

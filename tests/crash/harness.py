@@ -104,8 +104,9 @@ class Harness:
 
 
 def alive(pid):
-    """False once the child has ended, though nobody has waited for it yet."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    """False once a process has ended, though nobody has waited for it yet."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def manifests(folder):

@@ -1,8 +1,10 @@
 """What the children of the nursery do: train, resume, extend, the command line; they tell how far they are."""
 
+import hashlib
 import json
 import mmap
 import os
+import shutil
 import signal
 import struct
 import sys
@@ -45,12 +47,12 @@ def extend(path, epochs, faults=None):
 
 
 def command(words, faults=None, pause=0.0):
-    """The command line `kcnn words…`; every step takes `pause` seconds longer."""
+    """The command line `kcnn words…`; from the third step on, each takes `pause` seconds longer."""
     from kcnn import cli
     from kcnn.training import Fitting
 
     step = Fitting._step
-    Fitting._step = lambda *arguments: (time.sleep(pause), step(*arguments))
+    Fitting._step = lambda self, *rest: (time.sleep(pause * (self.progress.step >= 2)), step(self, *rest))
     sys.argv = ["kcnn", *map(str, words)]
     with _faults(faults):
         cli.main()
@@ -64,6 +66,37 @@ def save_checkpoint(folder, step, faults):
     checkpoints.load()
     with _faults(faults):
         checkpoints.save(step, {"x": np.full(50, step, np.float32)}, {"step": step})
+
+
+def repeat(options, seeds, answer):
+    """Train once for each of `seeds`, one after another; the sha256 of best, last and newest tensors go to `answer`."""
+    from kcnn import api, session
+
+    told = []
+    for number, seed in enumerate(seeds):
+        recipe, _ = api.resolve(api.Recipe(), settings=options | {"seed": seed})
+        opened = session.start(recipe, name=f"{Path(answer).stem}-{number}")
+        session.train(opened)
+        files = [opened.folder.best, opened.folder.last, *sorted(opened.folder.checkpoints.glob("*.safetensors"))]
+        told.append(hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest())
+    Path(answer).write_text(json.dumps(told))
+
+
+def remember(options, times, answer):
+    """Build, fit and delete so many times; the resident MiB after each go to `answer`."""
+    import gc
+
+    import kcnn
+
+    resident = []
+    for _ in range(times):
+        made = kcnn.build_and_fit(kcnn.Recipe(), **options)
+        shutil.rmtree(made.path)
+        del made
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        resident.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+        Path(answer).write_text(json.dumps(resident))
 
 
 def write_scalars(folder, limit):
