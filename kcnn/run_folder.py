@@ -74,7 +74,7 @@ class RunFolder:
     def discard(self):
         """Remove a run that was refused before its first step."""
         if not any(self.checkpoints.iterdir()):
-            shutil.rmtree(self.path)
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def recipe(self):
         """The resolved `Recipe` of the run."""

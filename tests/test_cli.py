@@ -68,7 +68,19 @@ def test_every_word_has_help(capsys):
     status, out, _ = kcnn(capsys, "--help")
     assert status == 0
     words = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
-    assert {"demo", "fit", "resume", "evaluate", "predict", "explain", "export", "check", "list", "app"} == set(words)
+    assert {
+        "demo",
+        "fit",
+        "resume",
+        "extend",
+        "evaluate",
+        "predict",
+        "explain",
+        "export",
+        "check",
+        "list",
+        "app",
+    } == set(words)
     for word in words:
         assert word in out
         assert kcnn(capsys, word, "--help")[0] == 0
@@ -219,6 +231,6 @@ def test_an_unwritable_run_folder(capsys, photos, tmp_path):
 
 
 def test_runs_that_are_not_there(capsys, tmp_path):
-    for words in (("resume",), ("evaluate",), ("predict",), ("explain",), ("export",)):
-        extra = (tmp_path / "x.png",) if words[0] in ("predict", "explain") else ()
-        assert "no run at" in refused(capsys, words[0], tmp_path / "none", *extra)
+    more = {"predict": (tmp_path / "x.png",), "explain": (tmp_path / "x.png",), "extend": ("--epochs", 1)}
+    for word in ("resume", "extend", "evaluate", "predict", "explain", "export"):
+        assert "no run at" in refused(capsys, word, tmp_path / "none", *more.get(word, ()))

@@ -148,7 +148,7 @@ class Fitting:
             self.open()
         if self.progress.step == 0:
             self.save_checkpoint()
-        self._report_status("training")
+        self._report_status("training", reason=None)
         self.callbacks.on_train_begin()
         try:
             with StopRequest(self.folder.stop_file) as stop:
