@@ -79,6 +79,15 @@ def resume(run: RunPath):
 
 
 @app.command()
+def extend(
+    run: RunPath,
+    epochs: Annotated[int, typer.Option(min=1, help="how many to add")],
+):
+    """Train a finished run for more epochs, from its last state, at train.extend_factor of its rate."""
+    _tell_of(_api().load_run(run).extend(epochs))
+
+
+@app.command()
 def evaluate(
     run: RunPath,
     split: Annotated[str, typer.Option(help="val, test, or any other split of the data")] = "val",
@@ -198,10 +207,12 @@ def _api():
     os.dup2(nowhere, 2)
     try:
         from kcnn import api
+        from kcnn.training.interrupts import follow_parent
     finally:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+    follow_parent()
     return api
 
 

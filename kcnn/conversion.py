@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from kcnn.disk import write_atomically
 from kcnn.errors import UserError
-from kcnn.run_folder import write_atomically
 from kcnn.training.weights import read_tensors
 
 PROGRAMS = (".keras", ".h5", ".hdf5")  # files that may run code when a model is made of them

@@ -68,7 +68,7 @@ def _first_line(thing):
 
 def _shown(default):
     if isinstance(default, tuple):
-        return " to ".join(f"{number:.4g}" for number in default)
+        return " to ".join(f"{number:.4g}" for number in default) or "none"
     return "none" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
 
 
@@ -80,7 +80,7 @@ def _type(kind):
     if origin in (UnionType, typing.Union):
         return " or ".join("none" if part is type(None) else _type(part) for part in inside)
     if origin is tuple:
-        return "two numbers"
+        return "pairs of integers" if Ellipsis in inside else "two numbers"
     if origin is typing.Annotated:
         return _type(inside[0])
     return {"float": "number", "str": "text", "int": "integer", "bool": "true|false", "dict": "table"}.get(

@@ -93,17 +93,15 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
     runtime.prepare(recipe.runtime)
     folder = _folder(runs, name, recipe, resume)
     fitting = _fitting(model, dataset, validation, KerasLoss(loss), folder, recipe, steps, callbacks, console)
-    if resume:
-        fitting.restore()
-    try:
-        state = fitting.run()
-    except BaseException as error:
-        folder.fail(error)
-        raise
-    if state == "finished":
-        fitting.use_best()
-        folder.set_status(state=state)
-        folder.log(state, **{fitting.monitor: fitting.best()})
+    with folder.held():
+        if resume:
+            fitting.restore()
+        with folder.noting_its_end():
+            state = fitting.run()
+            if state == "finished":
+                fitting.use_best()
+                folder.log(state, **{fitting.monitor: fitting.best()})
+                folder.set_status(state=state)
     return Fitted(model, state, folder.path, folder.history())
 
 
@@ -115,9 +113,9 @@ def _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks,
     return training.Fitting(
         engine, folder, section, stream=lambda step: dataset.repeat().skip(step).map(_batch), steps_per_epoch=steps,
         validation=None if validation is None else validation.map(_batch), monitor=head.main_metric,
-        checkpoints=training.Checkpoints(folder.checkpoints), 
+        checkpoints=training.Checkpoints(folder.checkpoints),
         callbacks=[training.ProgressBar(console), training.Watch(engine), *callbacks],
-        identity=recipe.model_dump(mode="json") | {"weights": [list(v.shape) for v in model.weights]},
+        identity=training.identity(recipe) | {"weights": [list(v.shape) for v in model.weights]},
     )  # fmt: skip
 
 
@@ -137,7 +135,9 @@ def _folder(runs, name, recipe, resume):
     if resume:
         if not name:
             raise UserError("resume needs the name of the run to go on with")
-        return RunFolder.open(f"{runs}/{name}")
+        folder = RunFolder.open(f"{runs}/{name}")
+        folder.forget_stop()
+        return folder
     folder = RunFolder.create(runs, name, recipe.model.architecture)
     folder.write_recipe(recipe)
     folder.write_json("environment.json", runtime.environment())

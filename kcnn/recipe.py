@@ -28,6 +28,15 @@ def _ordered(pair):
     return pair
 
 
+def _one_after_another(extensions):
+    for (start, count), (following, _) in zip(extensions, extensions[1:], strict=False):
+        if not start < following <= start + count:
+            raise ValueError("each pair is (epoch it began after, epochs added) and begins within the one before")
+    return extensions
+
+
+Extension = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=100_000)]]
+Extensions = Annotated[tuple[Extension, ...], AfterValidator(_one_after_another)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Shares = Annotated[tuple[Share, Share], AfterValidator(_ordered)]
@@ -139,7 +148,24 @@ class Train(Section):
     fine_tune_factor: float = Field(
         0.1, gt=0, le=1, description="fine-tuning: the rate of the second phase over the first's"
     )
+    extensions: Extensions = Field(
+        (), description="written by `kcnn extend`: after which epoch each extension began, and how many epochs it adds"
+    )
+    extend_factor: float = Field(
+        0.1, gt=0, le=1, description="extending: the peak rate of each extension over that of the training it extends"
+    )
     checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least so often, and at every epoch's end")
+
+    @model_validator(mode="after")
+    def _extensions_follow(self):
+        if self.extensions and self.extensions[0][0] > self.epochs:
+            raise ValueError(f"the first of train.extensions must begin within train.epochs = {self.epochs}")
+        return self
+
+    @property
+    def last_epoch(self):
+        """How many epochs there are with all extensions."""
+        return sum(self.extensions[-1]) if self.extensions else self.epochs
 
 
 class Runtime(Section):

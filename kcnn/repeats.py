@@ -1,6 +1,7 @@
 """The same recipe under several seeds, each in a process of its own, and the mean of their scores."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from rich.table import Table
 from kcnn.errors import UserError
 from kcnn.run import Run
 from kcnn.run_folder import write_atomically
+from kcnn.training.interrupts import PARENT
 
 CHILD = "from kcnn import cli; cli.main()"
 
@@ -55,7 +57,8 @@ def _refuse_another(run, recipe):
 
 def _call(words):
     """Run the command line in a child; Ctrl-C reaches it too, and it is waited for while it stops cleanly."""
-    child = subprocess.Popen([sys.executable, "-c", CHILD, *map(str, words)])
+    environment = os.environ | {PARENT: str(os.getpid())}
+    child = subprocess.Popen([sys.executable, "-c", CHILD, *map(str, words)], env=environment)
     while True:
         try:
             return child.wait()

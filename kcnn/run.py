@@ -14,7 +14,8 @@ class Run:
     """The run in the folder `path`.
 
     `metrics` and `history` are read from its report; `model` is rebuilt from recipe, facts and best weights on first
-    use. `predict`, `explain`, `features`, `evaluate`, `export` answer with it; `resume` goes on training.
+    use. `predict`, `explain`, `features`, `evaluate`, `export` answer with it; `resume` and `extend` go on
+    training.
     """
 
     def __init__(self, path, source=None):
@@ -144,15 +145,35 @@ class Run:
     def resume(self, callbacks=(), console=None):
         """Go on exactly where a stopped or killed run was; returns the run."""
         if self.status.get("state") == "finished":
-            raise UserError(f"run {self.name} has finished; there is nothing to resume")
-        if self.folder.is_running():
-            raise UserError(f"run {self.name} is being trained by process {self.status['pid']}; stop that first")
-        session.train(session.reopen(self.folder, self._source), resume=True, callbacks=callbacks, console=console)
-        for answer in ("_built", "_answer_graph"):
-            self.__dict__.pop(answer, None)
-        return self
+            raise UserError(f"run {self.name} has finished; `kcnn extend {self.path}` trains it for more epochs")
+        return self._go_on(self._reopened(), callbacks, console)
+
+    def extend(self, epochs, callbacks=(), console=None):
+        """Train a finished run for `epochs` more and write its report anew; returns the run.
+
+        It goes on from the last state, not from the best: weights, optimiser, moving average, history and best score.
+        The recipe's schedule runs once more over the added epochs, without warm-up, its peak `train.extend_factor`
+        times the last one. The extension is kept in recipe.toml, so that a killed one resumes exactly.
+        """
+        if (state := self.status.get("state")) != "finished":
+            raise UserError(f"run {self.name} is {state}, not finished: resume it first, `kcnn resume {self.path}`")
+        opened = self._reopened()
+        session.extend(opened, epochs)
+        return self._go_on(opened, callbacks, console)
 
     # ---- parts -------------------------------------------------------------------------------------------------
+
+    def _reopened(self):
+        if self.folder.is_running():
+            raise UserError(f"run {self.name} is being trained by process {self.status['pid']}; stop that first")
+        self.folder.forget_stop()
+        return session.reopen(self.folder, self._source)
+
+    def _go_on(self, opened, callbacks, console):
+        session.train(opened, resume=True, callbacks=callbacks, console=console)
+        for answer in ("recipe", "_built", "_answer_graph"):
+            self.__dict__.pop(answer, None)
+        return self
 
     def _session(self, source):
         if source is None:

@@ -6,40 +6,20 @@ Shell, dashboard and notebooks all read the same files, so each is replaced atom
 import csv
 import io
 import json
+import logging
 import os
 import shutil
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
+from kcnn.disk import WriteError, append_line, is_locked, lock, read_json, sweep, write_atomically, writing
 from kcnn.errors import UserError
 from kcnn.recipe import read as read_recipe
 from kcnn.resources import RUNS
 
 LIVE_STATES = ("preparing", "training", "evaluating")  # others: stopped, finished, failed
-
-
-def write_atomically(path, data):
-    """Replace the file `path` by `data` (bytes or text) so that a reader or a power cut sees all or nothing."""
-    path = Path(path)
-    data = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder):
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -57,6 +37,7 @@ class RunFolder:
         self.report = self.path / "report"
         self.exports = self.path / "exports"
         self.stop_file = self.path / "stop"
+        self.lock_file = self.path / ".lock"
 
     @classmethod
     def create(cls, runs, name=None, stem="run"):
@@ -94,7 +75,7 @@ class RunFolder:
     def discard(self):
         """Remove a run that was refused before its first step."""
         if not any(self.checkpoints.iterdir()):
-            shutil.rmtree(self.path)
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def recipe(self):
         """The resolved `Recipe` of the run."""
@@ -105,8 +86,8 @@ class RunFolder:
         write_atomically(self.recipe_file, recipe.to_toml())
 
     def status(self):
-        """The last status: state, epoch, epochs, step, steps, eta, pid, …; {} if none was written yet."""
-        return read_json(self.path / "status.json")
+        """The last status: state, epoch, epochs, step, steps, eta, pid, …; {} if there is none, or a damaged one."""
+        return self._told("status.json")
 
     def set_status(self, **fields):
         """Merge `fields` into status.json."""
@@ -114,18 +95,56 @@ class RunFolder:
         self.write_json("status.json", status)
 
     def fail(self, error):
-        """Note that the run ended by `error`."""
-        self.set_status(state="failed", reason=str(error) or type(error).__name__)
+        """Note that the run ended by `error`, if the disk still takes notes."""
+        state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+        try:
+            self.set_status(state=state, reason=str(error) or type(error).__name__)
+        except WriteError as unwritten:
+            log.debug("%s", unwritten)  # the error itself is told; a run that nobody holds counts as failed
+
+    @contextmanager
+    def held(self):
+        """Within the block this run is trained here and nowhere else; raises `UserError` if it is being trained."""
+        with lock(self.lock_file) as got:
+            if not got:
+                pid = self.status().get("pid", "unknown")
+                raise UserError(f"run {self.name} is being trained by process {pid}; stop that first")
+            for folder in (self.path, self.checkpoints, self.report):
+                sweep(folder)
+            yield
+
+    @contextmanager
+    def noting_its_end(self):
+        """If the block fails, the status says so; a disk that refuses is a `UserError` with the way on."""
+        try:
+            yield
+        except WriteError as error:
+            self.fail(error)
+            raise UserError(f"{error}, then `kcnn resume {self.path}`") from error
+        except BaseException as error:
+            self.fail(error)
+            raise
 
     def is_running(self):
-        """True while another process trains or scores this run."""
-        status = self.status()
-        alive = status.get("pid") != os.getpid() and _is_alive(status.get("pid"))
-        return status.get("state") in LIVE_STATES and alive
+        """True while a process trains or scores this run; a process that died does not, whatever the status says."""
+        return self.status().get("state") in LIVE_STATES and is_locked(self.lock_file)
+
+    def forget_stop(self):
+        """Remove a `stop` file, so that a run that goes on does not stop at once."""
+        with writing(self.stop_file):
+            self.stop_file.unlink(missing_ok=True)
 
     def environment(self):
-        """What the run ran on: versions, threads, device, CPU seconds."""
-        return read_json(self.path / "environment.json")
+        """What the run ran on: versions, threads, device, CPU seconds; {} if that file is missing or damaged."""
+        return self._told("environment.json")
+
+    def _told(self, name):
+        """A JSON file that training can do without."""
+        try:
+            return read_json(self.path / name)
+        except UserError as error:
+            log.warning("%s", error)
+            return {}
 
     def write_json(self, name, content):
         """Write `content` as the JSON file `name` of the run."""
@@ -133,9 +152,7 @@ class RunFolder:
 
     def log(self, event, **fields):
         """Append one line to events.jsonl."""
-        line = json.dumps({"time": round(time.time(), 3), "event": event, **fields}) + "\n"
-        with open(self.path / "events.jsonl", "a", encoding="utf-8") as file:
-            file.write(line)
+        append_line(self.path / "events.jsonl", json.dumps({"time": round(time.time(), 3), "event": event, **fields}))
 
     def events(self, event=None):
         """The events logged so far (those called `event`), oldest first."""
@@ -158,15 +175,6 @@ class RunFolder:
             return []
         with open(self.history_file, newline="", encoding="utf-8") as file:
             return [{k: float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
-
-
-def read_json(path):
-    """The content of a JSON file, {} if it does not exist; raises `UserError` if it is damaged."""
-    path = Path(path)
-    try:
-        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise UserError(f"{path} is no intact JSON file: {error}") from None
 
 
 def _parsed(line):
@@ -201,19 +209,9 @@ def _summary(folder):
     status, ended = folder.status(), folder.events("finished")
     scores = {k: v for k, v in ended[-1].items() if k not in ("time", "event")} if ended else {}
     state = status.get("state", "failed")
-    if state in LIVE_STATES and not _is_alive(status.get("pid")):
+    if state in LIVE_STATES and not folder.is_running():
         state = "failed"
     return {
         "name": folder.name, "path": str(folder.path), "state": state, "epoch": status.get("epoch", 0),
         "epochs": status.get("epochs", 0), "metrics": scores,
     }  # fmt: skip
-
-
-def _is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, TypeError):
-        return False
-    return True

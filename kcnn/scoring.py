@@ -37,8 +37,8 @@ def finish(session):
         pictures=pictures,
     )  # fmt: skip
     keep_frames(session, splits[0])
-    folder.set_status(state="finished")
     folder.log("finished", **{split: figures[session.head.main_metric] for split, figures in scored.items()})
+    folder.set_status(state="finished")
 
 
 def keep_frames(session, split, most=64):

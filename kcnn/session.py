@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kcnn import advice, conversion, data, models, scoring, training
+from kcnn.disk import writing
 from kcnn.errors import UserError
 from kcnn.recipe import IN_MEMORY
 from kcnn.run_folder import RunFolder
@@ -52,13 +53,17 @@ def start(recipe, source=None, name=None):
     """A fresh session: prepared, and with a run folder."""
     opened = prepare(recipe, source)
     folder = RunFolder.create(recipe.runtime.runs, name, f"{recipe.model.architecture}-{opened.dataset.name}")
-    folder.write_recipe(recipe)
-    opened.facts.write(folder.facts_file)
-    folder.write_json("environment.json", runtime.environment())
-    folder.set_status(state="preparing", epoch=0, epochs=recipe.train.epochs)
-    folder.log("started", **opened.loaded)
-    for text in advice.before(recipe, opened.facts, opened.model.layers):
-        warn(folder, text)
+    try:
+        folder.write_recipe(recipe)
+        opened.facts.write(folder.facts_file)
+        folder.write_json("environment.json", runtime.environment())
+        folder.set_status(state="preparing", epoch=0, epochs=recipe.train.last_epoch)
+        folder.log("started", **opened.loaded)
+        for text in advice.before(recipe, opened.facts, opened.model.layers):
+            warn(folder, text)
+    except UserError:
+        folder.discard()
+        raise
     return replace(opened, folder=folder)
 
 
@@ -82,7 +87,7 @@ def reopen(folder, source=None, built=None):
     if dataset.fingerprint != facts.fingerprint:
         raise UserError(f"the data of run {folder.name} has changed since it began; start a new run instead")
     model, head = built or build(recipe, facts)
-    if built is None and not any(folder.checkpoints.iterdir()):
+    if built is None and not training.Checkpoints(folder.checkpoints).exist():
         load_earlier(recipe, model)  # it was killed before its first checkpoint
     return Session(folder, recipe, dataset, facts, model, head)
 
@@ -141,29 +146,46 @@ def _weights_file(source):
 
 
 def train(session, *, resume=False, callbacks=(), console=None):
-    """Train to the end or to a stop, then score every split and write the report; returns the final state."""
-    try:
-        fitting = make_fitting(session, callbacks, console)
-        if resume:
-            _restore(fitting, session.folder)
-        fitting.open()
-    except UserError:
-        if not resume:
-            session.folder.discard()
-        raise
-    try:
-        state = fitting.run()
-    except BaseException as error:
-        session.folder.fail(error)
-        raise
-    finally:
-        _add_cpu_seconds(session)
-    if state == "finished":
-        for text in advice.after(session.folder.history()):
-            warn(session.folder, text)
-        fitting.use_best()
-        scoring.finish(session)
+    """Train to the end or to a stop, then score every split and write the report; returns the final state.
+
+    Raises `UserError`, with the way on, if the disk refuses; the last checkpoint is then still whole.
+    """
+    folder = session.folder
+    with folder.held():
+        try:
+            fitting = make_fitting(session, callbacks, console)
+            if resume:
+                log.info("continuing at step %d", fitting.restore())
+            fitting.open()
+        except UserError:
+            if not resume:
+                folder.discard()
+            raise
+        with folder.noting_its_end():
+            state = fitting.run()
+            _add_cpu_seconds(session)
+            if state == "finished":
+                for text in advice.after(folder.history()):
+                    warn(folder, text)
+                fitting.use_best()
+                with writing(folder.report):
+                    scoring.finish(session)
     return state
+
+
+def extend(session, epochs):
+    """Put `epochs` more into the recipe of a finished session's run; `train` with resume=True then trains them."""
+    folder = session.folder
+    with folder.held():
+        found = training.Checkpoints(folder.checkpoints).load()
+        if not found:
+            raise UserError(f"run {folder.name} has no checkpoint to go on from; start a new run")
+        done = max(len(found[2]["progress"]["rows"]), len(folder.history()))
+        pairs = [*session.recipe.train.extensions, (done, epochs)]
+        session.recipe = session.recipe.override({"train.extensions": pairs})
+        folder.set_status(state="stopped", reason="extended", epochs=session.recipe.train.last_epoch)
+        folder.write_recipe(session.recipe)
+        folder.log("extended", after=done, epochs=epochs)
 
 
 def make_fitting(session, callbacks=(), console=None, watched=True):
@@ -185,7 +207,7 @@ def make_fitting(session, callbacks=(), console=None, watched=True):
         monitor=session.head.main_metric,
         checkpoints=training.Checkpoints(session.folder.checkpoints) if watched else None,
         frozen=backbone_layers(model), callbacks=[*watchers, *callbacks],
-        identity={**recipe.model_dump(mode="json"), "fingerprint": session.facts.fingerprint},
+        identity={**training.identity(recipe), "fingerprint": session.facts.fingerprint},
     )  # fmt: skip
 
 
@@ -195,14 +217,6 @@ def _watchers(session, engine, console):
         training.TensorBoardScalars(session.folder.path / "tensorboard", engine),
         training.Watch(engine, functools.partial(warn, session.folder)),
     ]
-
-
-def _restore(fitting, folder):
-    step = fitting.restore()
-    log.info("continuing at step %d", step)
-    changed = runtime.environment_differences(folder.environment())
-    if changed:
-        log.warning("continues, not bit-identical, because %s", ", ".join(changed))
 
 
 def _add_cpu_seconds(session):

@@ -9,6 +9,8 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
+from tests.crash.nursery import Nursery  # noqa: E402
+
 DATA_FOLDERS = ("TFDS_DATA_DIR", "KCNN_DATA")
 
 
@@ -26,6 +28,13 @@ def pytest_collection_modifyitems(items):
 def data_folder():
     """The folder of offline data sets (for tests marked needs_data)."""
     return Path(os.environ["KCNN_DATA"])
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory):
+    """A process that forks children which train, resume and are killed."""
+    with Nursery(tmp_path_factory.mktemp("nursery") / "log.txt") as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ def test_every_word_has_help(capsys):
         "demo",
         "fit",
         "resume",
+        "extend",
         "evaluate",
         "predict",
         "explain",
@@ -231,6 +232,6 @@ def test_an_unwritable_run_folder(capsys, photos, tmp_path):
 
 
 def test_runs_that_are_not_there(capsys, tmp_path):
-    for words in (("resume",), ("evaluate",), ("predict",), ("explain",), ("export",)):
-        extra = (tmp_path / "x.png",) if words[0] in ("predict", "explain") else ()
-        assert "no run at" in refused(capsys, words[0], tmp_path / "none", *extra)
+    more = {"predict": (tmp_path / "x.png",), "explain": (tmp_path / "x.png",), "extend": ("--epochs", 1)}
+    for word in ("resume", "extend", "evaluate", "predict", "explain", "export"):
+        assert "no run at" in refused(capsys, word, tmp_path / "none", *more.get(word, ()))

@@ -24,7 +24,7 @@ ROOMS += [
     "__init__",
     "__main__",
 ]
-FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "archives"}
+FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "archives", "disk"}
 
 
 def imported(path):

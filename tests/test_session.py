@@ -1,19 +1,11 @@
 """A run from start to end through the public api: learn, stop, resume, question, evaluate, fine-tune."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pytest
 from PIL import Image
 
 import kcnn
-from kcnn import api, cli, session
-from kcnn.run_folder import RunFolder
+from kcnn import api, session
 
 CLASSES = ("disc", "stripes", "checks")
 
@@ -129,106 +121,3 @@ def test_arrays_in_memory_train_and_resume_only_with_the_same_data(tmp_path):
     assert kcnn.load_run(made.path, (x, y)).evaluate("val")["samples"] > 0
     with pytest.raises(kcnn.UserError, match="has changed"):
         kcnn.load_run(made.path, (255 - x, y)).evaluate("val")
-
-
-AT_EPOCH_END = -2
-CHILD = """
-AT_EPOCH_END = -2
-import json, os, signal, sys
-import keras, kcnn
-options, kill_at, names = json.loads(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
-
-class Kill(keras.callbacks.Callback):
-    seen = 0
-    def on_train_batch_begin(self, batch, logs=None):
-        if self.seen == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.seen += 1
-    def on_epoch_end(self, epoch, logs=None):
-        if kill_at == AT_EPOCH_END:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-for name in names:
-    path = os.path.join(options["runs"], name)
-    if os.path.exists(path):
-        kcnn.load_run(path).resume(callbacks=[Kill()])
-    else:
-        kcnn.build_and_fit(kcnn.Recipe(), name=name, callbacks=[Kill()], **options)
-"""
-
-
-def child(options, kill_at, *names):
-    """Start a process that trains or resumes the runs `names`; it kills itself before its step number `kill_at`.
-
-    AT_EPOCH_END is after the first epoch's last step and validation, before its checkpoint.
-    """
-    arguments = [sys.executable, "-c", CHILD, json.dumps(options), str(kill_at), *names]
-    return subprocess.Popen(
-        arguments, stderr=subprocess.PIPE, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    )
-
-
-def ended(process):
-    """(status, stderr) of a child."""
-    _, err = process.communicate()
-    return process.returncode, err
-
-
-def test_a_killed_run_resumes_to_the_same_bits(photos, tmp_path):
-    options = SMALL | BUSY | {"epochs": 2, "runs": str(tmp_path), "deterministic": True, "checkpoint_minutes": 1e-9}
-    options |= {"data.source": str(photos), "data.test": 0.0}
-    instants = {"killed1": 1, "killed9": 9, "killed-at-end": AT_EPOCH_END}
-    for name, kill_at in instants.items():
-        assert ended(child(options, kill_at, name))[0] == -signal.SIGKILL
-        assert RunFolder(tmp_path / name).status()["state"] == "training"
-    status, err = ended(child(options, -1, "whole", *instants))
-    assert status == 0, err
-    assert "not bit-identical" not in err
-    for name in instants:
-        _same(RunFolder(tmp_path / "whole"), RunFolder(tmp_path / name))
-
-
-def _same(one, other):
-    for file in ("best.safetensors", "last.safetensors"):
-        assert (one.path / file).read_bytes() == (other.path / file).read_bytes(), file
-    timed = ("seconds", "images_per_second", "data_wait")
-    rows = [[{k: v for k, v in row.items() if k not in timed} for row in folder.history()] for folder in (one, other)]
-    assert rows[0] == rows[1]
-
-
-def test_ctrl_c_stops_and_resume_finishes(photos, tmp_path, capsys):
-    options = SMALL | {"epochs": 25, "runs": str(tmp_path), "data.source": str(photos), "data.test": 0.0}
-    process = child(options, -1, "c")
-    folder, deadline = RunFolder(tmp_path / "c"), time.monotonic() + 300
-    while folder.status().get("epoch", 0) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    with pytest.raises(kcnn.UserError, match="not finished"):
-        kcnn.load_run(folder.path).evaluate("test")
-    with pytest.raises(kcnn.UserError, match="being trained by process"):
-        kcnn.load_run(folder.path).resume()
-    process.send_signal(signal.SIGINT)
-    status, err = ended(process)
-    assert status == 0, err
-    assert folder.status()["state"] == "stopped" and folder.status()["reason"] == "SIGINT"
-    stopped_at = len(folder.history())
-    assert stopped_at < 25
-    with pytest.raises(kcnn.UserError, match="report comes when training has finished"):
-        _ = kcnn.load_run(folder.path).report
-    sys.argv, old = ["kcnn", "resume", str(folder.path)], sys.argv
-    try:
-        cli.main()
-    except SystemExit as end:
-        assert not end.code
-    finally:
-        sys.argv = old
-    assert "val: accuracy" in capsys.readouterr().out
-    assert [row["epoch"] for row in folder.history()] == list(range(1, 26))
-
-
-def test_a_changed_recipe_is_refused(photos, tmp_path):
-    options = SMALL | {"epochs": 3, "runs": str(tmp_path), "data.source": str(photos), "checkpoint_minutes": 1e-9}
-    assert ended(child(options, 4, "changed"))[0] == -signal.SIGKILL
-    file = tmp_path / "changed" / "recipe.toml"
-    file.write_text(file.read_text().replace("batch_size = 8", "batch_size = 4"))
-    with pytest.raises(kcnn.UserError, match="train.batch_size 8 → 4"):
-        kcnn.load_run(tmp_path / "changed").resume()

@@ -4,7 +4,7 @@ from kcnn.training.callbacks import ProgressBar, TensorBoardScalars
 from kcnn.training.checkpoints import Checkpoints
 from kcnn.training.ema import MovingAverage
 from kcnn.training.engine import Engine
-from kcnn.training.fitting import Fitting
+from kcnn.training.fitting import Fitting, identity
 from kcnn.training.optimizers import OPTIMIZERS, make_optimizer
 from kcnn.training.schedules import SCHEDULES
 from kcnn.training.watch import Watch
@@ -20,6 +20,7 @@ __all__ = [
     "ProgressBar",
     "TensorBoardScalars",
     "Watch",
+    "identity",
     "load_weights",
     "make_optimizer",
     "save_weights",

@@ -1,9 +1,15 @@
 """What watches a training: a progress bar and TensorBoard, both ordinary Keras callbacks."""
 
+import errno
+import os
+from contextlib import contextmanager
+
 import keras
 import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kcnn.disk import REMEDIES, WriteError
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -67,18 +73,30 @@ class TensorBoardScalars(keras.callbacks.Callback):
 
     def __init__(self, folder, engine):
         super().__init__()
-        self.writer = tf.summary.create_file_writer(str(folder))
-        self.engine = engine
+        self.folder, self.engine = folder, engine
+        with self._writing():
+            self.writer = tf.summary.create_file_writer(str(folder))
 
     def on_epoch_end(self, epoch, logs=None):
         """Write the epoch's row."""
-        with self.writer.as_default(step=epoch + 1):
-            for name, value in (logs or {}).items():
-                tf.summary.scalar(name, value)
-            for variable, norm in self.engine.latest_norms():
-                tf.summary.scalar(f"gradient_norm/{variable}", norm)
-        self.writer.flush()
+        with self._writing():
+            with self.writer.as_default(step=epoch + 1):
+                for name, value in (logs or {}).items():
+                    tf.summary.scalar(name, value)
+                for variable, norm in self.engine.latest_norms():
+                    tf.summary.scalar(f"gradient_norm/{variable}", norm)
+            self.writer.flush()
 
     def on_train_end(self, logs=None):
         """Close the file."""
-        self.writer.close()
+        with self._writing():
+            self.writer.close()
+
+    @contextmanager
+    def _writing(self):
+        """Within the block TensorFlow's words for a disk that refuses become a `WriteError`."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            number = next((n for n in REMEDIES if os.strerror(n) in str(error)), errno.EIO)
+            raise WriteError(self.folder, OSError(number, os.strerror(number))) from error

@@ -12,8 +12,8 @@ import logging
 import numpy as np
 from safetensors.numpy import load, save
 
+from kcnn.disk import write_atomically
 from kcnn.errors import UserError
-from kcnn.run_folder import write_atomically
 
 SLOTS = ("a", "b")
 log = logging.getLogger(__name__)
@@ -27,49 +27,71 @@ class Checkpoints:
         self.newest = None
 
     def save(self, step, arrays, state):
-        """Write `arrays` ({name: ndarray}) and `state` (JSON-able) as of `step` over the older slot."""
+        """Write `arrays` ({name: ndarray}) and `state` (JSON-able) as of `step` over the older slot.
+
+        Raises `WriteError` if the disk refuses; the newest slot is whole then too.
+        """
         slot = SLOTS[1 - SLOTS.index(self.newest)] if self.newest else self._older_slot()
         data = save({name: np.asarray(a, order="C") for name, a in arrays.items()})
         manifest = {"step": step, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "state": state}
         manifest["check"] = _digest(manifest)
-        write_atomically(self.folder / f"{slot}.safetensors", data)
-        write_atomically(self.folder / f"{slot}.json", json.dumps(manifest))
+        write_atomically(self._tensors(slot), data)
+        write_atomically(self._manifest(slot), json.dumps(manifest))
         self.newest = slot
 
-    def load(self):
-        """(step, arrays, state) of the newest whole checkpoint; None if none was ever written.
+    def exist(self):
+        """True if a checkpoint was ever completed: the first one's manifest, or a second one's tensors are there."""
+        manifests = any(self._manifest(slot).exists() for slot in SLOTS)
+        return manifests or all(self._tensors(slot).exists() for slot in SLOTS)
 
-        Raises `UserError` if there are checkpoints and none is whole.
+    def load(self):
+        """(step, arrays, state) of the newest whole checkpoint; None if none was ever completed.
+
+        A damaged slot is named in the log. Raises `UserError` if there are checkpoints and none is whole.
         """
-        found = [s for s in SLOTS if (self.folder / f"{s}.json").exists()]
-        whole = {slot: content for slot in found if (content := self._read(slot))}
-        if found and not whole:
-            raise UserError(f"every checkpoint in {self.folder} is damaged; start the run anew")
-        self.newest = max(whole, key=lambda slot: whole[slot][0], default=None)
-        return whole.get(self.newest)
+        if not self.exist():
+            return None
+        found = [slot for slot in SLOTS if self._manifest(slot).exists() or self._tensors(slot).exists()]
+        read = {slot: self._read(slot) for slot in found}
+        whole = {slot: content for slot, content in read.items() if not isinstance(content, str)}
+        damage = "; ".join(reason for reason in read.values() if isinstance(reason, str))
+        if not whole:
+            raise UserError(f"every checkpoint in {self.folder} is damaged ({damage}); start the run anew")
+        self.newest = max(whole, key=lambda slot: whole[slot][0])
+        if damage:
+            log.warning("%s; the other checkpoint, of step %d, is used", damage, whole[self.newest][0])
+        return whole[self.newest]
 
     def _read(self, slot):
-        tensors, manifest = self.folder / f"{slot}.safetensors", self.folder / f"{slot}.json"
+        """(step, arrays, state) of a slot, or what is wrong with which file."""
+        file = self._manifest(slot)
         try:
-            content = json.loads(manifest.read_text("utf-8"))
-            data = tensors.read_bytes()
-            if content.pop("check") != _digest(content):
-                raise ValueError("its manifest was changed")
+            text = file.read_bytes()
+            content = json.loads(text)
+            if json.dumps(content).encode() != text or content.pop("check") != _digest(content):
+                raise ValueError("it was changed")
+            file = self._tensors(slot)
+            data = file.read_bytes()
             if hashlib.sha256(data).hexdigest() != content["sha256"]:
-                raise ValueError("its sha256 differs from the manifest's")
+                raise ValueError(f"its sha256 is not the one in {self._manifest(slot).name}")
             return content["step"], load(data), content["state"]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("checkpoint %s is damaged (%s); the other one is used", tensors, error)
-            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return f"checkpoint {file} is damaged: {getattr(error, 'strerror', None) or error}"
 
     def _older_slot(self):
         steps = {}
         for slot in SLOTS:
             try:
-                steps[slot] = json.loads((self.folder / f"{slot}.json").read_text("utf-8"))["step"]
+                steps[slot] = json.loads(self._manifest(slot).read_text("utf-8"))["step"]
             except (OSError, ValueError, KeyError, TypeError):
                 return slot
         return min(steps, key=steps.get)
+
+    def _tensors(self, slot):
+        return self.folder / f"{slot}.safetensors"
+
+    def _manifest(self, slot):
+        return self.folder / f"{slot}.json"
 
 
 def _digest(manifest):

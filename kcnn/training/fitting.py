@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.errors import UserError
+from kcnn.training import runtime
 from kcnn.training.faults import not_finite, out_of_memory
 from kcnn.training.interrupts import StopRequest
 from kcnn.training.schedules import Plateau, Schedule
@@ -28,6 +29,7 @@ class Progress:
     best: list | None = None
     best_epoch: int = 0
     without_better: int = 0
+    ended: bool = False
     plateau: dict = field(default_factory=lambda: Plateau().state)
 
 
@@ -54,13 +56,13 @@ class Fitting:
         self.stream, self.steps_per_epoch, self.validation = stream, steps_per_epoch, validation
         self.monitor = f"val_{monitor}" if validation is not None else "loss"
         self.checkpoints, self.frozen, self.identity = checkpoints, tuple(frozen), identity or {}
-        self.steps = train.epochs * steps_per_epoch
-        self.schedule = Schedule(train, self.steps, steps_per_epoch)
+        self.steps = train.last_epoch * steps_per_epoch
+        self.schedule = Schedule(train, train.epochs * steps_per_epoch, steps_per_epoch)
         self.plateau = Plateau()
         self.progress = Progress()
         self.sums, self.iterator = np.zeros(()), None
         engine.model.optimizer, engine.model.stop_training = engine.optimizer, False
-        params = {"epochs": train.epochs, "steps": steps_per_epoch}
+        params = {"epochs": train.last_epoch, "steps": steps_per_epoch}
         self.user_callbacks = list(callbacks)
         self.callbacks = keras.callbacks.CallbackList(self.user_callbacks, model=engine.model, **params)
         for callback in self.user_callbacks:
@@ -84,17 +86,27 @@ class Fitting:
         self.progress.plateau = self.plateau.state
         kept = [c.get_state() if hasattr(c, "get_state") else None for c in self.user_callbacks]
         state = {"progress": vars(self.progress), "identity": self.identity, "callbacks": kept}
+        state["extensions"] = self.train.extensions
         self.checkpoints.save(self.progress.step, arrays, state)
 
     def restore(self):
         """Take up the newest checkpoint; return its step, 0 if there is none. Raises `UserError` if it is another's."""
         found = self.checkpoints.load() if self.checkpoints else None
-        if not found:
-            return 0
-        step, arrays, state = found
-        if changes := _changes(state["identity"], self.identity):
-            raise UserError(f"resume continues only the same run, and this one was changed: {', '.join(changes)}")
-        for name, variable in self._variables().items():
+        if found:
+            self._take_up(*found)
+        elif self.folder.history():
+            raise UserError(f"run {self.folder.name} has lost its checkpoints; start a new run")
+        self._compare_environment()
+        return self.progress.step
+
+    def _take_up(self, step, arrays, state):
+        self._refuse_another(state)
+        variables = self._variables()
+        if strangers := variables.keys() ^ (arrays.keys() - {"sums"}):
+            raise UserError(
+                f"the checkpoint has other tensors than this kcnn makes: {', '.join(sorted(strangers)[:4])}"
+            )
+        for name, variable in variables.items():
             variable.assign(arrays[name])
         self.sums = arrays["sums"]
         self.progress = Progress(**state["progress"])
@@ -102,7 +114,25 @@ class Fitting:
         for callback, kept in zip(self.user_callbacks, state["callbacks"], strict=False):
             if kept is not None and hasattr(callback, "set_state"):
                 callback.set_state(kept)
-        return step
+        self._settle()
+
+    def _refuse_another(self, state):
+        """Only extensions may have come since: they begin where the checkpoint ends."""
+        changes = _changes(state["identity"], self.identity)
+        before, now = state.get("extensions", []), [list(pair) for pair in self.train.extensions]
+        if now[: len(before)] != before:
+            changes.append(f"train.extensions {before} → {now}")
+        if changes:
+            raise UserError(f"resume continues only the same run, and this one was changed: {', '.join(changes)}")
+
+    def _compare_environment(self):
+        """Say what makes bits differ from here on, and keep what this process runs on."""
+        before = self.folder.environment()
+        changed = runtime.environment_differences(before) if before else ["environment.json is missing or damaged"]
+        if changed:
+            log.warning("continues, not bit-identical, because %s", ", ".join(changed))
+            self.folder.write_json("environment.json", before | runtime.environment())
+        self.folder.log("resumed", step=self.progress.step, changed=changed)
 
     # ---- the loop ----------------------------------------------------------------------------------------------
 
@@ -111,12 +141,15 @@ class Fitting:
         self.iterator = iter(self.stream(self.progress.step))
 
     def run(self):
-        """Train to the end, or until asked to stop; return "finished" or "stopped"."""
+        """Train to the end, or until asked to stop; return "finished" or "stopped".
+
+        Raises `WriteError` if the disk refuses; the newest checkpoint is whole then.
+        """
         if self.iterator is None:
             self.open()
         if self.progress.step == 0:
             self.save_checkpoint()
-        self._report_status("training")
+        self._report_status("training", reason=None)
         self.callbacks.on_train_begin()
         try:
             with StopRequest(self.folder.stop_file) as stop:
@@ -125,16 +158,24 @@ class Fitting:
             self.callbacks.on_train_end()
 
     def _run_epochs(self, stop):
-        while self.progress.step < self.steps and not self._enough():
+        while self.progress.step < self.steps:
             epoch = self.progress.step // self.steps_per_epoch
+            self._begin_extension()
+            if self._enough():
+                break
             self.engine.freeze(self.frozen if epoch < self.train.freeze_epochs else ())
             self.callbacks.on_epoch_begin(epoch)
             if not self._run_epoch(epoch, stop):
                 self.save_checkpoint()
                 self._report_status("stopped", reason=stop.reason)
                 return "stopped"
-            self.save_checkpoint()
         return "finished"
+
+    def _begin_extension(self):
+        """Where an extension begins, the schedule is a new one and patience is whole again."""
+        p = self.progress
+        if p.step in [start * self.steps_per_epoch for start, _ in self.train.extensions]:
+            p.without_better, p.ended, self.plateau = 0, False, Plateau()
 
     def _run_epoch(self, epoch, stop):
         """Steps until the epoch's end, then its row; False if asked to stop before."""
@@ -189,12 +230,14 @@ class Fitting:
         row = {"epoch": epoch + 1, "step": self.progress.step, "learning_rate": rate, **logs, **figures}
         self.progress.rows.append(row)
         self._judge(row)
-        self.folder.write_history(self.progress.rows)
         self.callbacks.on_epoch_end(epoch, row)
+        self.progress.ended = bool(self.engine.model.stop_training)
+        self.save_checkpoint()
+        self._settle()
         self._report_status("training", watch)
 
     def _judge(self, row):
-        """Keep the epoch's weights as the best if its score is; of equal scores the lower loss wins."""
+        """Note whether the epoch is the best so far; of equal scores the lower loss wins."""
         p, loss = self.progress, row["val_loss" if self.validation is not None else "loss"]
         score = [-loss if self.monitor.endswith("loss") else row[self.monitor], -loss]
         better = p.best is None or score > p.best
@@ -202,16 +245,26 @@ class Fitting:
         p.without_better = 0 if higher else p.without_better + 1
         if self.train.schedule == "plateau":
             self.plateau.update(higher)
-        with self._averaged():
-            if better:
-                p.best, p.best_epoch = score, row["epoch"]
-                save_weights(self.engine.model, self.folder.best)
-            if p.step >= self.steps or self._enough():
-                save_weights(self.engine.model, self.folder.last)
+        if better:
+            p.best, p.best_epoch = score, row["epoch"]
+
+    def _settle(self):
+        """Write what follows from the newest checkpoint: history, and at an epoch's end best and last weights.
+
+        The checkpoint comes first, so that no file ever tells of an epoch that a resumed run does not know.
+        """
+        p = self.progress
+        if p.rows and p.step == p.rows[-1]["step"]:
+            with self._averaged():
+                if p.best_epoch == p.rows[-1]["epoch"]:
+                    save_weights(self.engine.model, self.folder.best)
+                if p.step >= self.steps or self._enough():
+                    save_weights(self.engine.model, self.folder.last)
+        self.folder.write_history(p.rows)
 
     def _enough(self):
         patience = self.train.early_stopping
-        return self.engine.model.stop_training or (patience is not None and self.progress.without_better >= patience)
+        return self.progress.ended or (patience is not None and self.progress.without_better >= patience)
 
     def _averaged(self):
         return self.engine.average.in_place() if self.engine.average else nullcontext()
@@ -222,7 +275,7 @@ class Fitting:
             left = watch.left(self.steps - p.step)
             fields |= {"eta_seconds": round(left), "images_per_second": round(watch.figures()["images_per_second"], 1)}
         epoch = p.rows[-1]["epoch"] if p.rows else 0
-        self.folder.set_status(state=state, epoch=epoch, epochs=self.train.epochs, step=p.step, steps=self.steps,
+        self.folder.set_status(state=state, epoch=epoch, epochs=self.train.last_epoch, step=p.step, steps=self.steps,
                                best=self.best(), best_epoch=p.best_epoch, **fields)  # fmt: skip
 
     def best(self):
@@ -233,6 +286,11 @@ class Fitting:
     def use_best(self):
         """Put the best epoch's weights into the model."""
         load_weights(self.engine.model, self.folder.best)
+
+
+def identity(recipe):
+    """What a resumed run must share with its checkpoint: the recipe, but for extensions, which may be added."""
+    return recipe.model_dump(mode="json", exclude={"train": {"extensions"}})
 
 
 def _changes(before, now, path=""):

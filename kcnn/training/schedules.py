@@ -74,10 +74,11 @@ class Plateau:
 
 
 class Schedule:
-    """The learning rate at each of `steps` steps, from a recipe's [train].
+    """The learning rate at each of `steps` steps and of the extensions after them, from a recipe's [train].
 
     Warm-up rises linearly over `warmup_epochs`; the shape then covers what is left. With frozen epochs, training has
     two phases, each with a schedule of its own: the head's at the full rate, then all at `fine_tune_factor` of it.
+    Each extension is the whole shape again over its own epochs, without warm-up, from `extend_factor` of the last peak.
     """
 
     def __init__(self, train, steps, steps_per_epoch):
@@ -87,6 +88,8 @@ class Schedule:
         self.steps, self.first_phase = steps, train.freeze_epochs * steps_per_epoch
         self.factor = train.fine_tune_factor if train.freeze_epochs else 1.0
         self.warmup = train.warmup_epochs * steps_per_epoch
+        self.extensions = [(start * steps_per_epoch, n * steps_per_epoch) for start, n in reversed(train.extensions)]
+        self.extend_factor = train.extend_factor
         if self.first_phase >= steps and train.freeze_epochs:
             raise UserError(
                 f"train.freeze_epochs must be below train.epochs, not {train.freeze_epochs} of {train.epochs}"
@@ -98,6 +101,9 @@ class Schedule:
 
     def __call__(self, step):
         """The rate of `step`, counted from 0."""
+        for start, steps in self.extensions:
+            if step >= start:
+                return self.peak * self.factor * self.extend_factor * self.shape((step - start) / steps)
         if step < self.first_phase:
             return self.peak * self.shape(step / self.first_phase)
         step, steps = step - self.first_phase, self.steps - self.first_phase

@@ -1,0 +1,135 @@
+"""Files on a disk that may be full, read-only or cut off at any instant: written whole, or not at all and said so."""
+
+import errno
+import fcntl
+import json
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from kcnn.errors import UserError
+
+REMEDIES = {
+    errno.ENOSPC: "free space",
+    errno.EDQUOT: "free space within your quota",
+    errno.EFBIG: "raise the limit on file sizes",
+    errno.EROFS: "make the disk writable",
+    errno.EACCES: "give yourself the right to write there",
+    errno.EPERM: "give yourself the right to write there",
+    errno.EIO: "check the disk",
+    errno.ENOENT: "bring its folder back",
+}
+
+
+class WriteError(UserError):
+    """A file that could not be written: names the file, the reason and the way out."""
+
+    def __init__(self, path, error):
+        way_out = REMEDIES.get(error.errno, "make it writable")
+        super().__init__(f"cannot write {path}: {error.strerror or error}; {way_out}")
+
+
+@contextmanager
+def writing(path):
+    """Within the block an `OSError` becomes a `WriteError` about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(path, error) from error
+
+
+def write_atomically(path, data):
+    """Replace the file `path` by `data` (bytes or text) so that a reader or a power cut sees all or nothing.
+
+    Raises `WriteError` where that fails; the old file is then still there.
+    """
+    path = Path(path)
+    data = data.encode() if isinstance(data, str) else data
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with writing(path):
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder):
+    """Remove the temporary files that killed processes left in `folder`; call it only where nobody else writes."""
+    for file in Path(folder).glob(".*.*"):
+        if file.suffix[1:].isdigit():
+            with suppress(OSError):
+                file.unlink()
+
+
+def append_line(path, line):
+    """Add one `line` to the text file `path`; half a line that a crash left is ended first, so that only it is lost."""
+    with writing(path), open(path, "ab+", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+        torn = size and file.read(1) != b"\n"
+        data = b"\n" * bool(torn) + line.encode() + b"\n"
+        if file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file.fileno())
+
+
+def read_json(path):
+    """The content of a JSON file, {} if it does not exist; raises `UserError` if it is damaged."""
+    path = Path(path)
+    try:
+        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{path} is no intact JSON file: {error}") from None
+
+
+@contextmanager
+def lock(path):
+    """Hold the file `path` within the block, until the process ends at the latest; yields False if another holds it.
+
+    The kernel lets go when a process dies, however it dies, so that no lock is ever left over.
+    """
+    with writing(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        yield _try(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(path):
+    """True while any process, or another thread of this one, holds `lock(path)`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not _try(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _try(descriptor, kind):
+    """True if the lock was got, or if the file system knows no locks."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
