@@ -121,8 +121,11 @@ def _verified(survey, dataset, first, second, max_pixels):
     moving, still = (_read_again(survey, dataset, part[kept], max_pixels) for part in (first, second))
     flip = mirrored[kept]
     moving[flip] = moving[flip, :, ::-1]
-    same, worst = alignment.likeness(moving, still, alignment.enlarged(places[kept]))
-    good = (same > SAME) & (worst < WORST)
+    same, good = np.zeros(len(kept)), np.zeros(len(kept), bool)
+    for one, other in ((moving, still), (still, moving)):  # what is a crop of the other is surer found from that side
+        places = alignment.fit(alignment.halved(one), alignment.halved(other))
+        correlation, worst = alignment.likeness(one, other, alignment.enlarged(places))
+        same, good = np.maximum(same, correlation), good | ((correlation > SAME) & (worst < WORST))
     rows = zip(first[kept], second[kept], same, flip, good, strict=True)
     return [(int(i), int(j), float(value), bool(turn)) for i, j, value, turn, yes in rows if yes]
 

@@ -147,20 +147,23 @@ def _look(data, side, max_pixels):
     ratio = tf.where(tf.equal(header.format, FORMATS.index("jpeg")), decode_ratio(size / side), 1)
     reduced = tf.cast(tf.math.ceil(size / tf.cast(ratio, tf.float32)), tf.int32)
     picture = decode_window(data, header, ratio, 0, 0, reduced[0], reduced[1], 3)
-    return tf.stack(header), *_thumb(upright(picture, header.orientation), side)
+    turned = header.orientation > 4
+    exact = size / tf.cast(ratio, tf.float32)  # a reduced JPEG's last row or column may be cut off half-way
+    return tf.stack(header), *_thumb(upright(picture, header.orientation), side, tf.where(turned, exact[::-1], exact))
 
 
 @functools.lru_cache(1)
 def _array_graph():
     return tf.function(
-        lambda value: _thumb(to_channels(value, 3), SIDE), [tf.TensorSpec([None, None, None], tf.uint8)],
-        autograph=False, reduce_retracing=True,
+        lambda value: _thumb(to_channels(value, 3), SIDE, tf.cast(tf.shape(value)[:2], tf.float32)),
+        [tf.TensorSpec([None, None, None], tf.uint8)], autograph=False,
     )  # fmt: skip
 
 
-def _thumb(picture, side):
-    size = tf.cast(tf.shape(picture)[:2], tf.float32) / side
-    small = resize(picture, tf.linalg.diag([size[1], size[0], 1.0]), (side, side), None)
+def _thumb(picture, side, size):
+    """(grey (side, side), colours (4, 4, 3)) of all of `picture`, which is `size` (height, width) pixels large."""
+    step = size / side
+    small = resize(picture, tf.linalg.diag([step[1], step[0], 1.0]), (side, side), None)
     small = round_to_bytes(tf.clip_by_value(small, 0.0, 255.0))
     cells = tf.reshape(tf.cast(small, tf.float32), [CELLS, side // CELLS, CELLS, side // CELLS, 3])
     return to_channels(small, 1)[..., 0], round_to_bytes(tf.reduce_mean(cells, [1, 3]))
