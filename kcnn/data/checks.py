@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from kcnn.data.decode import checked_header, decode_stored
+from kcnn.data.decode import UNREADABLE, checked_header, decode_stored
 from kcnn.data.headers import FORMATS, JPEG
 from kcnn.data.reasons import explain
 from kcnn.data.samples import Arrays, Files
@@ -72,7 +72,7 @@ def examine(images, max_pixels, progress=None):
     def look(item):
         try:
             return graph(tf.constant(item, tf.string)).numpy()
-        except tf.errors.OpError:
+        except UNREADABLE:
             return None
 
     headers, readable = np.zeros([len(items), 5], np.int32), np.zeros(len(items), bool)

@@ -1,11 +1,13 @@
 """Why a picture cannot be read, in words: looked into only for the few that failed."""
 
+import functools
 import os
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from kcnn.data.decode import UNREADABLE
 from kcnn.data.headers import FORMATS, JPEG, read_header
 from kcnn.data.samples import Arrays, Files
 
@@ -42,9 +44,8 @@ def explain_bytes(data, max_pixels):
     if not data:
         return Reason("unreadable", "empty file")
     try:
-        header = read_header(tf.constant(data))
-        format, height, width = int(header.format), int(header.height), int(header.width)
-    except tf.errors.OpError:
+        format, height, width = _header()(tf.constant(data, tf.string)).numpy()[:3].tolist()
+    except UNREADABLE:
         format, height, width = JPEG, 0, 0
     if format == 0:
         return Reason("unreadable", _no_picture(data))
@@ -57,6 +58,13 @@ def explain_bytes(data, max_pixels):
     if _is_cut(data, name):
         return Reason("truncated", f"{name.upper()} is truncated")
     return Reason("unreadable", f"{name.upper()} is damaged or of an unusual kind")
+
+
+@functools.lru_cache(1)
+def _header():
+    """The graph from bytes to a `Header` as int32 (5,), built once."""
+    signature = [tf.TensorSpec([], tf.string)]
+    return tf.function(lambda data: tf.stack(read_header(data)), signature, autograph=False)
 
 
 def _is_cut(data, name):

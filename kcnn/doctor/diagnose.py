@@ -13,6 +13,8 @@ from kcnn.doctor.survey import survey
 from kcnn.errors import UserError
 
 BINS = 30
+WIDE = 8  # largest over least: from there on bins grow by a factor
+ORDER = ("train", "val", "test")
 LEFT_OUT = ("unreadable", "truncated", "too_large", "blank", "tiny")  # kinds whose pictures the quarantine lists
 
 
@@ -41,10 +43,14 @@ def diagnose(dataset, options, progress=None):
     return Diagnosis(
         name=dataset.name, format=dataset.format, pictures=len(seen), readable=int(seen.readable.sum()),
         splits={split: dict(zip(dataset.class_names, dataset.class_counts(split), strict=True))
-                for split in sorted(dataset.splits)},
+                for split in sorted(dataset.splits, key=_place)},
         notes=tuple(dataset.notes), findings=findings_of(cases), histograms=tuple(_histograms(seen)),
         quarantine=_quarantine(seen, cases, groups),
     )  # fmt: skip
+
+
+def _place(split):
+    return (ORDER.index(split) if split in ORDER else len(ORDER), split)
 
 
 def _tell(progress, what):
@@ -66,19 +72,21 @@ def _quarantine(seen, cases, groups):
 def _histograms(seen):
     """How the readable pictures' sides, aspects and brightness are spread; none where there are no pictures."""
     sizes = seen.sizes()[seen.readable].astype(np.float64)
-    if not len(sizes) or sizes.min() < 2:
+    if not len(sizes) or sizes.min() < 1:
         return
-    yield _histogram("Shorter side", "px", sizes.min(1), logarithmic=True)
-    yield _histogram("Aspect", "width / height", sizes[:, 1] / sizes[:, 0], logarithmic=True)
+    yield _histogram("Shorter side", "px", sizes.min(1))
+    yield _histogram("Aspect", "width / height", sizes[:, 1] / sizes[:, 0])
     mean = np.array([seen.thumbs[i].mean() for i in np.flatnonzero(seen.readable)]) / 255
     if mean.any():
-        yield _histogram("Brightness", "mean grey, 0 to 1", mean, low=0.0, high=1.0)
+        yield _histogram("Brightness", "mean grey, 0 to 1", mean, 0.0, 1.0)
 
 
-def _histogram(title, unit, values, low=None, high=None, logarithmic=False):
-    low = values.min() * 0.99 if low is None else low
-    high = values.max() * 1.01 if high is None else high
-    edges = np.geomspace(low, high, BINS + 1) if logarithmic else np.linspace(low, high, BINS + 1)
-    edges = np.round(edges, 6)
+def _histogram(title, unit, values, low=None, high=None):
+    """The record of `values`; without bounds from a little below the least to a little above the largest."""
+    ratio = values.max() / max(values.min(), 1e-9) if low is None else 1
+    if low is None:
+        spare = 1.05 if ratio > WIDE else 1 + 0.04 * max(ratio - 1, 1)
+        low, high = values.min() / spare, values.max() * spare
+    edges = (np.geomspace if ratio > WIDE else np.linspace)(low, high, BINS + 1).round(6)
     return Histogram(title=title, unit=unit, edges=edges.tolist(), counts=np.histogram(values, edges)[0].tolist(),
-                     median=round(float(np.median(values)), 6))  # fmt: skip
+                     median=round(float(np.median(values)), 6), logarithmic=bool(ratio > WIDE))  # fmt: skip

@@ -10,6 +10,7 @@ from kcnn.evaluation.theme import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figur
 COLOURS = (BLUE, ORANGE, GREEN, GREY, RED)
 MOST_CLASSES = 40
 ACROSS = 4  # pictures of one case
+COLUMNS = 6
 
 
 @styled
@@ -22,7 +23,11 @@ def histograms(measures, path):
         axes.axvline(measure.median, color=ORANGE)
         axes.set(title=measure.title, xlabel=measure.unit, ylabel="pictures", xlim=(edges[0], edges[-1]))
         axes.set_ylim(0, 1.18 * max(measure.counts))
-        left = measure.median > (edges[0] + edges[-1]) / 2
+        if measure.logarithmic:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter("")
+        left = measure.median > (edges[len(edges) // 2])
         axes.annotate(f"median {measure.median:.3g}", (measure.median, 1), (-4 if left else 4, -2),
                       xycoords=("data", "axes fraction"), textcoords="offset points", color=ORANGE, fontsize=9,
                       va="top", ha="right" if left else "left")  # fmt: skip
@@ -58,7 +63,7 @@ def classes(splits, path):
 
 
 @styled
-def gallery(captions, images, path, columns=6):
+def gallery(captions, images, path, columns=COLUMNS):
     """Single pictures (n, H, W, 3) with `captions` [(above, below)], as a PNG."""
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
@@ -74,17 +79,22 @@ def gallery(captions, images, path, columns=6):
 
 @styled
 def side_by_side(cases, images, path):
-    """Copies, one case a row: `images` is a list (one for each `record.Case`) of lists of pictures, as a PNG."""
-    columns = min(ACROSS, max(map(len, images)))
-    figure = new_figure(max(2.1 * columns, 3.6), 2.35 * len(cases))
-    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.08)
-    for row, case, seen in zip(figure.subplots(len(cases), columns, squeeze=False), cases, images, strict=True):
+    """Copies beside each other: `images` is a list (one for each `record.Case`) of lists of pictures, as a PNG."""
+    wide = min(ACROSS, max(map(len, images)))
+    beside = max(1, COLUMNS // wide)
+    rows = math.ceil(len(cases) / beside)
+    beside = min(beside, len(cases))
+    figure = new_figure(1.75 * wide * beside + 0.3 * (beside - 1), 2.1 * rows)
+    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.08)
+    grid = figure.add_gridspec(
+        rows, beside * (wide + 1) - 1, width_ratios=([1] * wide + [0.12]) * (beside - 1) + [1] * wide
+    )
+    for place, (case, seen) in enumerate(zip(cases, images, strict=True)):
         differs = len({shown.label for shown in case.pictures}) > 1
-        for axes, shown, image in zip(row, case.pictures, seen, strict=False):
-            words = f"{shown.split}: {shortened(shown.label, 18)}"
-            _picture(axes, image, words, shortened(shown.name, 26), RED if differs else INK)
-        for axes in row[min(len(seen), columns) :]:
-            axes.set_visible(False)
+        for column, (shown, image) in enumerate(zip(case.pictures, seen, strict=False)):
+            axes = figure.add_subplot(grid[place // beside, place % beside * (wide + 1) + column])
+            words = f"{shown.split}: {shortened(shown.label, 16)}"
+            _picture(axes, image, words, shortened(shown.name, 24), RED if differs else INK)
     save(figure, path)
 
 

@@ -4,6 +4,8 @@ Three sieves, each finer and dearer than the one before: 63 numbers a picture, c
 blocks; the thumbnails in memory, one fitted to the other; and thumbnails of twice the side, read again.
 """
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
@@ -86,10 +88,8 @@ def candidates(even, odd, progress=None):
 
 def _keep_best(best, rows, columns, values):
     """Add the pairs to the lists `best` of (-value, column), keeping the PARTNERS best of each row."""
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
-    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
-        if start == end:
-            continue
+    bounds = [*np.flatnonzero(np.diff(rows, prepend=-1)), len(rows)]
+    for start, end in itertools.pairwise(bounds):
         order = start + np.argsort(-values[start:end], kind="stable")[:PARTNERS]
         row = best[rows[start]]
         row += [(-float(values[i]), int(columns[i])) for i in order]

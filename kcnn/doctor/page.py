@@ -16,7 +16,7 @@ from kcnn.evaluation.markdown import plain, table
 from kcnn.run_folder import write_atomically
 
 FRAME = (112, 112, 3)
-SINGLES, ROWS, LINES = 12, 8, 20
+SINGLES, ROWS, LINES = 12, 9, 20
 SEVERAL = ("exact_across_splits", "near_across_splits", "conflicting_duplicates", "exact_duplicates",
            "near_duplicates", "torn_groups")  # fmt: skip
 
@@ -86,17 +86,22 @@ def _draw(finding, pictures, path):
     if finding.kind in SET_ASIDE or not finding.pictures:
         return False
     if finding.kind in SEVERAL:
-        cases = finding.cases[:ROWS]
+        cases = _spread(finding.cases, ROWS)
         seen = [pictures(case.pictures[: figures.ACROSS]) for case in cases]
         figures.side_by_side(cases, seen, path)
         return True
-    shown = [(shown, case) for case in finding.cases for shown in case.pictures][:SINGLES]
+    shown = _spread([(shown, case) for case in finding.cases for shown in case.pictures], SINGLES)
     captions = [
         (figures.shortened(one.name, 22), figures.shortened(case.detail if len(case.pictures) == 1 else one.label, 26))
         for one, case in shown
     ]
     figures.gallery(captions, pictures([one for one, _ in shown]), path)
     return True
+
+
+def _spread(items, most):
+    """At most so many of `items`, from the first to the last, so that not all are of one class."""
+    return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, most).astype(int))]
 
 
 class _Pictures:

@@ -39,13 +39,15 @@ class Finding(Part):
 
 
 class Histogram(Part):
-    """How a measure is spread over the pictures: `counts` between consecutive `edges`."""
+    """How a measure is spread over the pictures: `counts` between consecutive `edges`, whose steps or, if
+    `logarithmic`, ratios are equal."""
 
     title: str
     unit: str
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     median: float
+    logarithmic: bool = False
 
 
 class Diagnosis(Part):

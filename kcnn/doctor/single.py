@@ -46,15 +46,22 @@ def odd_cases(survey, dataset, frame=None):
             add(mark, i)
         if named and (real := _mismatch(survey, i)):
             add("wrong_extension", i, f"is {real}")
-        if min(height, width) < TINY <= usual:
+        tiny = min(height, width) < TINY
+        if tiny and usual >= TINY:
             add("tiny", i, size)
         elif frame and 2 * min(height, width) < min(frame[:2]):
             add("below_frame", i, f"{size}, frame {frame[1]}x{frame[0]}")
         if max(height, width) > LONG * min(height, width):
             add("long", i, size)
-        if named and survey.thumbs[i].std() < ONE_COLOUR and np.ptp(survey.colours[i], (0, 1)).max() < 4:
+        if named and not tiny and _is_blank(survey, i):
             add("blank", i, size)
     return found | _mixed_colour(survey, named)
+
+
+def _is_blank(survey, i):
+    """True where no colour changes."""
+    flat = survey.thumbs[i].std() < ONE_COLOUR and np.ptp(survey.colours[i], (0, 1)).max() < 4
+    return bool(flat)
 
 
 def _mismatch(survey, i):

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.data.checks import TOGETHER, Examination, examine
-from kcnn.data.decode import checked_header, decode_window, to_channels, upright
+from kcnn.data.decode import UNREADABLE, checked_header, decode_window, to_channels, upright
 from kcnn.data.geometry import decode_ratio
 from kcnn.data.headers import FORMATS
 from kcnn.data.rendering import round_to_bytes
@@ -122,7 +122,7 @@ def _look_at(images, max_pixels, place):
     digest = hashlib.sha256(data).digest()
     try:
         header, thumb, colours = (part.numpy() for part in graph(SIDE, max_pixels)(tf.constant(data, tf.string)))
-    except tf.errors.OpError:
+    except UNREADABLE:
         return digest, None, None, None
     return digest, (thumb, colours), header, marks_of(data, FORMATS[header[0]])
 
