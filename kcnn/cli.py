@@ -143,6 +143,8 @@ def check(
         _say(line)
     if out is not None:
         typer.echo(f"wrote {out / 'check.md'} and {out / 'quarantine.csv'}", err=as_json)
+    elif found.findings and not as_json:
+        _say(f"The pictures, and a list to leave out: kcnn check {data} --out FOLDER")
     raise typer.Exit(1 if strict and found.is_severe else 0)
 
 

@@ -132,3 +132,34 @@ def _moving():
         "moving.png": (encode(frames[1], "PNG", **more), "ok", ("animated",)),
         "moving.webp": (encode(frames[2], "WEBP", **more), "bad", ()),
     }
+
+
+def scene(seed, size=(128, 96)):
+    """A Pillow image (RGB) of a few discs and boxes on a slope of colour: another seed makes another."""
+    from PIL import ImageDraw
+
+    rng = np.random.default_rng(seed)
+    corners = Image.fromarray(rng.integers(0, 256, (2, 2, 3), np.uint8))
+    image = corners.resize(size, Image.BILINEAR)
+    draw = ImageDraw.Draw(image)
+    for _ in range(14):
+        centre, half = rng.uniform(0, 1, 2) * size, rng.uniform(0.04, 0.22, 2) * size
+        shape = draw.ellipse if rng.random() < 0.5 else draw.rectangle
+        shape([*(centre - half), *(centre + half)], tuple(map(int, rng.integers(0, 256, 3))))
+    return image
+
+
+def copies(image, rng):
+    """{kind: bytes} of what becomes of a picture on its way: re-encoded, half as large, cropped by 5 %, mirrored."""
+    width, height = image.size
+    left, top = rng.integers(0, int(0.05 * width) + 1), rng.integers(0, int(0.05 * height) + 1)
+    crop = image.crop((left, top, left + int(0.95 * width), top + int(0.95 * height)))
+    sides = image.crop((int(0.05 * width), int(0.05 * height), width - int(0.05 * width), height - int(0.05 * height)))
+    half = image.resize((width // 2, height // 2), Image.BICUBIC)
+    return {
+        "encoded": encode(image, "JPEG", quality=int(rng.integers(50, 91))),
+        "half": encode(half, "JPEG", quality=85),
+        "crop": encode(crop, "JPEG", quality=85),
+        "sides": encode(sides, "JPEG", quality=85),
+        "mirrored": encode(image.transpose(Image.FLIP_LEFT_RIGHT), "JPEG", quality=85),
+    }

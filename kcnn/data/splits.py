@@ -23,8 +23,8 @@ KNOWN = {"train", "val", "test", *ALIASES}
 def hold_out(samples, share, seed, purpose, groups=None):
     """A bool mask (N,): the stratified `share` in [0, 1) that is held out for `purpose`, a word such as "val".
 
-    `groups` (N,) of str: pictures of one group are held out together or not at all, and a class that is in one group
-    only stays; "" is no group.
+    `groups` (N,) of str: pictures of one group are held out together or not at all, and no class is held out whole;
+    "" is no group.
     """
     count = len(samples)
     if count == 0 or share <= 0:
@@ -48,13 +48,12 @@ def _hold_out_groups(samples, share, seed, purpose, groups):
     units, unit, sizes = np.unique(names, return_inverse=True, return_counts=True)
     table = np.zeros([len(units), classes.max() + 1], np.int64)
     np.add.at(table, (unit, classes), 1)
-    alone = (table > 0) & ((table > 0).sum(0) == 1)
-    needed = alone.any(1) & (samples.labels.ndim == 1)
-    held, seen, out = np.zeros(len(units), bool), 0, 0
+    held, seen, out, left = np.zeros(len(units), bool), 0, 0, table.sum(0)
     for i in np.lexsort((_ranks(units, seed, purpose), table.argmax(1))):
         seen += sizes[i]
-        held[i] = not needed[i] and out + sizes[i] / 2 <= share * seen
-        out += sizes[i] * held[i]
+        needed = samples.labels.ndim == 1 and (left == table[i])[table[i] > 0].any()
+        if not needed and out + sizes[i] / 2 <= share * seen:
+            held[i], out, left = True, out + sizes[i], left - table[i]
     return held[unit]
 
 

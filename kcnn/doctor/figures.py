@@ -16,6 +16,8 @@ COLUMNS = 6
 @styled
 def histograms(measures, path):
     """One panel for each `record.Histogram`, with its median, as a PNG."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     figure = new_figure(3.7 * len(measures), 2.9)
     for axes, measure in zip(np.atleast_1d(figure.subplots(1, len(measures))), measures, strict=True):
         edges = np.array(measure.edges)
@@ -25,8 +27,9 @@ def histograms(measures, path):
         axes.set_ylim(0, 1.18 * max(measure.counts))
         if measure.logarithmic:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_minor_formatter("")
+            axes.xaxis.set_minor_locator(NullLocator())
         left = measure.median > (edges[len(edges) // 2])
         axes.annotate(f"median {measure.median:.3g}", (measure.median, 1), (-4 if left else 4, -2),
                       xycoords=("data", "axes fraction"), textcoords="offset points", color=ORANGE, fontsize=9,

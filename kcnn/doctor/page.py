@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from kcnn.data.checks import examine
 from kcnn.data.quarantine import written
 from kcnn.data.reading import read
 from kcnn.data.samples import Arrays, Files
@@ -92,7 +93,7 @@ def _draw(finding, pictures, path):
         return True
     shown = _spread([(shown, case) for case in finding.cases for shown in case.pictures], SINGLES)
     captions = [
-        (figures.shortened(one.name, 22), figures.shortened(case.detail if len(case.pictures) == 1 else one.label, 26))
+        (figures.shortened(one.name, 18), figures.shortened(case.detail if len(case.pictures) == 1 else one.label, 22))
         for one, case in shown
     ]
     figures.gallery(captions, pictures([one for one, _ in shown]), path)
@@ -118,13 +119,20 @@ class _Pictures:
         images, place = self.dataset.splits[shown.split].images, self.places[shown.split].get(shown.name)
         if place is None:  # a name that JSON cannot hold
             return np.full(FRAME, 255, np.uint8)
-        if isinstance(images, Arrays):
-            value = images.values[place]
-            if value.dtype != np.uint8 or value.ndim != 3:
-                return value
-            return read([value], FRAME, framing="pad", max_pixels=self.max_pixels)[0][0]
-        item = images.paths[place] if isinstance(images, Files) else images.items[place]
-        return read([item], FRAME, framing="pad", max_pixels=self.max_pixels)[0][0]
+        if isinstance(images, Arrays) and (images.values.dtype != np.uint8 or images.values.ndim != 4):
+            return images.values[place]
+        one = images.take([place])
+        item = one.values[0] if isinstance(one, Arrays) else one.paths[0] if isinstance(one, Files) else one.items[0]
+        frame = read([item], FRAME, framing="pad", max_pixels=self.max_pixels)[0][0]
+        return _unpadded(frame, examine(one, self.max_pixels).headers[0])
+
+
+def _unpadded(frame, header):
+    """The part of `frame` that shows a picture of the `header` (5,): what is left of black is the picture's own."""
+    sides = np.array(header[1:3][:: -1 if header[4] > 4 else 1])
+    height, width = np.maximum(np.floor(sides / max(sides.max(), 1) * FRAME[0]).astype(int), 1)
+    top, left = (FRAME[0] - height) // 2, (FRAME[1] - width) // 2
+    return frame[top : top + height, left : left + width]
 
 
 def _claim(folder):

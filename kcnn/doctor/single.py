@@ -30,32 +30,32 @@ def unreadable_cases(survey, dataset, options):
 
 
 def odd_cases(survey, dataset, frame=None):
-    """{kind: [Case]} of readable pictures; `frame` is the network's (H, W, C), or None where training is refused."""
+    """{kind: [Case]} of readable pictures in files; `frame` is the network's (H, W, C), None if training is refused."""
     found = {}
 
     def add(kind, i, detail=""):
         found.setdefault(kind, []).append(Case(pictures=(shown(survey, i),), detail=detail))
 
+    if any(isinstance(samples.images, Arrays) for samples in dataset.splits.values()):
+        return {}  # all of one size, without a file
     sizes = survey.sizes()
     usual = np.median(sizes[survey.readable].min(1)) if survey.readable.any() else 0
-    named = not any(isinstance(samples.images, Arrays) for samples in dataset.splits.values())
     for i in np.flatnonzero(survey.readable):
         height, width = map(int, sizes[i])
-        size = f"{width}x{height}"
+        size, tiny = f"{width}x{height}", min(height, width) < TINY
         for mark in sorted(survey.marks[i]):
             add(mark, i)
-        if named and (real := _mismatch(survey, i)):
+        if real := _mismatch(survey, i):
             add("wrong_extension", i, f"is {real}")
-        tiny = min(height, width) < TINY
         if tiny and usual >= TINY:
             add("tiny", i, size)
         elif frame and 2 * min(height, width) < min(frame[:2]):
             add("below_frame", i, f"{size}, frame {frame[1]}x{frame[0]}")
         if max(height, width) > LONG * min(height, width):
             add("long", i, size)
-        if named and not tiny and _is_blank(survey, i):
+        if not tiny and _is_blank(survey, i):
             add("blank", i, size)
-    return found | _mixed_colour(survey, named)
+    return found | _mixed_colour(survey)
 
 
 def _is_blank(survey, i):
@@ -71,11 +71,11 @@ def _mismatch(survey, i):
     return real.upper() if said and said != real else None
 
 
-def _mixed_colour(survey, named):
+def _mixed_colour(survey):
     """One case where some JPEG or PNG pictures are grey and others are not: it says how many are grey in each class."""
     told = survey.readable & np.isin(survey.headers[:, 0], [FORMATS.index("jpeg"), FORMATS.index("png")])
     grey = told & (survey.headers[:, 3] == 1)
-    if not named or not grey.any() or not (told & ~grey).any():
+    if not grey.any() or not (told & ~grey).any():
         return {}
     labels, totals = np.unique(survey.labels[told], return_counts=True)
     counts = [f"{label} {int(grey[survey.labels == label].sum())} of {total}"

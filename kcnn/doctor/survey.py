@@ -5,6 +5,7 @@ The decoder is training's own. What stays in memory is about 1.5 kB a picture, w
 
 import functools
 import hashlib
+import itertools
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -69,8 +70,8 @@ def survey(dataset, options, progress=None):
         tell = progress and (lambda n, before=done: progress(before + n, total))
         parts.append((*_seen(samples.images, options.max_pixels, tell), *_told(dataset, split, samples)))
         done += len(samples)
-    joined = [list(part) if isinstance(part[0], list) else np.concatenate(part) for part in zip(*parts, strict=True)]
-    joined[5] = [marks for part in joined[5] for marks in part]
+    joined = (list(itertools.chain(*part)) if isinstance(part[0], list) else np.concatenate(part)
+              for part in zip(*parts, strict=True))  # fmt: skip
     return Survey(*joined)
 
 
@@ -87,12 +88,13 @@ def _told(dataset, split, samples):
 def _seen(images, max_pixels, progress):
     """(headers, readable, digests, thumbs, colours, marks) of one split."""
     count = len(images)
-    digests = np.zeros([count, 32], np.uint8)
+    digests, marks = np.zeros([count, 32], np.uint8), [frozenset()] * count
     thumbs, colours = np.zeros([count, SIDE, SIDE], np.uint8), np.zeros([count, CELLS, CELLS, 3], np.uint8)
-    headers, readable, marks = np.zeros([count, 5], np.int32), np.zeros(count, bool), [frozenset()] * count
     if isinstance(images, Arrays):
         examined = examine(images, max_pixels)
-        headers, readable = examined.headers, examined.readable
+        _see_array(images.values, digests, thumbs, colours)
+        return examined.headers, examined.readable, digests, thumbs, colours, marks
+    headers, readable = np.zeros([count, 5], np.int32), np.zeros(count, bool)
     look = functools.partial(_look_at, images, max_pixels)
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # of Pillow, about files that are odd
@@ -100,31 +102,36 @@ def _seen(images, max_pixels, progress):
             for i, found in enumerate(pool.map(look, range(start, min(start + TOGETHER, count))), start):
                 digests[i] = np.frombuffer(found[0], np.uint8)
                 if found[1] is not None:
-                    thumbs[i], colours[i] = found[1]
-                if found[2] is not None:
-                    headers[i], readable[i], marks[i] = found[2], True, found[3]
+                    readable[i], (headers[i], thumbs[i], colours[i], marks[i]) = True, found[1]
             if progress:
                 progress(min(start + TOGETHER, count))
     return headers, readable, digests, thumbs, colours, marks
 
 
 def _look_at(images, max_pixels, place):
-    """(digest, (thumbnail, colours) or None, header or None, marks) of one picture."""
-    if isinstance(images, Arrays):
-        value = np.ascontiguousarray(images.values[place])
-        plain = value.dtype == np.uint8 and value.ndim == 3
-        shown = tuple(part.numpy() for part in _array_graph()(value)) if plain else None
-        return hashlib.sha256(value.data).digest(), shown, None, None
+    """(digest, (header, thumbnail, colours, marks) or None) of one picture."""
     try:
         data = encoded(images, place)
     except OSError:
-        return bytes(32), None, None, None
+        return bytes(32), None
     digest = hashlib.sha256(data).digest()
     try:
         header, thumb, colours = (part.numpy() for part in graph(SIDE, max_pixels)(tf.constant(data, tf.string)))
     except UNREADABLE:
-        return digest, None, None, None
-    return digest, (thumb, colours), header, marks_of(data, FORMATS[header[0]])
+        return digest, None
+    return digest, (header, thumb, colours, marks_of(data, FORMATS[header[0]]))
+
+
+def _see_array(values, digests, thumbs, colours):
+    """Fill in what is seen of an array of pictures (N, ...); only uint8 ones (N, H, W, 1 or 3) have thumbnails."""
+    for start in range(0, len(values), TOGETHER):
+        some = np.ascontiguousarray(values[start : start + TOGETHER])
+        for i, value in enumerate(some, start):
+            digests[i] = np.frombuffer(hashlib.sha256(value.data).digest(), np.uint8)
+        if values.dtype == np.uint8 and values.ndim == 4:
+            place = slice(start, start + len(some))
+            small = tf.image.resize(to_channels(tf.constant(some), 3), (SIDE, SIDE), antialias=True)
+            thumbs[place], colours[place] = (part.numpy() for part in _reduced(small, SIDE))
 
 
 def encoded(images, place):
@@ -152,18 +159,16 @@ def _look(data, side, max_pixels):
     return tf.stack(header), *_thumb(upright(picture, header.orientation), side, tf.where(turned, exact[::-1], exact))
 
 
-@functools.lru_cache(1)
-def _array_graph():
-    return tf.function(
-        lambda value: _thumb(to_channels(value, 3), SIDE, tf.cast(tf.shape(value)[:2], tf.float32)),
-        [tf.TensorSpec([None, None, None], tf.uint8)], autograph=False,
-    )  # fmt: skip
-
-
 def _thumb(picture, side, size):
     """(grey (side, side), colours (4, 4, 3)) of all of `picture`, which is `size` (height, width) pixels large."""
     step = size / side
     small = resize(picture, tf.linalg.diag([step[1], step[0], 1.0]), (side, side), None)
-    small = round_to_bytes(tf.clip_by_value(small, 0.0, 255.0))
-    cells = tf.reshape(tf.cast(small, tf.float32), [CELLS, side // CELLS, CELLS, side // CELLS, 3])
-    return to_channels(small, 1)[..., 0], round_to_bytes(tf.reduce_mean(cells, [1, 3]))
+    grey, colours = _reduced(small[None], side)
+    return grey[0], colours[0]
+
+
+def _reduced(pictures, side):
+    """(grey uint8 (B, side, side), colours uint8 (B, 4, 4, 3)) of float pictures (B, side, side, 3)."""
+    pictures = round_to_bytes(tf.clip_by_value(pictures, 0.0, 255.0))
+    cells = tf.reshape(tf.cast(pictures, tf.float32), [-1, CELLS, side // CELLS, CELLS, side // CELLS, 3])
+    return to_channels(pictures, 1)[..., 0], round_to_bytes(tf.reduce_mean(cells, [2, 4]))
