@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from kcnn import architectures, heads, own_model, rehearsal, session
-from kcnn.errors import unknown_name
+from kcnn import architectures, data, doctor, heads, own_model, rehearsal, session
+from kcnn.errors import UserError, unknown_name
 from kcnn.recipe import IN_MEMORY, Recipe, options, parse, read
 from kcnn.resources import find_recipe
 from kcnn.run import Run
@@ -53,6 +53,8 @@ def resolve(recipe, source=None, settings=None):
         recipe = read(find_recipe(recipe))
     changes = {_full_key(key): value for key, value in (settings or {}).items()}
     address = str(source) if isinstance(source, str | Path) else None if source is None else IN_MEMORY
+    if address and changes.get("data.source", address) != address:
+        raise UserError(f"the data is given twice: {address} and data.source = {changes['data.source']}; leave one out")
     if address:
         changes["data.source"] = address
     return recipe.override(changes), source if address == IN_MEMORY else None
@@ -73,9 +75,28 @@ def load_run(path, source=None):
     return Run(path, source)
 
 
-def check_data(source, **settings):
+def check_data(source, /, **settings):
     """The checked `DataSet` at an address: what was recognised, splits, classes, and what had to be set aside."""
     return session.open_data(*resolve(Recipe(), source, settings))
+
+
+def diagnose_data(source, /, *, out=None, progress=None, **settings):
+    """The doctor's `Diagnosis` of the data at an address: what is wrong with it, what that does, how to mend it.
+
+    Args:
+        source: as for `check_data`.
+        out: a folder for check.md with its pictures, check.json and quarantine.csv; nothing is written if None.
+        progress: called as (what, done, total) now and then.
+        settings: changes to the recipe's data section and seed.
+    """
+    recipe, memory = resolve(Recipe(), source, settings)
+    if out is not None and memory is None and Path(out).resolve().is_relative_to(Path(recipe.data.source).resolve()):
+        raise UserError(f"out {out} lies in the data folder {recipe.data.source}; give a folder elsewhere")
+    found = data.load(recipe.data.source if memory is None else memory, recipe.data, recipe.runtime.seed)
+    diagnosis = doctor.diagnose(found, recipe.data, progress)
+    if out is not None:
+        doctor.write_page(diagnosis, found, out, recipe.data.max_pixels)
+    return diagnosis
 
 
 def list_architectures():

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -153,18 +154,44 @@ def convert(
 @app.command()
 def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="an address as in `kcnn fit --data`")],
+    out: Annotated[
+        Path | None, typer.Option(help="write a page with pictures, check.json and quarantine.csv into this folder")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print all of it as JSON")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="status 1 where a finding is severe")] = False,
     settings: Settings = None,
 ):
-    """Look at data as training would: format, splits, classes, and files that cannot be used."""
-    found = _api().check_data(data, **_parse(settings))
-    _say(f"{found.format}")
-    for split, samples in found.splits.items():
-        _say(f"  {split}: {len(samples)} pictures")
-    _say(f"  classes: {', '.join(found.class_names)}")
-    for note in found.notes:
-        _say(f"  {note}")
-    for file, reason in found.set_aside:
-        _say(f"  set aside: {file}: {reason}")
+    """Examine data as training would read it: bad files, copies, leaks between splits, classes; and what to do."""
+    api = _api()
+    from kcnn.doctor import text
+
+    with _progress() as tell:
+        found = api.diagnose_data(data, out=out, progress=tell, **_parse(settings))
+    for line in [found.model_dump_json(indent=1)] if as_json else text(found):
+        _say(line)
+    if out is not None:
+        typer.echo(f"wrote {out / 'check.md'} and {out / 'quarantine.csv'}", err=as_json)
+    elif found.findings and not as_json:
+        _say(f"The pictures, and a list to leave out: kcnn check {data} --out FOLDER")
+    raise typer.Exit(1 if strict and found.is_severe else 0)
+
+
+@contextmanager
+def _progress():
+    """A function (what, done, total) that moves a bar on stderr; without a terminal nothing is shown."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks = {}
+
+        def tell(what, done, total):
+            task = tasks[what] if what in tasks else tasks.setdefault(what, bars.add_task(what, total=total))
+            bars.update(task, completed=done, total=total)
+
+        yield tell
 
 
 @app.command("list")

@@ -71,6 +71,12 @@ class Data(Section):
     label_column: str = Field("label", description="CSV column with the class; several, split by '|', mean multi-label")
     weight_column: str | None = Field(None, description="CSV column with a weight for each picture")
     split_column: str | None = Field(None, description="CSV column naming the split: train, val, test or any other")
+    group_column: str | None = Field(
+        None, description="CSV column naming what pictures share (a patient, a scene): no group is split"
+    )
+    quarantine: str | None = Field(
+        None, description="CSV file of pictures to leave out, as `kcnn check DATA --out FOLDER` writes it"
+    )
     max_pixels: int = Field(100_000_000, ge=1, description="a picture of more pixels is refused before it is decoded")
 
 

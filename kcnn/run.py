@@ -178,7 +178,8 @@ class Run:
     def _session(self, source):
         if source is None:
             return session.reopen(self.folder, self._source, self._built)
-        whole = self.recipe.override({"data.validation": 0.0, "data.test": 0.0, "data.limit": None})
+        whole = {"data.validation": 0.0, "data.test": 0.0, "data.limit": None}
+        whole = self.recipe.override(whole | {"data.quarantine": None, "data.group_column": None})
         dataset = session.open_data(whole, source)
         if tuple(dataset.class_names) != tuple(self.facts.class_names):
             raise UserError(f"the classes of {source} differ from the run's: {', '.join(self.facts.class_names)}")

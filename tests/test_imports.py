@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ["layers", "boxes", "data", "architectures", "heads", "models", "training", "evaluation", "inspection"]
+ROOMS = [
+    "layers",
+    "boxes",
+    "data",
+    "architectures",
+    "heads",
+    "models",
+    "training",
+    "evaluation",
+    "doctor",
+    "inspection",
+]
 ROOMS += [
     "exporting",
     "scoring",

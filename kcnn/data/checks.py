@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from kcnn.data.decode import checked_header, decode_stored
+from kcnn.data.decode import UNREADABLE, checked_header, decode_stored
 from kcnn.data.headers import FORMATS, JPEG
 from kcnn.data.reasons import explain
 from kcnn.data.samples import Arrays, Files
@@ -37,18 +37,25 @@ def check(dataset, options, progress=None):
     classes are left to learn, or a split has nothing readable.
     """
     _refuse_one_class(dataset)
-    total = sum(len(samples) for samples in dataset.splits.values())
-    splits, set_aside, done = {}, list(dataset.set_aside), 0
+    total, done, examined = sum(len(samples) for samples in dataset.splits.values()), 0, {}
     for name, samples in dataset.splits.items():
-        examined = examine(samples.images, options.max_pixels, progress and (lambda n, d=done: progress(d + n, total)))
+        tell = progress and (lambda n, before=done: progress(before + n, total))
+        examined[name] = examine(samples.images, options.max_pixels, tell)
         done += len(samples)
-        bad = np.flatnonzero(~examined.readable)
-        reasons = [(samples.names[i], explain(samples.images, i, options.max_pixels)) for i in bad]
+    return keep_readable(dataset, examined, options)
+
+
+def keep_readable(dataset, examined, options):
+    """`check` after every picture was looked at: `examined` is {split: Examination}."""
+    splits, set_aside = {}, list(dataset.set_aside)
+    for name, samples in dataset.splits.items():
+        bad = np.flatnonzero(~examined[name].readable)
+        reasons = [(samples.names[i], explain(samples.images, i, options.max_pixels).text) for i in bad]
         set_aside += reasons
         if len(bad) == len(samples):
             example = f"{reasons[0][0]}: {reasons[0][1]}"
             raise UserError(f"no picture of split {name!r} can be read ({len(bad)} looked at; {example})")
-        splits[name] = _keep(samples, examined)
+        splits[name] = _keep(samples, examined[name])
     checked = replace(dataset, splits=splits, set_aside=set_aside)
     _refuse_one_class(checked)
     return checked
@@ -65,7 +72,7 @@ def examine(images, max_pixels, progress=None):
     def look(item):
         try:
             return graph(tf.constant(item, tf.string)).numpy()
-        except tf.errors.OpError:
+        except UNREADABLE:
             return None
 
     headers, readable = np.zeros([len(items), 5], np.int32), np.zeros(len(items), bool)

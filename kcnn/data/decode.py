@@ -8,6 +8,7 @@ import tensorflow as tf
 from kcnn.data.headers import FORMATS, JPEG, first_bytes, little_endian, read_header
 
 as_it_is = tf.autograph.experimental.do_not_convert  # graph code that needs no rewriting is traced far sooner
+UNREADABLE = (tf.errors.OpError, UnicodeDecodeError)  # the second: a message that quotes the damaged file's bytes
 LUMA = (19595, 38470, 7471)  # Rec. 601 in 1/65536, as PIL's mode "L"
 
 
@@ -45,7 +46,7 @@ def decode_stored(data, header, channels):
         lambda: tf.zeros([0, 0, channels], tf.uint8),
         lambda: tf.io.decode_jpeg(data, channels=channels, dct_method="INTEGER_ACCURATE"),
         lambda: to_channels(tf.io.decode_png(data, channels=3), channels),
-        lambda: to_channels(tf.io.decode_image(data, channels=3, expand_animations=False), channels),
+        lambda: _gif(data, header, channels),
         lambda: _bmp(data, channels),
         lambda: _webp(data, channels),
     ]
@@ -93,6 +94,15 @@ def to_channels(picture, channels):
         return picture[..., :1]
     total = tf.reduce_sum(tf.cast(picture[..., :3], tf.int32) * list(LUMA), -1, keepdims=True)
     return tf.cast((total + 0x8000) // 0x10000, tf.uint8)
+
+
+def _gif(data, header, channels):
+    """The first frame. One that does not fill the picture is refused: TensorFlow gives the frame, not its place."""
+    frame = tf.io.decode_image(data, channels=3, expand_animations=False)
+    size = tf.stack([header.height, header.width])
+    fills = tf.debugging.Assert(tf.reduce_all(tf.shape(frame)[:2] == size), ["a GIF with a smaller first frame"])
+    with tf.control_dependencies([fills] if fills is not None else []):
+        return to_channels(tf.ensure_shape(frame, [None, None, 3]), channels)
 
 
 def _webp(data, channels):

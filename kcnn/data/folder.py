@@ -26,12 +26,15 @@ def read(address, options, seed):
     else:
         raise _refusal(root)
     listed = {split: {name: _pictures(path, ignored) for name, path in t.items()} for split, t in trees.items()}
+    empty = {name for t in listed.values() for name, paths in t.items() if not paths}
     listed = {split: {name: paths for name, paths in t.items() if paths} for split, t in listed.items()}
+    empty -= {name for t in listed.values() for name in t}
     class_names = class_order(name for classes in listed.values() for name in classes)
     if not class_names:
         raise _refusal(root)
     splits = {split: _samples(root, classes, class_names) for split, classes in listed.items() if classes}
-    return DataSet(splits, class_names, False, format, _notes(listed, ignored, class_names))
+    notes = _notes(listed, ignored, class_names)
+    return DataSet(splits, class_names, False, format, notes, empty_classes=tuple(sorted(empty)))
 
 
 def picture_files(paths):

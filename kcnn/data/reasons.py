@@ -1,10 +1,13 @@
 """Why a picture cannot be read, in words: looked into only for the few that failed."""
 
+import functools
 import os
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from kcnn.data.decode import UNREADABLE
 from kcnn.data.headers import FORMATS, JPEG, read_header
 from kcnn.data.samples import Arrays, Files
 
@@ -13,42 +16,63 @@ OTHERS = {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"%PDF": "PDF", b"PK\x03\x04": "ZI
 LOOKED_AT = 1 << 28  # bytes of a file that are read to explain it
 
 
+class Reason(NamedTuple):
+    """`kind`: unreadable, truncated or too_large; `text`: a few words on one line."""
+
+    kind: str
+    text: str
+
+
 def explain(images, place, max_pixels):
-    """One short reason, such as "empty file" or "text, not a picture", for the unreadable picture at `place`."""
+    """The `Reason`, such as "empty file" or "text, not a picture", for the unreadable picture at `place`."""
     if isinstance(images, Arrays):
-        return "holds values that are not finite numbers"
+        return Reason("unreadable", "holds values that are not finite numbers")
     if not isinstance(images, Files):
         return explain_bytes(images.items[place], max_pixels)
     path = images.paths[place]
     if not os.path.exists(path):
-        return "no such file"
+        return Reason("unreadable", "no such file")
     try:
         with open(path, "rb") as file:
             return explain_bytes(file.read(LOOKED_AT), max_pixels)
     except OSError as error:
-        return f"cannot be opened: {error.strerror}"
+        return Reason("unreadable", f"cannot be opened: {error.strerror}")
 
 
 def explain_bytes(data, max_pixels):
     """The same for encoded bytes."""
     if not data:
-        return "empty file"
+        return Reason("unreadable", "empty file")
     try:
-        header = read_header(tf.constant(data))
-        format, height, width = int(header.format), int(header.height), int(header.width)
-    except tf.errors.OpError:
+        format, height, width = _header()(tf.constant(data, tf.string)).numpy()[:3].tolist()
+    except UNREADABLE:
         format, height, width = JPEG, 0, 0
     if format == 0:
-        return _no_picture(data)
+        return Reason("unreadable", _no_picture(data))
     if height * width > max_pixels:
-        return f"{width}x{height} has more than {max_pixels} pixels (data.max_pixels); not decoded"
+        text = f"{width}x{height} has more than {max_pixels} pixels (data.max_pixels); not decoded"
+        return Reason("too_large", text)
     name = FORMATS[format]
     if name == "webp" and data[12:16] == b"VP8X" and data[20] & 2:
-        return "an animated WebP; save its first frame"
-    cut = name in ENDS and ENDS[name] not in data[-64:]
-    cut = cut or (name == "webp" and int.from_bytes(data[4:8], "little") + 8 > len(data))
-    cut = cut or (name == "bmp" and int.from_bytes(data[2:6], "little") > len(data))
-    return f"{name.upper()} is truncated" if cut else f"{name.upper()} is damaged or of an unusual kind"
+        return Reason("unreadable", "an animated WebP; save its first frame")
+    if _is_cut(data, name):
+        return Reason("truncated", f"{name.upper()} is truncated")
+    return Reason("unreadable", f"{name.upper()} is damaged or of an unusual kind")
+
+
+@functools.lru_cache(1)
+def _header():
+    """The graph from bytes to a `Header` as int32 (5,), built once."""
+    signature = [tf.TensorSpec([], tf.string)]
+    return tf.function(lambda data: tf.stack(read_header(data)), signature, autograph=False)
+
+
+def _is_cut(data, name):
+    if name == "webp":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    if name == "bmp":
+        return int.from_bytes(data[2:6], "little") > len(data)
+    return ENDS[name] not in data[-64:]
 
 
 def _no_picture(data):

@@ -116,7 +116,8 @@ class DataSet:
 
     `splits` names ("train", "val", "test", any other) -> Samples; `class_names` in the order of the labels;
     `format` says what was recognised and `notes` what the user should know; `set_aside` is a list of
-    (picture's name, reason); `fingerprint` is a SHA-256 over all splits; `name` a word for folders and titles.
+    (picture's name, reason); `empty_classes` names class folders without a picture; `fingerprint` is a
+    SHA-256 over all splits; `name` a word for folders and titles.
     """
 
     splits: dict[str, Samples]
@@ -125,6 +126,7 @@ class DataSet:
     format: str
     notes: list[str] = field(default_factory=list)
     set_aside: list[tuple[str, str]] = field(default_factory=list)
+    empty_classes: tuple[str, ...] = ()
     fingerprint: str = ""
     name: str = "data"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kcnn import archives
-from kcnn.data import arrays, builtin, folder, table, tfds
+from kcnn.data import arrays, builtin, folder, quarantine, table, tfds
 from kcnn.data.splits import divide
 from kcnn.errors import UserError, unknown_name
 from kcnn.registry import Registry
@@ -59,15 +59,20 @@ def load(address, options, seed=0):
 
     `address`: a folder with one sub-folder a class (inside train/val/test/... folders or not), a .csv or .npz file,
     "tfds:NAME", "builtin:digits", arrays (x, y), {"train": (x, y), ...} or a tf.data.Dataset of (image, label).
-    `options`: recipe.Data. What the data does not bring (validation, test, limit) is held out by `seed`, class by
-    class. Pictures are not opened here: `check` does that. Raises UserError where nothing can be recognised.
+    `options`: recipe.Data. What data.quarantine names is left out; then what the data does not bring (validation,
+    test, limit) is held out by `seed`, class by class. Pictures are not opened here: `check` does that. Raises
+    UserError where nothing can be recognised.
     """
     if isinstance(address, str):
         address = address.strip()
     source = next((row for row in SOURCES.values() if row.accepts(address)), None)
     if source is None:
         raise _unknown(address)
+    if options.group_column and source is not SOURCES["csv"]:
+        raise UserError(f"data.group_column is {options.group_column!r}, but only a CSV file has columns; leave it out")
     dataset = source.read(address, options, seed)
+    if options.quarantine:
+        dataset = quarantine.leave_out(dataset, options.quarantine)
     if "train" not in dataset.splits or not len(dataset.splits["train"]):
         raise UserError(
             f"data {_shown(address)} has no training pictures: its splits are {', '.join(dataset.splits) or 'none'}; "

@@ -20,12 +20,18 @@ def split_name(name):
 KNOWN = {"train", "val", "test", *ALIASES}
 
 
-def hold_out(samples, share, seed, purpose):
-    """A bool mask (N,): the stratified `share` in [0, 1) that is held out for `purpose`, a word such as "val"."""
+def hold_out(samples, share, seed, purpose, groups=None):
+    """A bool mask (N,): the stratified `share` in [0, 1) that is held out for `purpose`, a word such as "val".
+
+    `groups` (N,) of str: pictures of one group are held out together or not at all, and no class is held out whole;
+    "" is no group.
+    """
     count = len(samples)
     if count == 0 or share <= 0:
         return np.zeros(count, bool)
-    groups, sizes = _groups(samples.labels)
+    if groups is not None:
+        return _hold_out_groups(samples, share, seed, purpose, groups)
+    groups, sizes = _classes(samples.labels)
     order = np.lexsort((_ranks(samples.names, seed, purpose), groups))
     held = np.zeros(count, bool)
     steps = np.floor(np.arange(count + 1) * share + 0.5)
@@ -35,32 +41,49 @@ def hold_out(samples, share, seed, purpose):
     return held
 
 
+def _hold_out_groups(samples, share, seed, purpose, groups):
+    """Group by group, in the order of their commonest class: one is held out while that brings the sum nearer."""
+    names = np.array([f"group {g}" if g else f"picture {n}" for g, n in zip(groups, samples.names, strict=True)])
+    classes, _ = _classes(samples.labels)
+    units, unit, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    table = np.zeros([len(units), classes.max() + 1], np.int64)
+    np.add.at(table, (unit, classes), 1)
+    held, seen, out, left = np.zeros(len(units), bool), 0, 0, table.sum(0)
+    for i in np.lexsort((_ranks(units, seed, purpose), table.argmax(1))):
+        seen += sizes[i]
+        needed = samples.labels.ndim == 1 and (left == table[i])[table[i] > 0].any()
+        if not needed and out + sizes[i] / 2 <= share * seen:
+            held[i], out, left = True, out + sizes[i], left - table[i]
+    return held[unit]
+
+
 def divide(splits, options, seed):
     """Hold out what the data does not bring: test, then the limit on training pictures, then val.
 
     `splits` is a dict with at least "train"; `options` is recipe.Data. Returns a new dict; the order of the
-    training pictures is kept.
+    training pictures is kept. Pictures of one data.group_column stay together.
     """
     splits = dict(splits)
     if options.test and "test" not in splits:
-        _move(splits, "test", options.test, seed)
+        _move(splits, "test", options.test, options, seed)
     train = splits["train"]
     if options.limit and options.limit < len(train):
         kept = hold_out(train, options.limit / len(train), seed, "limit")
         splits["train"] = train.take(np.flatnonzero(kept)[: options.limit])
     if options.validation and "val" not in splits:
-        _move(splits, "val", options.validation, seed)
+        _move(splits, "val", options.validation, options, seed)
     return {name: samples for name, samples in splits.items() if len(samples)}
 
 
-def _move(splits, name, share, seed):
-    held = hold_out(splits["train"], share, seed, name)
-    splits[name] = splits["train"].take(np.flatnonzero(held))
-    splits["train"] = splits["train"].take(np.flatnonzero(~held))
+def _move(splits, name, share, options, seed):
+    train = splits["train"]
+    groups = train.columns[options.group_column] if options.group_column else None
+    held = hold_out(train, share, seed, name, groups)
+    splits[name], splits["train"] = train.take(np.flatnonzero(held)), train.take(np.flatnonzero(~held))
 
 
-def _groups(labels):
-    """(group number, size of the group) of each sample: one group a class, or a set of labels."""
+def _classes(labels):
+    """(number, size) of the class of each sample; of several labels, each set that occurs counts as a class."""
     _, groups, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
     groups = groups.reshape(-1)
     return groups, counts[groups]

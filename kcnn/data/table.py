@@ -24,10 +24,13 @@ def read(address, options, seed):
     weight, split = (_column(path, columns, options, field) for field in ("weight_column", "split_column"))
     several = any("|" in row[label] for _, row in rows)
     labels, class_names = _labels(path, rows, label, several)
+    _column(path, columns, options, "group_column")
     weights = _weights(path, rows, weight) if weight else None
     names = as_strings([_cell(path, line, row, image) for line, row in rows])
     files = Files(as_strings([os.path.join(path.parent, name) for name in names]))
-    others = {name: as_strings([row[name] for _, row in rows]) for name in columns if name not in (image, label)}
+    others = {
+        name: as_strings([row[name].strip() for _, row in rows]) for name in columns if name not in (image, label)
+    }
     everything = Samples(files, labels, names, weights, others)
     splits = _splits(everything, [split_name(row[split] or "train") for _, row in rows]) if split else None
     notes = []
