@@ -126,7 +126,8 @@ class Run:
         opened = self._session(source)
         if source is not None and set(opened.dataset.splits) == {"train"}:
             split = "train"
-        figures, pictures = scoring.score(opened, split, source)
+        probe = scoring.fit_probe(opened) if source is None and split != "train" else None
+        figures, pictures = scoring.score(opened, split, source, probe, scoring.temperature_of(self.folder))
         if source is None and (self.folder.report / "metrics.json").exists():
             evaluation.add_split(self.folder.report, split, figures, pictures)
         return figures

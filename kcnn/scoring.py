@@ -1,6 +1,7 @@
 """Scoring: a session's model on its splits, and the report of what came out."""
 
 import io
+import logging
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ from kcnn.run_folder import write_atomically
 
 SEEN = ("train", "val")
 FRAMES = "frames.npz"
+log = logging.getLogger(__name__)
 
 
 def batches(session, split, augment=None, start=0):
@@ -28,16 +30,18 @@ def finish(session):
     folder = session.folder
     folder.set_status(state="evaluating")
     splits = [name for name in session.dataset.splits if name != "train"] or ["train"]
-    scored, pictures = {}, {}
-    for split in splits:
-        scored[split], pictures[split] = score(session, split)
+    scored, shown, probe, temperature = {}, {}, fit_probe(session), None
+    for split in sorted(splits, key=lambda name: name != "val"):
+        scored[split], shown[split] = score(session, split, probe=probe, temperature=temperature)
+        temperature = scored[split]["calibration"].get("temperature", temperature)
     evaluation.write_report(
-        folder.report, scored, title=folder.name, history=folder.history(), metric=session.head.main_metric,
-        details=details(session), notes=session.dataset.notes, set_aside=session.facts.set_aside, pictures=pictures,
+        folder.report, {split: scored[split] for split in splits}, title=folder.name, history=folder.history(),
+        metric=session.head.main_metric, details=details(session), notes=session.dataset.notes,
+        set_aside=session.facts.set_aside, pictures=shown,
     )  # fmt: skip
     keep_frames(session, splits[0])
     folder.set_status(state="finished")
-    folder.log("finished", **{split: figures[session.head.main_metric] for split, figures in scored.items()})
+    folder.log("finished", **{split: scored[split][session.head.main_metric] for split in splits})
 
 
 def keep_frames(session, split, most=64):
@@ -54,24 +58,99 @@ def kept_frames(folder):
         return content["frames"]
 
 
-def score(session, split, source=None):
-    """(figures, pictures of the worst mistakes) of one split; each use of one that training never saw is logged."""
+def score(session, split, source=None, probe=None, temperature=None):
+    """(figures, {"worst", "pairs": pictures of the mistakes}) of one split, whose predictions are kept in the run.
+
+    Each use of a split that training never saw is logged; `source` names other data, whose predictions are not kept.
+    probe: of `fit_probe`, to compare with; temperature: fitted on val, where it is fitted again.
+    """
     if split not in session.dataset.splits:
         raise UserError(f"this data has no split {split!r}; it has {', '.join(session.dataset.splits)}")
     if source is not None:
         session.folder.log("scored", split=split, source=str(source))
     elif split not in SEEN:
-        session.folder.log("scored", split=split, uses=1 + len(uses(session.folder, split)))
-    samples = session.dataset.splits[split]
-    predictions = evaluation.predict(session.model, session.head, batches(session, split))
-    figures = evaluation.measure(predictions, session.facts.class_names, samples.names)
-    worst = np.array([entry["index"] for entry in figures["worst"]], np.int64)
-    return figures, evaluation.pictures(_only(session, samples, worst)) if len(worst) else None
+        session.folder.log("scored", split=split, uses=1 + uses(session.folder, split))
+    samples, names = session.dataset.splits[split], session.facts.class_names
+    p = evaluation.predict(session.model, session.head, batches(session, split))
+    figures = evaluation.measure(p, names, samples.names, seed=session.recipe.runtime.seed)
+    if split == "val" and source is None:
+        temperature = evaluation.fit_temperature(p)
+    figures["calibration"] = evaluation.calibration(p, temperature, "val")
+    figures["slices"] = evaluation.slices(evaluation.rightness(p), p.weights, _groups(session, samples, p))
+    figures["baselines"] = _baselines(session, split, p, probe if split != "train" and source is None else None)
+    if source is None:
+        figures["uses"] = None if split in SEEN else uses(session.folder, split)
+        identity = evaluation.identity_of(samples, names)
+        evaluation.store(session.folder.report, split, p, evaluation.losses(p), samples.names, identity)
+    return figures, _pictures(session, samples, figures)
 
 
 def uses(folder, split):
-    """The logged uses of a split that training never saw."""
-    return [event for event in folder.events("scored") if event["split"] == split and "source" not in event]
+    """How often a split that training never saw was scored, by the log."""
+    return sum(event["split"] == split and "source" not in event for event in folder.events("scored"))
+
+
+def temperature_of(folder):
+    """The temperature that the last scoring of val found, None if there was none."""
+    file = folder.report / "metrics.json"
+    splits = evaluation.read_metrics(folder.report)["splits"] if file.exists() else {}
+    return splits.get("val", {}).get("calibration", {}).get("temperature")
+
+
+def fit_probe(session):
+    """A linear model on thumbnails of some training pictures, to compare with; None, with a warning, if it fails."""
+    try:
+        images, labels, _ = _thumbnails(session, "train")
+        return evaluation.fit_probe(images, labels, session.recipe.runtime.seed)
+    except Exception as error:  # an extra of the report: whatever is wrong with it, the run has its scores
+        log.warning("the report has no linear baseline: %s", error)
+        return None
+
+
+def _baselines(session, split, predictions, probe):
+    """{"majority", "linear"}: what would be scored without a network; linear is None where it is not known."""
+    facts = session.facts
+    plain = evaluation.majority(predictions, facts.class_counts, facts.split_sizes.get("train", 0))
+    plain["answer"] = [facts.class_names[k] for k in plain["answer"]]
+    try:
+        return {"majority": plain, "linear": None if probe is None else probe.score(*_thumbnails(session, split))}
+    except Exception as error:  # as above
+        log.warning("the report has no linear baseline of %s: %s", split, error)
+        return {"majority": plain, "linear": None}
+
+
+def _thumbnails(session, split):
+    """(thumbnails (n, …), labels, weights) of at most 5 000 samples of a split; float data as it is."""
+    samples, facts = session.dataset.splits[split], session.facts
+    samples = samples.take(evaluation.some(len(samples), session.recipe.runtime.seed))
+    shape = tuple(facts.input_shape)
+    if not samples.is_float:
+        shape = (*(min(side, evaluation.SIDE) for side in shape[:2]), shape[2])
+    labels = evaluation.as_answered(samples.labels, facts.multi_label, facts.num_classes)
+    weights = np.ones(len(samples)) if samples.weights is None else samples.weights
+    return evaluation.pictures(_stream(session, samples, shape, 256)), labels, weights
+
+
+def _groups(session, samples, predictions):
+    """The slices' groups: the table's columns, but those that steer the training, and what the pictures look like."""
+    chosen = session.recipe.data
+    columns = {name: values[predictions.index] for name, values in samples.columns.items()}
+    headers = getattr(samples.images, "headers", None)
+    headers = None if headers is None else headers[predictions.index]
+    steering = (chosen.split_column, chosen.weight_column, "split")
+    groups = evaluation.column_groups(columns, steering)
+    return groups | evaluation.picture_groups(headers, predictions.brightness)
+
+
+def _pictures(session, samples, figures):
+    """{"worst", "pairs"}: the pictures of the mistakes listed in `figures`, two a pair, in their order."""
+    pairs = evaluation.pictured(figures.get("most_confused", []))
+    worst = [entry["index"] for entry in figures["worst"]]
+    both = [pair[key]["index"] for pair in pairs for key in ("example", "lookalike")]
+    if not worst:
+        return {}
+    images = evaluation.pictures(_only(session, samples, np.array(worst + both, np.int64)))
+    return {"worst": images[: len(worst)], "pairs": images[len(worst) :]}
 
 
 def details(session):
@@ -92,8 +171,14 @@ def details(session):
 
 
 def _only(session, samples, index):
-    facts, index = session.facts, index[index < len(samples)]
+    index = index[index < len(samples)]
+    return _stream(session, samples.take(index), session.facts.input_shape, len(index))
+
+
+def _stream(session, samples, shape, batch_size):
+    """One pass over `samples` in frames of `shape`."""
+    facts = session.facts
     return data.batches(
-        samples.take(index), facts.input_shape, len(index), framing=facts.framing, max_pixels=facts.max_pixels,
+        samples, shape, min(batch_size, len(samples)), framing=facts.framing, max_pixels=facts.max_pixels,
         training=False, num_classes=facts.num_classes,
     )  # fmt: skip

@@ -97,6 +97,10 @@ def class_bars(per_class, path, figure_name="f1"):
     values = [row[figure_name] for row in shown]
     mean = float(np.mean([row[figure_name] for row in rows])) if rows else 0.0
     axes.barh(range(len(shown)), values, height=0.7, color=BLUE)
+    for i, row in enumerate(shown):
+        ends = (row.get("intervals") or {}).get(figure_name)
+        if ends:
+            axes.plot(ends, [i, i], color=INK, linewidth=1, zorder=3)
     axes.axvline(mean, color=ORANGE, linewidth=1.5, zorder=3)
     axes.text(
         mean, -0.75, f"mean {mean:.3f}", color=ORANGE, ha="right" if mean > 0.5 else "left", va="bottom", fontsize=8

@@ -1,0 +1,45 @@
+"""Pieces of Markdown: text that cannot break the page, tables, numbers with their intervals."""
+
+NAMES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy (mean recall of classes)",
+    "top5": "Top-5 accuracy",
+    "exact_match": "All labels right",
+    "macro_f1": "Mean F1 over classes",
+    "mean_average_precision": "Mean average precision (area under precision-recall)",
+    "roc_auc": "Mean ROC area",
+    "log_loss": "Log loss",
+}
+FRACTIONS = {"accuracy", "balanced_accuracy", "top5", "exact_match"}
+
+
+def plain(text):
+    """`text` on one line, with the characters that mean something in Markdown or HTML made literal."""
+    escaped = "".join("\\" + c if c in "\\`*_[]<>|#$~" else c for c in str(text))
+    return " ".join(escaped.replace("&", "&amp;").split())
+
+
+def table(head, rows):
+    """A Markdown table; all columns but the first are numbers or short words."""
+    lines = [head, ["---"] * len(head), *([plain(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(key, value):
+    """The value of a figure as the page shows it: shares of samples in per cent, all else with four digits."""
+    if value is None:
+        return "not defined"
+    return f"{value:.2%}" if key in FRACTIONS else f"{value:.4f}"
+
+
+def span(key, interval):
+    """An interval as the page shows it, "—" if there is none."""
+    if interval is None:
+        return "—"
+    low, high = (number(key, end).removesuffix("%") for end in interval)
+    return f"{low} to {high}{'%' if key in FRACTIONS else ''}"
+
+
+def name(key):
+    """What a figure is called."""
+    return NAMES.get(key, key.replace("_", " ").capitalize())
