@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kcnn import architectures, heads, own_model, session
+from kcnn import architectures, comparison, heads, own_model, session
 from kcnn.errors import unknown_name
 from kcnn.recipe import IN_MEMORY, Recipe, options, parse, read
 from kcnn.resources import find_recipe
@@ -68,6 +68,18 @@ def load_run(path, source=None):
 def check_data(source, **settings):
     """The checked `DataSet` at an address: what was recognised, splits, classes, and what had to be set aside."""
     return session.open_data(*resolve(Recipe(), source, settings))
+
+
+def compare(a, b, *more, split=None):
+    """Where runs differ, each against the first: recipes, figures, and the paired difference on the same pictures.
+
+    Args:
+        a, b, more: run folders, or `Run`s.
+        split: compare only this one, and raise `UserError` where its pictures differ.
+
+    Returns a dict, see `comparison.compare`.
+    """
+    return comparison.compare([getattr(run, "path", run) for run in (a, b, *more)], split)
 
 
 def list_architectures():

@@ -85,7 +85,7 @@ def test_multi_label_and_diverged_runs_have_a_report(tmp_path, rng):
 def test_plots_are_drawn_for_few_and_many_classes(tmp_path, rng, classes):
     names = [f"class {k}" for k in range(classes)]
     plots.confusion_matrix(rng.integers(0, 9, (classes, classes)), names, tmp_path / "a.png")
-    plots.class_bars([{"name": n, "f1": rng.random()} for n in names], tmp_path / "b.png")
+    plots.class_dots([{"name": n, "f1": rng.random()} for n in names], tmp_path / "b.png")
     for name in ("a.png", "b.png"):
         assert np.asarray(Image.open(tmp_path / name).convert("L")).std() > 5
 

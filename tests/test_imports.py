@@ -10,6 +10,8 @@ ROOMS = ["layers", "boxes", "data", "architectures", "heads", "models", "trainin
 ROOMS += [
     "exporting",
     "scoring",
+    "comparison",
+    "comparison_table",
     "session",
     "run",
     "own_model",

@@ -8,6 +8,8 @@ The temperature T divides the logits; it is the one that makes the labels likeli
 
 import numpy as np
 
+from kcnn.evaluation.intervals import wilson
+
 BINS = 15
 COLDEST, HOTTEST = 0.05, 20.0
 SMALLEST = 1e-38
@@ -16,7 +18,8 @@ SMALLEST = 1e-38
 def calibration(predictions, temperature=None, fitted_on=None):
     """What the report says of calibration, as a JSON-able dict: ece, bins, and with a `temperature` what it mends.
 
-    `bins` has a row [mean score, share right, share of the samples] for each bin that is not empty. With a temperature:
+    `bins` has a row [mean score, share right, share of the samples, low, high] for each bin that is not empty; the
+    last two are the 95 % interval of the share right. With a temperature:
     temperature, fitted_on (a split's name), ece_after, bins_after, log_loss_after.
     """
     error, bins = expected_error(predictions)
@@ -30,21 +33,19 @@ def calibration(predictions, temperature=None, fitted_on=None):
 
 def expected_error(predictions, temperature=1.0):
     """(ECE, rows of `bins` as in `calibration`) with the logits divided by `temperature`."""
-    sums = np.zeros((3, BINS))
+    sums = np.zeros((4, BINS))
     for rows in predictions.parts():
         score, right = _answers(predictions, rows, temperature)
         weight = np.repeat(predictions.weights[rows].astype(np.float64), score.size // max(len(score), 1))
         score, right = score.ravel(), right.ravel()
         place = np.clip(np.ceil(score * BINS).astype(int) - 1, 0, BINS - 1)
-        sums += [np.bincount(place, weight * part, BINS) for part in (1.0, score, right)]
-    weight, score, right = sums
-    known, total = weight > 0, weight.sum()
-    if not total:
+        sums += [np.bincount(place, weight * part, BINS) for part in (1.0, score, right, weight)]
+    if not sums[0].any():
         return None, []
-    rows = np.stack([score[known], right[known], weight[known]]) / np.stack(
-        [weight[known]] * 2 + [total + 0 * weight[known]]
-    )
-    return float((np.abs(rows[0] - rows[1]) * rows[2]).sum()), rows.T.round(6).tolist()
+    weight, score, right, squares = sums[:, sums[0] > 0]
+    score, right, share = score / weight, right / weight, weight / weight.sum()
+    ends = wilson(right, weight**2 / squares)
+    return float((np.abs(score - right) * share).sum()), np.stack([score, right, share, *ends], 1).round(6).tolist()
 
 
 def _answers(predictions, rows, temperature):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kcnn.evaluation.plots import show
+from kcnn.evaluation.plots import dots, show
 from kcnn.evaluation.theme import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, plain, save, shortened, styled
 
 COLOURS = (ORANGE, GREEN, "#CC79A7")
@@ -41,23 +41,22 @@ def ranking(curves, figures, path):
 def reliability(calibration, path):
     """Share of right answers over the model's own score as a PNG, before and after the temperature.
 
-    Bars below tell how many samples have such a score.
+    Thin lines are 95 % intervals; bars below tell how many samples have such a score.
     """
-    figure = new_figure(5.4, 5.0)
+    figure = new_figure(5.4, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="as often right as it says")
     parts = [("bins", "ece", BLUE, "as trained")]
     if calibration.get("bins_after"):
-        words = f"divided by the temperature {calibration['temperature']:.3g}"
-        parts.append(("bins_after", "ece_after", ORANGE, words))
-    for key, error, colour, label in parts:
-        score, right, share = np.array(calibration[key]).T
-        upper.plot(score, right, color=colour, linewidth=1.2, label=f"{label}, ECE {calibration[error]:.4f}")
-        upper.scatter(score, right, s=12 + 150 * share, color=colour, zorder=3)
+        parts.append(("bins_after", "ece_after", ORANGE, f"logits divided by {calibration['temperature']:.3g}"))
+    for key, error, colour, words in parts:
+        score, right, share, low, high = np.array(calibration[key]).T
+        upper.vlines(score, low, high, color=colour, linewidth=1, alpha=0.5)
+        upper.plot(score, right, "o", color=colour, markersize=5, label=f"{words}, ECE {calibration[error]:.4f}")
         lower.bar(score, share, width=0.028, color=colour, alpha=0.75)
-    upper.set(title="Calibration", ylabel="share that is right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    upper.set(ylabel="share that is right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.03))
     upper.grid(True)
-    upper.legend(loc="upper left", fontsize=8)
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside upper left", fontsize=8)
     lower.set(xlabel="score, mean of each of 15 bins", ylabel="share of\nsamples", ylim=(0, None))
     save(figure, path)
 
@@ -70,22 +69,18 @@ def slices(rows, accuracy, path):
     places = np.arange(len(rows)) + np.cumsum(np.isin(np.arange(len(rows)), heads)) * 1.15
     figure = new_figure(7.2, 1.0 + 0.25 * (places[-1] + 1))
     axes = figure.subplots()
-    axes.axvline(accuracy, color=GREY, linewidth=1, zorder=1)
-    for place, row in zip(places, rows, strict=True):
-        colour = GREY if row["small"] else RED if row["weak"] else BLUE
-        axes.plot(row["interval"], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
-        axes.plot(row["accuracy"], place, "o", color=colour, markersize=6)
-    low = min(0.95, max(0.0, np.floor(10 * min(row["interval"][0] for row in rows)) / 10))
-    for i in heads:
-        axes.text(low, places[i] - 1, plain(shortened(rows[i]["by"], 40)), fontweight="bold", va="center", fontsize=9)
+    colours = [GREY if row["small"] else RED if row["weak"] else BLUE for row in rows]
     labels = [f"{shortened(row['value'], 24)}  ({row['samples']})" for row in rows]
-    axes.set_yticks(places, [plain(label) for label in labels], fontsize=9)
-    axes.set(
-        xlim=(low, 1.005), ylim=(places[-1] + 0.7, -0.7), xlabel=f"accuracy; the line is all samples, {accuracy:.2%}"
-    )
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(True, axis="x")
+    values = [(row["accuracy"], row["interval"], f"{row['accuracy']:.1%}") for row in rows]
+    dots(axes, places, labels, values, colours)
+    axes.axvline(accuracy, color=GREY, linewidth=1, zorder=1)
+    for i in heads:
+        axes.text(axes.get_xlim()[0], places[i] - 1, plain(shortened(rows[i]["by"], 40)), fontweight="bold", fontsize=9,
+                  va="center")  # fmt: skip
+    axes.set_ylim(places[-1] + 0.7, -0.7)
+    axes.xaxis.get_major_locator().set_params(steps=[1, 2, 5, 10])
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.set_xlabel(f"accuracy; the line is all samples, {accuracy:.2%}")
     save(figure, path)
 
 
@@ -95,20 +90,19 @@ def pairs(confused, images, path, columns=3):
 
     `images` (2n, …) has the two of each pair in turn.
     """
-    rows = -(-len(confused) // columns)
-    columns = min(columns, len(confused))
-    figure = new_figure(3.7 * columns, 2.5 * rows)
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.08)
-    grid = np.ravel(figure.subplots(rows, 2 * columns, squeeze=False))
-    for i, pair in enumerate(confused):
-        mistaken, lookalike = grid[2 * i : 2 * i + 2]
+    rows, columns = -(-len(confused) // columns), min(columns, len(confused))
+    figure = new_figure(3.8 * columns, 2.4 * rows)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.08)
+    grid = figure.subplots(rows, 3 * columns, squeeze=False, width_ratios=[1, 1, 0.15] * columns)
+    cells = grid.reshape(-1, 3)
+    for (mistaken, lookalike, _), pair, i in zip(cells, confused, range(len(confused)), strict=False):
         show(mistaken, images[2 * i])
         show(lookalike, images[2 * i + 1])
         mistaken.set_title(plain(f"true {shortened(pair['true'], 14)}"), color=GREEN, fontsize=9, loc="center", pad=3)
-        mistaken.set_xlabel(plain(f"→ {shortened(pair['predicted'], 14)}"), color=RED, fontsize=9, labelpad=3)
+        said = f"→ {shortened(pair['predicted'], 14)}, {pair['count']} times"
+        mistaken.set_xlabel(plain(said), color=RED, fontsize=9, labelpad=3)
         words = f"a real {shortened(pair['predicted'], 14)}"
         lookalike.set_title(plain(words), color=INK, fontsize=9, loc="center", pad=3)
-        lookalike.set_xlabel(f"{pair['count']} times", color=INK, fontsize=9, labelpad=3)
-    for axes in grid[2 * len(confused) :]:
+    for axes in [*cells[:, 2], *cells[len(confused) :, :2].ravel()]:
         axes.set_visible(False)
     save(figure, path)

@@ -21,7 +21,7 @@ def page(metrics):
 
 
 def _summary(metrics, splits):
-    """The score of the most trustworthy split: test if it was scored, else val, else whatever there is; then the rest."""
+    """The score of the most trustworthy split: test if it was scored, else val, else any; then what to make of it."""
     if not splits:
         return ["No split has been scored yet."]
     split, figures = next(iter(splits.items()))
@@ -85,13 +85,12 @@ def _best(known, lowest):
 
 def _split(split, figures, drawn):
     """One split: confusion, classes, ranking, calibration, slices, mistakes; each plot with its numbers below."""
-    picture = {
-        key: f"![{words} on {plain(split)}]({drawn[key]})" for key, words in sections.TITLES.items() if key in drawn
-    }
+    titles = ((key, words) for key, words in sections.TITLES.items() if key in drawn)
+    picture = {key: f"![{words} on {plain(split)}]({drawn[key]})" for key, words in titles}
     parts = [f"## Results on {plain(split)}"]
-    for build in (sections.confusion, sections.classes, sections.ranking, sections.calibration, sections.slices):
-        parts += build(figures, picture)
-    return parts + sections.mistakes(figures, picture)
+    parts += sections.confusion(figures, picture) + sections.classes(figures, picture)
+    parts += sections.ranking(figures, picture) + sections.calibration(split, figures, picture)
+    return parts + sections.slices(figures, picture) + sections.mistakes(figures, picture)
 
 
 def _value(value):

@@ -41,7 +41,7 @@ def write_report(
 
 
 def add_split(folder, split, figures, images=None):
-    """Add (or replace) one more `split` in the report in `folder`; images as in `pictures`; returns report.md's path."""
+    """Add (or replace) one more `split` in the report in `folder`, with `images` as above; returns report.md's path."""
     folder = Path(folder)
     metrics = read_metrics(folder)
     _add(metrics, folder, split, figures, images)
@@ -71,7 +71,7 @@ def _add(metrics, folder, split, figures, images):
         drawn[key] = f"{number}-{key}.png"
         plot(*content, folder / drawn[key])
 
-    draw("classes", plots.class_bars, figures["per_class"])
+    draw("classes", plots.class_dots, figures["per_class"])
     if figures.get("confusion"):
         draw("confusion", plots.confusion_matrix, figures["confusion"], names)
     if len(images.get("pairs", ())):

@@ -77,7 +77,7 @@ def _weak(figures):
 def _calibrated(found):
     if found.get("ece") is None:
         return ""
-    over = sum(share * (score - right) for score, right, share in found["bins"])
+    over = sum(share * (score - right) for score, right, share, *_ in found["bins"])
     lean = "says more than it knows" if over > 0 else "is right more often than it says"
     words = f"Its scores are off by {found['ece']:.1%} on average (ECE)" + (
         f": it {lean}" if abs(over) > max(0.5 * found["ece"], 0.005) else ""
@@ -136,21 +136,20 @@ def ranking(figures, picture):
     return ["### Scores as a ranking", picture.get("ranking"), table(head, [mean, *rows])]
 
 
-def calibration(figures, picture):
+def calibration(split, figures, picture):
     found = figures.get("calibration")
     if not found or found["ece"] is None:
         return []
     rows = [("as trained", f"{found['ece']:.4f}", number("log_loss", figures["log_loss"]))]
-    note = None
+    note, own = None, split == found.get("fitted_on")
     if found.get("temperature") is not None:
         after = f"logits divided by {found['temperature']:.4g}"
         rows.append((after, f"{found['ece_after']:.4f}", number("log_loss", found["log_loss_after"])))
+        where = "this very split, so the numbers with it are too kind" if own else plain(found["fitted_on"])
         note = (
-            f"The temperature {found['temperature']:.4g} was fitted on the split {plain(found['fitted_on'])}; it changes "
-            "no predicted class, and the run's answers do not use it."
+            f"The temperature {found['temperature']:.4g} was fitted on {where}; it changes no predicted class, and the "
+            "run's answers do not use it."
         )
-        if picture.get("calibration") and figures.get("uses") is None:
-            note += " Where that is this split itself, the numbers after it are too kind."
     return ["### Calibration", picture.get("calibration"), table(("scores", "ECE", "log loss"), rows), note]
 
 
