@@ -28,11 +28,8 @@ def _recipes(found):
 
 
 def _figures(found, split):
-    table = Table(
-        escape(split),
-        *(escape(run["name"]) for run in found["runs"]),
-        title=f"Scores on {escape(split)}, with 95 % intervals",
-    )
+    title = f"Scores on {escape(split)}, with 95 % intervals"
+    table = Table(escape(split), *(escape(run["name"]) for run in found["runs"]), title=title)
     rows = [run["splits"].get(split) for run in found["runs"]]
     table.add_row("pictures", *("" if row is None else str(row["samples"]) for row in rows))
     if any(row and row["uses"] for row in rows):

@@ -1,28 +1,16 @@
 """Scoring: a session's model on its splits, and the report of what came out."""
 
 import io
-import logging
 import math
 
 import numpy as np
 
-from kcnn import data, evaluation
+from kcnn import baselines, evaluation, views
 from kcnn.errors import UserError
 from kcnn.run_folder import write_atomically
 
 SEEN = ("train", "val")
 FRAMES = "frames.npz"
-log = logging.getLogger(__name__)
-
-
-def batches(session, split, augment=None, start=0):
-    """Batches of a split: the endless training stream from sample number `start`, or one plain pass."""
-    recipe, facts = session.recipe, session.facts
-    return data.batches(
-        session.dataset.splits[split], facts.input_shape, recipe.train.batch_size, framing=facts.framing,
-        max_pixels=facts.max_pixels, augment=augment, seed=recipe.runtime.seed, start=start,
-        training=augment is not None, num_classes=facts.num_classes, threads=recipe.runtime.threads,
-    )  # fmt: skip
 
 
 def finish(session):
@@ -30,7 +18,7 @@ def finish(session):
     folder = session.folder
     folder.set_status(state="evaluating")
     splits = [name for name in session.dataset.splits if name != "train"] or ["train"]
-    scored, shown, probe, temperature = {}, {}, fit_probe(session), None
+    scored, shown, probe, temperature = {}, {}, baselines.fit_probe(session), None
     for split in sorted(splits, key=lambda name: name != "val"):
         scored[split], shown[split] = score(session, split, probe=probe, temperature=temperature)
         temperature = scored[split]["calibration"].get("temperature", temperature)
@@ -46,7 +34,7 @@ def finish(session):
 
 def keep_frames(session, split, most=64):
     """Keep some pictures of a split as the network sees them, on which exports are proved wherever the run goes."""
-    frames = evaluation.pictures(_only(session, session.dataset.splits[split], np.arange(most)))
+    frames = evaluation.pictures(views.some(session, session.dataset.splits[split], np.arange(most)))
     content = io.BytesIO()
     np.savez_compressed(content, frames=frames)
     write_atomically(session.folder.path / FRAMES, content.getvalue())
@@ -62,7 +50,7 @@ def score(session, split, source=None, probe=None, temperature=None):
     """(figures, {"worst", "pairs": pictures of the mistakes}) of one split, whose predictions are kept in the run.
 
     Each use of a split that training never saw is logged; `source` names other data, whose predictions are not kept.
-    probe: of `fit_probe`, to compare with; temperature: fitted on val, where it is fitted again.
+    probe: of `baselines.fit_probe`, to compare with; temperature: fitted on val, where it is fitted again.
     """
     if split not in session.dataset.splits:
         raise UserError(f"this data has no split {split!r}; it has {', '.join(session.dataset.splits)}")
@@ -71,13 +59,13 @@ def score(session, split, source=None, probe=None, temperature=None):
     elif split not in SEEN:
         session.folder.log("scored", split=split, uses=1 + uses(session.folder, split))
     samples, names = session.dataset.splits[split], session.facts.class_names
-    p = evaluation.predict(session.model, session.head, batches(session, split))
+    p = evaluation.predict(session.model, session.head, views.batches(session, split))
     figures = evaluation.measure(p, names, samples.names, seed=session.recipe.runtime.seed)
     if split == "val" and source is None:
         temperature = evaluation.fit_temperature(p)
     figures["calibration"] = evaluation.calibration(p, temperature, "val")
     figures["slices"] = evaluation.slices(evaluation.rightness(p), p.weights, _groups(session, samples, p))
-    figures["baselines"] = _baselines(session, split, p, probe if split != "train" and source is None else None)
+    figures["baselines"] = baselines.score(session, split, p, probe if split != "train" and source is None else None)
     if source is None:
         figures["uses"] = None if split in SEEN else uses(session.folder, split)
         identity = evaluation.identity_of(samples, names)
@@ -95,40 +83,6 @@ def temperature_of(folder):
     file = folder.report / "metrics.json"
     splits = evaluation.read_metrics(folder.report)["splits"] if file.exists() else {}
     return splits.get("val", {}).get("calibration", {}).get("temperature")
-
-
-def fit_probe(session):
-    """A linear model on thumbnails of some training pictures, to compare with; None, with a warning, if it fails."""
-    try:
-        images, labels, _ = _thumbnails(session, "train")
-        return evaluation.fit_probe(images, labels, session.recipe.runtime.seed)
-    except Exception as error:  # an extra of the report: whatever is wrong with it, the run has its scores
-        log.warning("the report has no linear baseline: %s", error)
-        return None
-
-
-def _baselines(session, split, predictions, probe):
-    """{"majority", "linear"}: what would be scored without a network; linear is None where it is not known."""
-    facts = session.facts
-    plain = evaluation.majority(predictions, facts.class_counts, facts.split_sizes.get("train", 0))
-    plain["answer"] = [facts.class_names[k] for k in plain["answer"]]
-    try:
-        return {"majority": plain, "linear": None if probe is None else probe.score(*_thumbnails(session, split))}
-    except Exception as error:  # as above
-        log.warning("the report has no linear baseline of %s: %s", split, error)
-        return {"majority": plain, "linear": None}
-
-
-def _thumbnails(session, split):
-    """(thumbnails (n, …), labels, weights) of at most 5 000 samples of a split; float data as it is."""
-    samples, facts = session.dataset.splits[split], session.facts
-    samples = samples.take(evaluation.some(len(samples), session.recipe.runtime.seed))
-    shape = tuple(facts.input_shape)
-    if not samples.is_float:
-        shape = (*(min(side, evaluation.SIDE) for side in shape[:2]), shape[2])
-    labels = evaluation.as_answered(samples.labels, facts.multi_label, facts.num_classes)
-    weights = np.ones(len(samples)) if samples.weights is None else samples.weights
-    return evaluation.pictures(_stream(session, samples, shape, 256)), labels, weights
 
 
 def _groups(session, samples, predictions):
@@ -149,7 +103,7 @@ def _pictures(session, samples, figures):
     both = [pair[key]["index"] for pair in pairs for key in ("example", "lookalike")]
     if not worst:
         return {}
-    images = evaluation.pictures(_only(session, samples, np.array(worst + both, np.int64)))
+    images = evaluation.pictures(views.some(session, samples, np.array(worst + both, np.int64)))
     return {"worst": images[: len(worst)], "pairs": images[len(worst) :]}
 
 
@@ -168,17 +122,3 @@ def details(session):
         "CPU time": f"{environment.get('cpu_seconds', 0):.0f} s",
         "seed": recipe.runtime.seed,
     }
-
-
-def _only(session, samples, index):
-    index = index[index < len(samples)]
-    return _stream(session, samples.take(index), session.facts.input_shape, len(index))
-
-
-def _stream(session, samples, shape, batch_size):
-    """One pass over `samples` in frames of `shape`."""
-    facts = session.facts
-    return data.batches(
-        samples, shape, min(batch_size, len(samples)), framing=facts.framing, max_pixels=facts.max_pixels,
-        training=False, num_classes=facts.num_classes,
-    )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kcnn import data, models, scoring, training
+from kcnn import data, models, scoring, training, views
 from kcnn.errors import UserError
 from kcnn.recipe import IN_MEMORY
 from kcnn.run_folder import RunFolder
@@ -147,12 +147,12 @@ def make_fitting(session, callbacks=(), console=None):
     watchers = [training.ProgressBar(console), training.TensorBoardScalars(session.folder.path / "tensorboard", engine)]
 
     def stream(step):
-        return scoring.batches(session, "train", augment=recipe.augment, start=step * section.batch_size)
+        return views.batches(session, "train", augment=recipe.augment, start=step * section.batch_size)
 
     return training.Fitting(
         engine, session.folder, section, stream=stream,
         steps_per_epoch=max(1, round(len(train_split) / section.batch_size)),
-        validation=scoring.batches(session, "val") if "val" in session.dataset.splits else None,
+        validation=views.batches(session, "val") if "val" in session.dataset.splits else None,
         monitor=session.head.main_metric, checkpoints=training.Checkpoints(session.folder.checkpoints),
         frozen=backbone_layers(model), callbacks=[*watchers, *callbacks],
         identity={**recipe.model_dump(mode="json"), "fingerprint": session.facts.fingerprint},

@@ -68,19 +68,8 @@ def test_every_word_has_help(capsys):
     status, out, _ = kcnn(capsys, "--help")
     assert status == 0
     words = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
-    assert {
-        "demo",
-        "fit",
-        "resume",
-        "evaluate",
-        "compare",
-        "predict",
-        "explain",
-        "export",
-        "check",
-        "list",
-        "app",
-    } == set(words)
+    known = {"demo", "fit", "resume", "evaluate", "compare", "predict", "explain", "export", "check", "list", "app"}
+    assert known == set(words)
     for word in words:
         assert word in out
         assert kcnn(capsys, word, "--help")[0] == 0
@@ -231,6 +220,6 @@ def test_an_unwritable_run_folder(capsys, photos, tmp_path):
 
 
 def test_runs_that_are_not_there(capsys, tmp_path):
-    for words in (("resume",), ("evaluate",), ("predict",), ("explain",), ("export",)):
-        extra = (tmp_path / "x.png",) if words[0] in ("predict", "explain") else ()
+    for words in (("resume",), ("evaluate",), ("compare",), ("predict",), ("explain",), ("export",)):
+        extra = (tmp_path / "x.png",) if words[0] in ("compare", "predict", "explain") else ()
         assert "no run at" in refused(capsys, words[0], tmp_path / "none", *extra)

@@ -9,6 +9,8 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ["layers", "boxes", "data", "architectures", "heads", "models", "training", "evaluation", "inspection"]
 ROOMS += [
     "exporting",
+    "views",
+    "baselines",
     "scoring",
     "comparison",
     "comparison_table",

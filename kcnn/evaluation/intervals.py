@@ -24,7 +24,7 @@ def wilson(share, count):
     with np.errstate(divide="ignore", invalid="ignore"):
         middle = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
         half = Z / (1 + Z**2 / count) * np.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2))
-    return np.maximum(middle - half, 0), np.minimum(middle + half, 1)
+    return np.where(share == 0, 0, middle - half), np.where(share == 1, 1, middle + half)
 
 
 def of_share(values, weights):
@@ -61,9 +61,13 @@ def of_mean(values, weights, seed=0):
 def resamples(counts, seed=0, times=RESAMPLES):
     """Yields float64 (B, cells): how often each distinct outcome, seen `counts` (cells,) times, is drawn again."""
     rng, counts = np.random.default_rng(seed), np.asarray(counts)
-    number, chances = int(counts.sum()), counts / counts.sum()
-    for size in chunks(times, len(counts)):
-        yield rng.multinomial(number, chances, size).astype(np.float64)
+    number, cells, chances = int(counts.sum()), len(counts), counts / counts.sum()
+    for size in chunks(times, cells):
+        if number == cells:  # each outcome once: counting draws is quicker than drawing counts
+            places = rng.integers(0, cells, (size, cells)) + np.arange(size)[:, None] * cells
+            yield np.bincount(places.ravel(), minlength=size * cells).reshape(size, cells).astype(np.float64)
+        else:
+            yield rng.multinomial(number, chances, size).astype(np.float64)
 
 
 def chunks(times, width):

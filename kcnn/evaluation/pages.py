@@ -87,7 +87,7 @@ def _split(split, figures, drawn):
     """One split: confusion, classes, ranking, calibration, slices, mistakes; each plot with its numbers below."""
     titles = ((key, words) for key, words in sections.TITLES.items() if key in drawn)
     picture = {key: f"![{words} on {plain(split)}]({drawn[key]})" for key, words in titles}
-    parts = [f"## Results on {plain(split)}"]
+    parts = [f"## Scores on {plain(split)}"]
     parts += sections.confusion(figures, picture) + sections.classes(figures, picture)
     parts += sections.ranking(figures, picture) + sections.calibration(split, figures, picture)
     return parts + sections.slices(figures, picture) + sections.mistakes(figures, picture)

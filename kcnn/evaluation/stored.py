@@ -18,6 +18,10 @@ MOST_BYTES = 1 << 31  # of all arrays together, unpacked
 COLUMNS = {"scores": "f", "labels": "u", "predicted": "u", "loss": "f", "weights": "f", "names": "u", "identity": "u"}
 
 
+# What zipfile and NumPy raise for damage: RuntimeError stands for encryption and unknown compression.
+DAMAGE = (OSError, ValueError, KeyError, EOFError, SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
 @dataclass(frozen=True)
 class Stored:
     """What a run answered for the N samples of a split.
@@ -84,7 +88,7 @@ def read_stored(report, split):
             raise ValueError("its arrays differ in length")
         if max(arrays["labels"].max(), arrays["predicted"].max()) >= max(arrays["scores"].shape[1], 2):
             raise ValueError("it names a class that has no score")
-    except (OSError, ValueError, KeyError, EOFError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise UserError(f"predictions {path} cannot be read: {error}") from None
     return Stored(**arrays | {"names": names, "identity": arrays["identity"].tobytes().decode("ascii", "replace")})
 
