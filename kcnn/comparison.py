@@ -49,8 +49,7 @@ def _flat(tree, path=""):
     """{"a.b": value} of nested dicts."""
     found = {}
     for key, value in tree.items():
-        inner = _flat(value, f"{path}{key}.") if isinstance(value, dict) and value else {f"{path}{key}": value}
-        found |= inner
+        found |= _flat(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
     return found
 
 
