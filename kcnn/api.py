@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kcnn import architectures, data, doctor, heads, own_model, rehearsal, session
+from kcnn import architectures, comparison, data, doctor, heads, own_model, rehearsal, session
 from kcnn.errors import UserError, unknown_name
 from kcnn.recipe import IN_MEMORY, Recipe, options, parse, read
 from kcnn.resources import find_recipe
@@ -97,6 +97,18 @@ def diagnose_data(source, /, *, out=None, progress=None, **settings):
     if out is not None:
         doctor.write_page(diagnosis, found, out, recipe.data.max_pixels)
     return diagnosis
+
+
+def compare(a, b, *more, split=None):
+    """Where runs differ, each against the first: recipes, figures, and the paired difference on the same pictures.
+
+    Args:
+        a, b, more: run folders, or `Run`s.
+        split: compare only this one, and raise `UserError` where its pictures differ.
+
+    Returns a dict, see `comparison.compare`.
+    """
+    return comparison.compare([getattr(run, "path", run) for run in (a, b, *more)], split)
 
 
 def list_architectures():

@@ -100,6 +100,25 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="run folders; each against the first")],
+    split: Annotated[str | None, typer.Option(help="only this split; all scored ones if not given")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+):
+    """Runs side by side: recipes, scores with intervals, and the difference on the same pictures."""
+    found = _api().compare(*runs, split=split) if len(runs) > 1 else None
+    if found is None:
+        raise UserError("compare needs two runs or more")
+    if as_json:
+        return _say(json.dumps(found, indent=1))
+    from rich.console import Console
+
+    from kcnn.comparison_table import show
+
+    return show(found, Console(width=None if sys.stdout.isatty() else 160))
+
+
+@app.command()
 def predict(
     run: RunPath,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of them")],

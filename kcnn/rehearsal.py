@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kcnn import advice, models, scoring, session, training
+from kcnn import advice, models, session, training, views
 from kcnn.recipe import Augment
 
 PICTURES, STEPS = 16, 60  # what is to be learned by heart, and in how many steps
@@ -89,7 +89,7 @@ def _by_heart(opened):
     recipe = opened.recipe.override({"train.weight_decay": 0.0, "train.freeze_epochs": 0, "model.dropout": 0.0})
     model, head = session.build(recipe, opened.facts)
     engine = training.Engine(model, head, training.make_optimizer(recipe.train, model.trainable_variables), clip_norm=1)
-    batch = next(iter(scoring.batches(opened, "train", augment=Augment())))
+    batch = next(iter(views.batches(opened, "train", augment=Augment())))
     batch = {name: value[:PICTURES] for name, value in batch.items()}
     losses = []
     for step in range(STEPS):

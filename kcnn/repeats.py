@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from kcnn.disk import write_atomically
 from kcnn.errors import UserError
 from kcnn.run import Run
-from kcnn.run_folder import write_atomically
 from kcnn.training.interrupts import PARENT
 
 CHILD = "from kcnn import cli; cli.main()"

@@ -5,22 +5,12 @@ import math
 
 import numpy as np
 
-from kcnn import data, evaluation
+from kcnn import baselines, evaluation, views
+from kcnn.disk import write_atomically
 from kcnn.errors import UserError
-from kcnn.run_folder import write_atomically
 
 SEEN = ("train", "val")
 FRAMES = "frames.npz"
-
-
-def batches(session, split, augment=None, start=0):
-    """Batches of a split: the endless training stream from sample number `start`, or one plain pass."""
-    recipe, facts = session.recipe, session.facts
-    return data.batches(
-        session.dataset.splits[split], facts.input_shape, recipe.train.batch_size, framing=facts.framing,
-        max_pixels=facts.max_pixels, augment=augment, seed=recipe.runtime.seed, start=start,
-        training=augment is not None, num_classes=facts.num_classes, threads=recipe.runtime.threads,
-    )  # fmt: skip
 
 
 def finish(session):
@@ -28,22 +18,23 @@ def finish(session):
     folder = session.folder
     folder.set_status(state="evaluating")
     splits = [name for name in session.dataset.splits if name != "train"] or ["train"]
-    scored, pictures = {}, {}
-    for split in splits:
-        scored[split], pictures[split] = score(session, split)
+    scored, shown, probe, temperature = {}, {}, baselines.fit_probe(session), None
+    for split in sorted(splits, key=lambda name: name != "val"):
+        scored[split], shown[split] = score(session, split, probe=probe, temperature=temperature)
+        temperature = scored[split]["calibration"].get("temperature", temperature)
     evaluation.write_report(
-        folder.report, scored, title=folder.name, history=folder.history(), metric=session.head.main_metric,
-        details=details(session), notes=[*session.dataset.notes, *warnings(folder)], set_aside=session.facts.set_aside,
-        pictures=pictures,
+        folder.report, {split: scored[split] for split in splits}, title=folder.name, history=folder.history(),
+        metric=session.head.main_metric, details=details(session), notes=[*session.dataset.notes, *warnings(folder)],
+        set_aside=session.facts.set_aside, pictures=shown,
     )  # fmt: skip
     keep_frames(session, splits[0])
-    folder.log("finished", **{split: figures[session.head.main_metric] for split, figures in scored.items()})
+    folder.log("finished", **{split: scored[split][session.head.main_metric] for split in splits})
     folder.set_status(state="finished")
 
 
 def keep_frames(session, split, most=64):
     """Keep some pictures of a split as the network sees them, on which exports are proved wherever the run goes."""
-    frames = evaluation.pictures(_only(session, session.dataset.splits[split], np.arange(most)))
+    frames = evaluation.pictures(views.some(session, session.dataset.splits[split], np.arange(most)))
     content = io.BytesIO()
     np.savez_compressed(content, frames=frames)
     write_atomically(session.folder.path / FRAMES, content.getvalue())
@@ -55,19 +46,31 @@ def kept_frames(folder):
         return content["frames"]
 
 
-def score(session, split, source=None):
-    """(figures, pictures of the worst mistakes) of one split; each use of one that training never saw is logged."""
+def score(session, split, source=None, probe=None, temperature=None):
+    """(figures, {"worst", "pairs": pictures of the mistakes}) of one split, whose predictions are kept in the run.
+
+    Each use of a split that training never saw is logged; `source` names other data, whose predictions are not kept.
+    probe: of `baselines.fit_probe`, to compare with; temperature: fitted on val, where it is fitted again.
+    """
     if split not in session.dataset.splits:
         raise UserError(f"this data has no split {split!r}; it has {', '.join(session.dataset.splits)}")
     if source is not None:
         session.folder.log("scored", split=split, source=str(source))
     elif split not in SEEN:
-        session.folder.log("scored", split=split, uses=1 + len(uses(session.folder, split)))
-    samples = session.dataset.splits[split]
-    predictions = evaluation.predict(session.model, session.head, batches(session, split))
-    figures = evaluation.measure(predictions, session.facts.class_names, samples.names)
-    worst = np.array([entry["index"] for entry in figures["worst"]], np.int64)
-    return figures, evaluation.pictures(_only(session, samples, worst)) if len(worst) else None
+        session.folder.log("scored", split=split, uses=1 + uses(session.folder, split))
+    samples, names = session.dataset.splits[split], session.facts.class_names
+    p = evaluation.predict(session.model, session.head, views.batches(session, split))
+    figures = evaluation.measure(p, names, samples.names, seed=session.recipe.runtime.seed)
+    if split == "val" and source is None:
+        temperature = evaluation.fit_temperature(p)
+    figures["calibration"] = evaluation.calibration(p, temperature, "val")
+    figures["slices"] = evaluation.slices(evaluation.rightness(p), p.weights, _groups(session, samples, p))
+    figures["baselines"] = baselines.score(session, split, p, probe if split != "train" and source is None else None)
+    if source is None:
+        figures["uses"] = None if split in SEEN else uses(session.folder, split)
+        identity = evaluation.identity_of(samples, names)
+        evaluation.store(session.folder.report, split, p, evaluation.losses(p), samples.names, identity)
+    return figures, _pictures(session, samples, figures)
 
 
 def warnings(folder):
@@ -76,8 +79,37 @@ def warnings(folder):
 
 
 def uses(folder, split):
-    """The logged uses of a split that training never saw."""
-    return [event for event in folder.events("scored") if event["split"] == split and "source" not in event]
+    """How often a split that training never saw was scored, by the log."""
+    return sum(event["split"] == split and "source" not in event for event in folder.events("scored"))
+
+
+def temperature_of(folder):
+    """The temperature that the last scoring of val found, None if there was none."""
+    file = folder.report / "metrics.json"
+    splits = evaluation.read_metrics(folder.report)["splits"] if file.exists() else {}
+    return splits.get("val", {}).get("calibration", {}).get("temperature")
+
+
+def _groups(session, samples, predictions):
+    """The slices' groups: the table's columns, but those that steer the training, and what the pictures look like."""
+    chosen = session.recipe.data
+    columns = {name: values[predictions.index] for name, values in samples.columns.items()}
+    headers = getattr(samples.images, "headers", None)
+    headers = None if headers is None else headers[predictions.index]
+    steering = (chosen.split_column, chosen.weight_column, "split")
+    groups = evaluation.column_groups(columns, steering)
+    return groups | evaluation.picture_groups(headers, predictions.brightness)
+
+
+def _pictures(session, samples, figures):
+    """{"worst", "pairs"}: the pictures of the mistakes listed in `figures`, two a pair, in their order."""
+    pairs = evaluation.pictured(figures.get("most_confused", []))
+    worst = [entry["index"] for entry in figures["worst"]]
+    both = [pair[key]["index"] for pair in pairs for key in ("example", "lookalike")]
+    if not worst:
+        return {}
+    images = evaluation.pictures(views.some(session, samples, np.array(worst + both, np.int64)))
+    return {"worst": images[: len(worst)], "pairs": images[len(worst) :]}
 
 
 def details(session):
@@ -95,11 +127,3 @@ def details(session):
         "CPU time": f"{environment.get('cpu_seconds', 0):.0f} s",
         "seed": recipe.runtime.seed,
     }
-
-
-def _only(session, samples, index):
-    facts, index = session.facts, index[index < len(samples)]
-    return data.batches(
-        samples.take(index), facts.input_shape, len(index), framing=facts.framing, max_pixels=facts.max_pixels,
-        training=False, num_classes=facts.num_classes,
-    )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcnn import advice, conversion, data, models, scoring, training
+from kcnn import advice, conversion, data, models, scoring, training, views
 from kcnn.disk import writing
 from kcnn.errors import UserError
 from kcnn.recipe import IN_MEMORY
@@ -198,12 +198,12 @@ def make_fitting(session, callbacks=(), console=None, watched=True):
     watchers = _watchers(session, engine, console) if watched else []
 
     def stream(step):
-        return scoring.batches(session, "train", augment=recipe.augment, start=step * section.batch_size)
+        return views.batches(session, "train", augment=recipe.augment, start=step * section.batch_size)
 
     return training.Fitting(
         engine, session.folder, section, stream=stream,
         steps_per_epoch=max(1, round(len(train_split) / section.batch_size)),
-        validation=scoring.batches(session, "val") if "val" in session.dataset.splits else None,
+        validation=views.batches(session, "val") if "val" in session.dataset.splits else None,
         monitor=session.head.main_metric,
         checkpoints=training.Checkpoints(session.folder.checkpoints) if watched else None,
         frozen=backbone_layers(model), callbacks=[*watchers, *callbacks],

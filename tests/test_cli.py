@@ -68,20 +68,8 @@ def test_every_word_has_help(capsys):
     status, out, _ = kcnn(capsys, "--help")
     assert status == 0
     words = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
-    assert {
-        "demo",
-        "fit",
-        "resume",
-        "extend",
-        "evaluate",
-        "predict",
-        "explain",
-        "export",
-        "convert",
-        "check",
-        "list",
-        "app",
-    } == set(words)
+    known = "demo fit resume extend evaluate compare predict explain export convert check list app"
+    assert set(known.split()) == set(words)
     for word in words:
         assert word in out
         assert kcnn(capsys, word, "--help")[0] == 0
@@ -233,5 +221,6 @@ def test_an_unwritable_run_folder(capsys, photos, tmp_path):
 
 def test_runs_that_are_not_there(capsys, tmp_path):
     more = {"predict": (tmp_path / "x.png",), "explain": (tmp_path / "x.png",), "extend": ("--epochs", 1)}
-    for word in ("resume", "extend", "evaluate", "predict", "explain", "export"):
+    more["compare"] = (tmp_path / "x",)
+    for word in ("resume", "extend", "evaluate", "compare", "predict", "explain", "export"):
         assert "no run at" in refused(capsys, word, tmp_path / "none", *more.get(word, ()))

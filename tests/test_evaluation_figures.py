@@ -63,7 +63,8 @@ def test_mistakes_are_ordered_by_loss_and_named(rng):
         ("w.png", "bee", "ant"),
     ]
     assert got["worst"][0]["loss"] == pytest.approx(-np.log(0.05))
-    assert got["most_confused"][0] == {"true": "ant", "predicted": "bee", "count": 1, "share": 0.5}
+    first = {"true": "ant", "predicted": "bee", "count": 1, "share": 0.5}
+    assert got["most_confused"][0] == first | {"example": {"index": 2, "name": "y.png"}, "lookalike": None}
     assert got["mistakes"] == 3 and got["accuracy"] == 0.25 and "top5" not in got
 
 

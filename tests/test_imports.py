@@ -20,7 +20,11 @@ ROOMS = [
 ]
 ROOMS += [
     "exporting",
+    "views",
+    "baselines",
     "scoring",
+    "comparison",
+    "comparison_table",
     "advice",
     "conversion",
     "session",

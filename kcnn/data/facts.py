@@ -8,10 +8,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kcnn.data.frames import choose_frame, statistics
+from kcnn.disk import write_atomically
 from kcnn.errors import UserError
 from kcnn.layers import MID_GREY
 from kcnn.recipe import Data
-from kcnn.run_folder import write_atomically
 
 MAX_BYTES = 1 << 28
 

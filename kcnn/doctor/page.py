@@ -9,12 +9,12 @@ from kcnn.data.checks import examine
 from kcnn.data.quarantine import written
 from kcnn.data.reading import read
 from kcnn.data.samples import Arrays, Files
+from kcnn.disk import write_atomically
 from kcnn.doctor import figures
 from kcnn.doctor.record import Diagnosis
 from kcnn.doctor.words import SET_ASIDE, amount, counted, line, summary
 from kcnn.errors import UserError
 from kcnn.evaluation.markdown import plain, table
-from kcnn.run_folder import write_atomically
 
 FRAME = (112, 112, 3)
 SINGLES, ROWS, LINES = 12, 9, 20

@@ -1,17 +1,40 @@
 """From a fitted model and its batches to numbers, plots and one page that says what they mean."""
 
-from kcnn.evaluation.classification import measure
-from kcnn.evaluation.predictions import Predictions, answer, pictures, predict
+from kcnn.evaluation.baselines import SIDE, fit_probe, majority, some
+from kcnn.evaluation.calibration import calibration, fit_temperature
+from kcnn.evaluation.classification import losses, measure, rightness
+from kcnn.evaluation.mistakes import pictured
+from kcnn.evaluation.pairing import difference
+from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictures, predict
 from kcnn.evaluation.report import add_split, read_metrics, rebuild, write_report
+from kcnn.evaluation.slices import column_groups, picture_groups, slices
+from kcnn.evaluation.stored import identity_of, read_stored, store
 
 __all__ = [
+    "SIDE",
     "Predictions",
     "add_split",
     "answer",
+    "as_answered",
+    "calibration",
+    "column_groups",
+    "difference",
+    "fit_probe",
+    "fit_temperature",
+    "identity_of",
+    "losses",
+    "majority",
     "measure",
+    "picture_groups",
+    "pictured",
     "pictures",
     "predict",
     "read_metrics",
+    "read_stored",
     "rebuild",
+    "rightness",
+    "slices",
+    "some",
+    "store",
     "write_report",
 ]

@@ -2,138 +2,162 @@
 
 Figures are weighted by the samples' weights; `support` and the confusion matrix count samples. A figure that is not
 defined (the precision of a class never predicted, the average precision of a label never seen) is None, never a zero
-that looks measured.
+that looks measured. `intervals` holds [low, high] of each figure, at 95 %.
 """
 
 import numpy as np
 
+from kcnn.evaluation import intervals, mistakes
+from kcnn.evaluation.intervals import Outcomes, mean_of_known, of_mean, of_resamples, of_share
+from kcnn.evaluation.ranking import rank
+
 LARGEST_MATRIX = 200
 TINY = 1e-7
+MOST_LABELS = 1 << 23  # samples × classes whose mean F1 is resampled
 
 
-def measure(predictions, class_names, names=None, worst=12):
+def measure(predictions, class_names, names=None, worst=12, seed=0):
     """The figures of `Predictions` for K classes, as a JSON-able dict.
 
-    Single-label: samples, accuracy, top5 (K > 5), log_loss, macro_f1, per_class, confusion (rows true, columns
-    predicted; up to 200 classes), most_confused, worst. Multi-label: accuracy (mean over labels), exact_match,
-    mean_average_precision, log_loss, macro_f1, per_class (each with its average_precision), worst.
-    `names` (N of the whole split) says what to call a sample, by its index.
+    Both kinds: samples, accuracy (multi-label: mean over labels), log_loss, macro_f1, mean_average_precision, roc_auc,
+    ranking (the curves behind these two), per_class, worst, intervals. Single-label also: balanced_accuracy, top5
+    (K > 5), confusion (rows true, columns predicted; up to 200 classes), most_confused. Multi-label also: exact_match.
+    `names` (N of the whole split) says what to call a sample, by its index; `seed` is that of the resampling.
     """
     figures = _multi_label if predictions.multi_label else _single_label
-    return {"multi_label": predictions.multi_label, "samples": len(predictions)} | figures(
-        predictions, list(class_names), names, worst
-    )
+    found = figures(predictions, list(class_names), names, worst, seed)
+    return {"multi_label": predictions.multi_label, "samples": len(predictions)} | found
 
 
-def _single_label(p, class_names, names, worst):
-    guess, each_loss = p.scores.argmax(1), -np.log(np.clip(p.scores[np.arange(len(p)), p.labels], TINY, 1))
-    counts = _confusion(p.labels, guess, len(class_names))
-    per_class = _per_class(p.labels[:, None] == np.arange(len(class_names)), _one_hot(guess, p), p.weights, class_names)
-    result = {"accuracy": _mean(guess == p.labels, p.weights)}
-    if len(class_names) > 5:
-        better = (p.scores > p.scores[np.arange(len(p)), p.labels][:, None]).sum(1)
-        result["top5"] = _mean(better < 5, p.weights)
-    mistakes = np.flatnonzero(guess != p.labels)
+def _single_label(p, class_names, names, worst, seed):
+    classes, guess, own = len(class_names), p.scores.argmax(1), p.scores[np.arange(len(p)), p.labels]
+    right, loss = guess == p.labels, losses(p)
+    outcomes = Outcomes(p.labels, [guess], p.weights, classes)
+    result, bounds = {"accuracy": _mean(right, p.weights)}, {"accuracy": of_share(right, p.weights)}
+    means, bounds_of_means = _class_means(outcomes, p.weights, seed)
+    if classes > 5:
+        better = np.concatenate([(p.scores[rows] > own[rows, None]).sum(1) for rows in p.parts()])
+        result["top5"], bounds["top5"] = _mean(better < 5, p.weights), of_share(better < 5, p.weights)
+    areas, ranked = rank(lambda k: p.labels == k, p.scores, p.weights, class_names, seed)
+    tallies = [_sums(guess[right], p.weights[right], classes)]
+    tallies += [_sums(chosen, p.weights, classes) for chosen in (p.labels, guess)]
     return result | {
-        "log_loss": _mean(each_loss, p.weights),
-        "macro_f1": _mean_of_known([row["f1"] for row in per_class]),
-        "mistakes": len(mistakes),
-        "per_class": per_class,
-        "confusion": counts.tolist() if len(class_names) <= LARGEST_MATRIX else None,
-        "most_confused": _most_confused(counts, class_names),
-        "worst": [
-            {
-                **_who(p, i, names),
-                "true": class_names[p.labels[i]],
-                "predicted": class_names[guess[i]],
-                "score": float(p.scores[i, guess[i]]),
-                "loss": float(each_loss[i]),
-            }
-            for i in mistakes[np.argsort(-each_loss[mistakes], kind="stable")][:worst]
-        ],
-    }
-
-
-def _multi_label(p, class_names, names, worst):
-    truth, guess = p.labels > 0.5, p.scores > 0.5
-    right, scores = truth == guess, np.clip(p.scores.astype(np.float64), TINY, 1 - TINY)
-    loss = -np.where(truth, np.log(scores), np.log1p(-scores)).mean(1)
-    per_class = _per_class(truth, guess, p.weights, class_names)
-    for k, row in enumerate(per_class):
-        row["average_precision"] = _average_precision(truth[:, k], p.scores[:, k], p.weights)
-    mistakes = np.flatnonzero(~right.all(1))
-    return {
-        "accuracy": _mean(right.mean(1), p.weights),
-        "exact_match": _mean(right.all(1), p.weights),
-        "mean_average_precision": _mean_of_known([row["average_precision"] for row in per_class]),
+        "balanced_accuracy": means["balanced_accuracy"],
+        "macro_f1": means["macro_f1"],
         "log_loss": _mean(loss, p.weights),
-        "macro_f1": _mean_of_known([row["f1"] for row in per_class]),
-        "mistakes": len(mistakes),
+        **{key: ranked[key] for key in ("mean_average_precision", "roc_auc", "ranking")},
+        "intervals": bounds | bounds_of_means | {"log_loss": of_mean(loss, p.weights, seed)} | ranked["intervals"],
+        "mistakes": int((~right).sum()),
+        "per_class": _per_class(class_names, *tallies, np.bincount(p.labels, minlength=classes), areas),
+        "confusion": _confusion(p.labels, guess, classes),
+        "most_confused": mistakes.most_confused(p, guess, class_names, names),
+        "worst": mistakes.worst(p, guess, right, loss, class_names, names, worst),
+    }  # fmt: skip
+
+
+def _multi_label(p, class_names, names, worst, seed):
+    truth, guess = p.labels > 0.5, p.scores > 0.5
+    right, exact, loss = (truth == guess).mean(1), (truth == guess).all(1), losses(p)
+    areas, ranked = rank(lambda k: truth[:, k], p.scores, p.weights, class_names, seed)
+    tallies = [_columns(part, p.weights) for part in (truth & guess, truth, guess)]
+    per_class = _per_class(class_names, *tallies, truth.sum(0), areas)
+    macro_f1 = mean_of_known(row["f1"] for row in per_class)
+    return {
+        "accuracy": _mean(right, p.weights),
+        "exact_match": _mean(exact, p.weights),
+        "macro_f1": macro_f1,
+        "log_loss": _mean(loss, p.weights),
+        **{key: ranked[key] for key in ("mean_average_precision", "roc_auc", "ranking")},
+        "intervals": {
+            "accuracy": of_share(right, p.weights), "exact_match": of_share(exact, p.weights),
+            "macro_f1": _bounds_of_f1(macro_f1, truth, guess, p.weights, seed),
+            "log_loss": of_mean(loss, p.weights, seed), **ranked["intervals"],
+        },
+        "mistakes": int((~exact).sum()),
         "per_class": per_class,
-        "worst": [
-            {
-                **_who(p, i, names),
-                "true": _joined(class_names, truth[i]),
-                "predicted": _joined(class_names, guess[i]),
-                "score": float(p.scores[i].max()),
-                "loss": float(loss[i]),
-            }
-            for i in mistakes[np.argsort(-loss[mistakes], kind="stable")][:worst]
-        ],
+        "worst": mistakes.worst(p, guess, exact, loss, class_names, names, worst),
+    }  # fmt: skip
+
+
+def losses(p):
+    """(N,) float64: each sample's cross-entropy (mean over labels when multi-label), at most 16.1."""
+    if not p.multi_label:
+        return -np.log(np.clip(p.scores[np.arange(len(p)), p.labels].astype(np.float64), TINY, 1))
+
+    def some(rows):
+        scores = np.clip(p.scores[rows].astype(np.float64), TINY, 1 - TINY)
+        return -np.where(p.labels[rows] > 0.5, np.log(scores), np.log1p(-scores)).mean(1)
+
+    return np.concatenate([some(rows) for rows in p.parts()])
+
+
+def rightness(p):
+    """(N,) float64: 1 where a sample is answered rightly, 0 where not; with several labels the share of them."""
+    if not p.multi_label:
+        return (p.scores.argmax(1) == p.labels).astype(np.float64)
+    return ((p.labels > 0.5) == (p.scores > 0.5)).mean(1)
+
+
+def _class_means(outcomes, weights, seed):
+    """({figure: value}, {figure: [low, high]}) of the means over classes."""
+    value = {name: float(v[0]) for name, v in outcomes.figures(outcomes.counts[None]).items()}
+    drawn = [outcomes.figures(counts) for counts in outcomes.resampled(seed)]
+    bounds = {
+        name: of_resamples(value[name], np.concatenate([part[name] for part in drawn]), weights)
+        for name in ("balanced_accuracy", "macro_f1")
     }
+    return {name: _known(v) for name, v in value.items()}, bounds
 
 
-def _per_class(truth, guess, weights, class_names):
-    """[{name, precision, recall, f1, support}] from truth and guess (N, K) bool; what 0 / 0 would give is None."""
-    from sklearn.metrics import precision_recall_fscore_support
+def _bounds_of_f1(value, truth, guess, weights, seed):
+    """[low, high] of the mean F1 over columns of bool (N, K), by bootstrap; None where it would hold too much."""
+    if truth.size > MOST_LABELS:
+        return None
+    hits, both, means = (truth & guess).astype(np.float32), truth.astype(np.float32) + guess, []
+    for counts in intervals.resamples(np.ones(len(truth)), seed):
+        drawn = (counts * weights).astype(np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means.append(intervals.known_mean(2 * (drawn @ hits) / (drawn @ both)))
+    return of_resamples(value, np.concatenate(means), weights)
 
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        truth.astype(int), guess.astype(int), average=None, sample_weight=weights, zero_division=np.nan
-    )
-    columns = zip(class_names, precision, recall, f1, truth.sum(0), strict=True)
+
+def _per_class(class_names, hits, true, said, support, areas):
+    """A row a class from (2, K) sums of weights and of their squares: hits, occurrences and answers.
+
+    Each row: name, support, precision, recall, f1, average_precision, roc_auc, intervals of the first three.
+    """
+    union = true + said - hits
+    shares, bounds = {}, {}
+    for name, among in (("precision", said), ("recall", true), ("f1", union)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share, count = hits[0] / among[0], among[0] ** 2 / among[1]
+        ends = np.stack([share, *intervals.wilson(share, count)])
+        ends = 2 * ends / (1 + ends) if name == "f1" else ends
+        shares[name], bounds[name] = ends[0], ends[1:]
     return [
-        {"name": name, "precision": _known(p), "recall": _known(r), "f1": _known(f), "support": int(n)}
-        for name, p, r, f, n in columns
-    ]
+        {"name": name, "support": int(support[k]), **{key: _known(values[k]) for key, values in shares.items()},
+         **areas[k], "intervals": {key: _pair(ends[:, k]) for key, ends in bounds.items()}}
+        for k, name in enumerate(class_names)
+    ]  # fmt: skip
 
 
-def _most_confused(counts, class_names, most=10):
-    """The pairs most often mistaken: [{true, predicted, count, share of the true class's samples}]."""
-    wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-    pairs = [(int(t), int(g)) for t, g in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[t, g]]
-    return [
-        {
-            "true": class_names[t],
-            "predicted": class_names[g],
-            "count": int(wrong[t, g]),
-            "share": float(wrong[t, g] / counts[t].sum()),
-        }
-        for t, g in pairs
-    ]
+def _sums(chosen, weights, classes):
+    """(2, K): the weights of the samples of each chosen class (N,), summed, and their squares."""
+    weights = weights.astype(np.float64)
+    return np.stack([np.bincount(chosen, part, classes) for part in (weights, weights**2)])
 
 
-def _average_precision(truth, scores, weights):
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(truth, scores, sample_weight=weights)) if truth.any() else None
+def _columns(mask, weights):
+    """(2, K): as `_sums`, of the samples in each column of `mask` (N, K)."""
+    weights = weights.astype(np.float64)
+    return np.stack([part @ mask for part in (weights, weights**2)])
 
 
 def _confusion(labels, guess, classes):
-    return np.bincount(labels.astype(np.int64) * classes + guess, minlength=classes**2).reshape(classes, classes)
-
-
-def _one_hot(guess, p):
-    return guess[:, None] == np.arange(p.scores.shape[1])
-
-
-def _who(p, i, names):
-    index = int(p.index[i])
-    return {"index": index, "name": str(names[index]) if names is not None else f"index {index}"}
-
-
-def _joined(class_names, chosen):
-    return ", ".join(name for name, yes in zip(class_names, chosen, strict=True) if yes) or "none"
+    if classes > LARGEST_MATRIX:
+        return None
+    cells = np.bincount(labels.astype(np.int64) * classes + guess, minlength=classes**2)
+    return cells.reshape(classes, classes).tolist()
 
 
 def _mean(values, weights):
@@ -144,6 +168,5 @@ def _known(value):
     return None if np.isnan(value) else float(value)
 
 
-def _mean_of_known(values):
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+def _pair(ends):
+    return None if np.isnan(ends).any() else [float(end) for end in ends]

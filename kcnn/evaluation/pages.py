@@ -1,54 +1,58 @@
-"""The words and tables of report.md: a pure function of what metrics.json says."""
+"""report.md: a pure function of what metrics.json says. The summary first, then the run, its learning, each split."""
 
-NAMES = {
-    "accuracy": "Accuracy",
-    "top5": "Top-5 accuracy",
-    "exact_match": "All labels right",
-    "mean_average_precision": "Mean average precision",
-    "macro_f1": "Mean F1 over classes",
-    "log_loss": "Log loss",
-}
-FRACTIONS = {"accuracy", "top5", "exact_match"}
+from kcnn.evaluation import sections
+from kcnn.evaluation.markdown import NAMES, name, number, plain, span, table
+
+FIRST = ("test", "val")
 
 
 def page(metrics):
-    """report.md as text: headline, facts, curves, then each split with its tables and plots."""
-    parts = [f"# {plain(metrics['title'])}", _headline(metrics)]
+    """The whole page as text."""
+    splits = dict(sorted(metrics["splits"].items(), key=lambda pair: FIRST.index(pair[0]) if pair[0] in FIRST else 2))
+    parts = [f"# {plain(metrics['title'])}", *_summary(metrics, splits)]
     if metrics["details"]:
         rows = [(key, _value(value)) for key, value in metrics["details"].items()]
-        parts.append(_table(("run", "value"), rows))
+        parts += ["## The run", table(("what", "value"), rows)]
     parts += _notes(metrics) + _learning(metrics)
-    for split, figures in metrics["splits"].items():
+    for split, figures in splits.items():
         parts += _split(split, figures, metrics["figures"].get(split, {}))
+    parts += ["## How to read this page", sections.READING] if splits else []
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def plain(text):
-    """`text` on one line, with the characters that mean something in Markdown or HTML made literal."""
-    escaped = "".join("\\" + c if c in "\\`*_[]<>|#$~" else c for c in str(text))
-    return " ".join(escaped.replace("&", "&amp;").split())
-
-
-def _headline(metrics):
-    """The score of the most trustworthy split first: test if it was scored, else val, else whatever there is."""
-    splits = metrics["splits"]
+def _summary(metrics, splits):
+    """The score of the most trustworthy split: test if it was scored, else val, else any; then what to make of it."""
     if not splits:
-        return "No split has been scored yet."
-    split = next((name for name in ("test", "val") if name in splits), next(iter(splits)))
-    score, figures = _figure(metrics["metric"], splits[split].get(metrics["metric"])), splits[split]
-    words = f"**{score} {_name(metrics['metric']).lower()} on {plain(split)}**"
-    return f"{words}: {figures['mistakes']} of {figures['samples']} samples are wrong." + (
-        " The validation split also chose the weights, so a new picture may fare a little worse."
-        if split == "val"
-        else ""
-    )
+        return ["No split has been scored yet."]
+    split, figures = next(iter(splits.items()))
+    key = metrics["metric"]
+    score = f"**{number(key, figures.get(key))} {name(key).lower()} on {plain(split)}**"
+    bounds = figures.get("intervals", {}).get(key)
+    words = f"{score} (95 % interval {span(key, bounds)})" if bounds else score
+    count = f"{figures['mistakes']} of {figures['samples']} samples"
+    headline = f"{words}: {count} {'have a wrong label' if figures['multi_label'] else 'are wrong'}."
+    if split == "val":
+        headline += " The validation split also chose the weights, so a new picture may fare a little worse."
+    remarks = sections.verdicts(split, figures, key)
+    return [headline, "\n".join(f"- {remark}" for remark in remarks), _side_by_side(splits)]
+
+
+def _side_by_side(splits):
+    """All figures of all splits in one table."""
+    keys = [key for key in NAMES if any(figures.get(key) is not None for figures in splits.values())]
+    head = ["figure", *(cell for split in splits for cell in (plain(split), "95 % interval"))]
+    rows = [["Samples", *(cell for figures in splits.values() for cell in (str(figures["samples"]), ""))]]
+    for key in keys:
+        pairs = ((f.get(key), f.get("intervals", {}).get(key)) for f in splits.values())
+        rows.append([name(key), *(cell for value, ends in pairs for cell in (number(key, value), span(key, ends)))])
+    return table(head, rows)
 
 
 def _notes(metrics):
     lines = [f"- {plain(note)}" for note in metrics["notes"]]
     if metrics["set_aside"]:
         lines.append(f"- files that could not be used and were set aside: {len(metrics['set_aside'])}")
-        lines += [f"  - {plain(name)}: {plain(reason)}" for name, reason in metrics["set_aside"][:20]]
+        lines += [f"  - {plain(file)}: {plain(reason)}" for file, reason in metrics["set_aside"][:20]]
         if len(metrics["set_aside"]) > 20:
             lines.append(f"  - and {len(metrics['set_aside']) - 20} more, listed in metrics.json")
     return ["## Notes", "\n".join(lines)] if lines else []
@@ -66,11 +70,11 @@ def _learning(metrics):
             known = [(v, e) for v, e in zip(history.get(column, []), epochs, strict=False) if v is not None]
             if known:
                 best, when = _best(known, lowest=key == "loss")
-                rows.append((f"{_name(key)}, {who}", f"{known[-1][0]:.4f}", f"{best:.4f}", f"{when:g}"))
+                rows.append((f"{name(key)}, {who}", f"{known[-1][0]:.4f}", f"{best:.4f}", f"{when:g}"))
     return [
         "## Learning",
         "![Loss, metric and learning rate over epochs](curves.png)",
-        _table(("figure", "last epoch", "best", "in epoch"), rows),
+        table(("figure", "last epoch", "best", "in epoch"), rows),
     ]
 
 
@@ -80,58 +84,13 @@ def _best(known, lowest):
 
 
 def _split(split, figures, drawn):
-    rows = [(label, _figure(key, figures[key])) for key, label in NAMES.items() if key in figures]
-    parts = [f"## Scores on {plain(split)}", _table(("figure", "value"), [("Samples", str(figures["samples"])), *rows])]
-    if "most_confused" in figures:
-        parts.append("### Which class is taken for which")
-        parts += [f"![Confusion matrix of {plain(split)}]({drawn['confusion']})"] if "confusion" in drawn else []
-        parts.append(_confused(figures["most_confused"]))
-    parts += ["### Classes", f"![F1 of each class on {plain(split)}]({drawn['classes']})"] if "classes" in drawn else []
-    parts.append(_classes(figures["per_class"]))
-    if figures["worst"]:
-        parts.append("### Worst mistakes")
-        parts += [f"![Worst mistakes on {plain(split)}]({drawn['worst']})"] if "worst" in drawn else []
-        parts.append(
-            _table(
-                ("sample", "true", "predicted", "score", "loss"),
-                [
-                    (w["name"], w["true"], w["predicted"], f"{w['score']:.1%}", f"{w['loss']:.2f}")
-                    for w in figures["worst"]
-                ],
-            )
-        )
-    return parts
-
-
-def _classes(per_class):
-    keys = [key for key in ("precision", "recall", "f1", "average_precision") if key in per_class[0]]
-    rows = [(row["name"], *(_figure(key, row[key]) for key in keys), str(row["support"])) for row in per_class]
-    return _table(("class", *(key.replace("_", " ") for key in keys), "samples"), rows)
-
-
-def _confused(pairs):
-    if not pairs:
-        return "No sample is mistaken for another class."
-    return _table(
-        ("true", "taken for", "samples", "of that class"),
-        [(p["true"], p["predicted"], str(p["count"]), f"{p['share']:.1%}") for p in pairs],
-    )
-
-
-def _table(head, rows):
-    """A Markdown table; all columns but the first are numbers or short words."""
-    lines = [head, ["---"] * len(head), *([plain(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _figure(key, value):
-    if value is None:
-        return "not defined"
-    return f"{value:.2%}" if key in FRACTIONS else f"{value:.4f}"
-
-
-def _name(key):
-    return NAMES.get(key, key.replace("_", " ").capitalize())
+    """One split: confusion, classes, ranking, calibration, slices, mistakes; each plot with its numbers below."""
+    titles = ((key, words) for key, words in sections.TITLES.items() if key in drawn)
+    picture = {key: f"![{words} on {plain(split)}]({drawn[key]})" for key, words in titles}
+    parts = [f"## Scores on {plain(split)}"]
+    parts += sections.confusion(figures, picture) + sections.classes(figures, picture)
+    parts += sections.ranking(figures, picture) + sections.calibration(split, figures, picture)
+    return parts + sections.slices(figures, picture) + sections.mistakes(figures, picture)
 
 
 def _value(value):

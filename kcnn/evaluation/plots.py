@@ -88,37 +88,39 @@ def confusion_matrix(counts, class_names, path):
 
 
 @styled
-def class_bars(per_class, path, figure_name="f1"):
-    """Horizontal bars of each class's F1, weakest first, as a PNG; of more than 40 classes the 40 weakest."""
+def class_dots(per_class, path, figure_name="f1"):
+    """Each class's F1 with its 95 % interval, weakest first, as a PNG; of more than 40 classes the 40 weakest."""
     rows = sorted((row for row in per_class if row[figure_name] is not None), key=lambda row: row[figure_name])
     shown = rows[:MOST_BARS]
     figure = new_figure(7, 1.1 + 0.26 * max(len(shown), 1))
     axes = figure.subplots()
-    values = [row[figure_name] for row in shown]
     mean = float(np.mean([row[figure_name] for row in rows])) if rows else 0.0
-    axes.barh(range(len(shown)), values, height=0.7, color=BLUE)
-    axes.axvline(mean, color=ORANGE, linewidth=1.5, zorder=3)
-    axes.text(
-        mean, -0.75, f"mean {mean:.3f}", color=ORANGE, ha="right" if mean > 0.5 else "left", va="bottom", fontsize=8
-    )
-    for i, value in enumerate(values):
-        inside = value > 0.12
-        axes.text(
-            value + (-0.01 if inside else 0.01),
-            i,
-            f"{value:.3f}",
-            va="center",
-            fontsize=8,
-            ha="right" if inside else "left",
-            color="white" if inside else INK,
-        )
-    axes.set_yticks(range(len(shown)), [plain(shortened(row["name"], 28)) for row in shown])
-    axes.set(xlim=(0, 1), ylim=(len(shown) - 0.4, -1.2), xlabel="F1 (harmonic mean of precision and recall)")
+    ends = [(row.get("intervals") or {}).get(figure_name) for row in shown]
+    values = [(row[figure_name], pair, f"{row[figure_name]:.3f}") for row, pair in zip(shown, ends, strict=True)]
+    dots(axes, range(len(shown)), [shortened(row["name"], 28) for row in shown], values, [BLUE] * len(shown))
+    axes.axvline(mean, color=ORANGE, linewidth=1.5, zorder=1)
+    axes.text(mean, -0.65, f"mean {mean:.3f}", color=ORANGE, ha="center", va="bottom", fontsize=8)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_xlabel("F1 (harmonic mean of precision and recall), with 95 % intervals")
     if len(rows) > len(shown):
-        axes.set_title(f"The {len(shown)} weakest of {len(rows)} classes")
+        axes.set_title(f"The {len(shown)} weakest of {len(rows)} classes", pad=14)
+    save(figure, path)
+
+
+def dots(axes, places, labels, values, colours):
+    """A row a label: its value as a dot on its interval, and as text at the right; values are (value, [low, high] or
+    None, text), all in 0–1. The axis begins below the lowest of them."""
+    for place, (value, ends, text), colour in zip(places, values, colours, strict=True):
+        if ends:
+            axes.plot(ends, [place, place], color=colour, linewidth=2, solid_capstyle="butt", alpha=0.6)
+        axes.plot(value, place, "o", color=colour, markersize=6)
+        axes.text(1.01, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+    lowest = min((min([value, *(ends or [])]) for value, ends, _ in values), default=0.0)
+    axes.set_xlim(min(0.9, max(0.0, np.floor(10 * lowest) / 10)), 1.01)
+    axes.set_yticks(places, [plain(label) for label in labels], fontsize=9)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    save(figure, path)
+    axes.grid(True, axis="x")
 
 
 @styled

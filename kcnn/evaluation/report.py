@@ -4,9 +4,10 @@ import json
 import math
 from pathlib import Path
 
-from kcnn.evaluation import plots
+from kcnn.disk import write_atomically
+from kcnn.evaluation import diagrams, plots
+from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.pages import page
-from kcnn.run_folder import write_atomically
 
 
 def write_report(
@@ -16,7 +17,8 @@ def write_report(
 
     splits: {split: the dict of `classification.measure`}; history: history.csv's rows, one dict an epoch;
     details: {what: value}, the facts at the top of the page; set_aside: [(file, reason)];
-    pictures: {split: images (n, ...) of that split's "worst" entries, in their order}.
+    pictures: {split: {"worst": images (n, ...) of that split's "worst" entries in their order, "pairs": (2m, ...) of
+    its pictured pairs}}; either may be missing.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +41,7 @@ def write_report(
 
 
 def add_split(folder, split, figures, images=None):
-    """Add (or replace) the figures of one more `split` in the report in `folder`; returns report.md's path."""
+    """Add (or replace) one more `split` in the report in `folder`, with `images` as above; returns report.md's path."""
     folder = Path(folder)
     metrics = read_metrics(folder)
     _add(metrics, folder, split, figures, images)
@@ -62,16 +64,26 @@ def _add(metrics, folder, split, figures, images):
     """Put one split's figures into `metrics` and draw its plots; file names carry a number, not the split's name."""
     figures = json.loads(json.dumps(figures, allow_nan=False))
     metrics["splits"][split] = figures
-    number = list(metrics["splits"]).index(split) + 1
-    names = [row["name"] for row in figures["per_class"]]
-    drawn = {"classes": f"{number}-classes.png"}
-    plots.class_bars(figures["per_class"], folder / drawn["classes"])
+    number, names = list(metrics["splits"]).index(split) + 1, [row["name"] for row in figures["per_class"]]
+    images, drawn = images or {}, {}
+
+    def draw(key, plot, *content):
+        drawn[key] = f"{number}-{key}.png"
+        plot(*content, folder / drawn[key])
+
+    draw("classes", plots.class_dots, figures["per_class"])
     if figures.get("confusion"):
-        drawn["confusion"] = f"{number}-confusion.png"
-        plots.confusion_matrix(figures["confusion"], names, folder / drawn["confusion"])
-    if images is not None and len(images):
-        drawn["worst"] = f"{number}-worst.png"
-        plots.gallery(figures["worst"], images, folder / drawn["worst"])
+        draw("confusion", plots.confusion_matrix, figures["confusion"], names)
+    if len(images.get("pairs", ())):
+        draw("pairs", diagrams.pairs, pictured(figures["most_confused"]), images["pairs"])
+    if figures.get("ranking"):
+        draw("ranking", diagrams.ranking, figures["ranking"], figures)
+    if (figures.get("calibration") or {}).get("bins"):
+        draw("calibration", diagrams.reliability, figures["calibration"])
+    if any(row["interval"] for row in figures.get("slices") or ()):
+        draw("slices", diagrams.slices, figures["slices"], figures["accuracy"])
+    if len(images.get("worst", ())):
+        draw("worst", plots.gallery, figures["worst"], images["worst"])
     metrics["figures"][split] = drawn
 
 

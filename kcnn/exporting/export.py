@@ -6,10 +6,10 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from kcnn.disk import read_json, write_atomically
 from kcnn.errors import UserError
 from kcnn.exporting.parity import compare
 from kcnn.exporting.registry import EXPORTERS
-from kcnn.run_folder import read_json, write_atomically
 
 
 def export(format, model, head, facts, folder, images):

@@ -3,8 +3,8 @@
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from kcnn.disk import write_atomically
 from kcnn.errors import UserError
-from kcnn.run_folder import write_atomically
 
 
 def weight_variables(model):

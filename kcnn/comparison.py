@@ -1,0 +1,89 @@
+"""Runs side by side: where their recipes differ, their figures, and the difference on the very same pictures."""
+
+from pathlib import Path
+
+from kcnn import evaluation
+from kcnn.errors import UserError
+from kcnn.run_folder import RunFolder
+from kcnn.scoring import uses
+
+FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "exact_match", "mean_average_precision", "roc_auc", "log_loss")
+OWN = ("runtime.runs",)  # says where a run lies, not what it is
+
+
+def compare(paths, split=None):
+    """What sets the runs at `paths` apart, each against the first, as a JSON-able dict.
+
+    {runs: [{name, path, splits: {split: {samples, uses, figures: {figure: {value, interval}}}}}],
+     recipe: {"section.key": [its value in each run]}, only where they differ,
+     differences: {split: [{run, …} as `evaluation.difference`, or {run, refused: why} where the pictures differ]}}.
+    With `split` only that one is compared, and `UserError` raised where it cannot be.
+    """
+    folders = [RunFolder.open(path) for path in paths]
+    if len(folders) < 2:
+        raise UserError("compare needs two runs or more")
+    runs = [_run(folder) for folder in folders]
+    shared = [name for name in runs[0]["splits"] if all(name in run["splits"] for run in runs)]
+    if split is not None and split not in shared:
+        raise UserError(
+            f"split {split!r} has not been scored in every run; scored in all: {', '.join(shared) or 'none'}"
+        )
+    differences = {}
+    for name in shared if split is None else [split]:
+        differences[name] = [_difference(folders[0], folder, name) for folder in folders[1:]]
+        refused = [row["refused"] for row in differences[name] if "refused" in row]
+        if split is not None and refused:
+            raise UserError(refused[0])
+    return {"runs": runs, "recipe": recipe_differences(folders), "differences": differences}
+
+
+def recipe_differences(folders):
+    """{"section.key": [its value in each run]} where the recipes of the runs differ."""
+    recipes = [_flat(folder.recipe().model_dump(mode="json")) for folder in folders]
+    keys = dict.fromkeys(key for recipe in recipes for key in recipe)
+    columns = {key: [recipe.get(key) for recipe in recipes] for key in keys if key not in OWN}
+    return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
+
+
+def _flat(tree, path=""):
+    """{"a.b": value} of nested dicts."""
+    found = {}
+    for key, value in tree.items():
+        found |= _flat(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
+    return found
+
+
+def _run(folder):
+    if not (folder.report / "metrics.json").is_file():
+        state = folder.status().get("state", "unfinished")
+        raise UserError(f"run {folder.name} is {state}: there is nothing to compare before it has finished")
+    splits = {}
+    for split, figures in evaluation.read_metrics(folder.report)["splits"].items():
+        bounds = figures.get("intervals", {})
+        shown = {key: {"value": figures[key], "interval": bounds.get(key)} for key in FIGURES if key in figures}
+        splits[split] = {"samples": figures["samples"], "uses": uses(folder, split), "figures": shown}
+    return {"name": folder.name, "path": str(Path(folder.path)), "splits": splits}
+
+
+def _difference(first, second, split):
+    """The paired difference of two runs on a split, or why there is none."""
+    try:
+        pair = [evaluation.read_stored(folder.report, split) for folder in (first, second)]
+        _refuse_other_pictures(*pair, first.name, second.name, split)
+    except UserError as error:
+        return {"run": second.name, "refused": str(error)}
+    return {"run": second.name, **evaluation.difference(*pair)}
+
+
+def _refuse_other_pictures(a, b, first, second, split):
+    """Raises `UserError` that says how the pictures of a split differ, if they do."""
+    if a.identity == b.identity:
+        return
+    only = [len(set(x.names) - set(y.names)) for x, y in ((a, b), (b, a))]
+    if any(only):
+        what = f"{only[0]} pictures are only in {first}'s, {only[1]} only in {second}'s"
+        cause = "train both on the same data with the same data.validation, data.test, data.limit and runtime.seed"
+    else:
+        what = "they have the same names, but labels, classes, weights, order or contents differ"
+        cause = "score both on the same data"
+    raise UserError(f"split {split!r} of {first} and {second} cannot be compared picture by picture: {what}; {cause}")

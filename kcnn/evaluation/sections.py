@@ -1,0 +1,176 @@
+"""What report.md says of one split: functions from its figures and {plot: its Markdown} to paragraphs."""
+
+from kcnn.evaluation.markdown import name, number, plain, span, table
+
+TITLES = {
+    "confusion": "Confusion matrix",
+    "pairs": "Most confused pairs",
+    "classes": "F1 of each class",
+    "ranking": "Precision, recall and ROC",
+    "calibration": "Calibration",
+    "slices": "Accuracy of slices",
+    "worst": "Worst mistakes",
+}
+READING = (
+    "A 95 % interval says what else this model might have scored on as many other pictures of the same kind; it does "
+    "not say how another training would fare. Shares of pictures have Wilson's interval, F1 of a class the one that "
+    "follows from it, all other figures a bootstrap over the pictures. Areas compare one class with all others and are "
+    "means over classes. The calibration error (ECE) is the mean distance between score and share of right answers "
+    "over 15 bins of equal width. Brightness is the mean grey level of the picture as the network sees it."
+)
+MOST_CLASSES = 60
+
+
+def verdicts(split, figures, key):
+    """The lines below the headline: against the baselines, what is weak, calibration, how often the split was used."""
+    return [
+        line
+        for line in (
+            _against_baselines(figures, key), *_weak(figures), _calibrated(figures.get("calibration") or {}),
+            _used(split, figures),
+        ) if line
+    ]  # fmt: skip
+
+
+def _against_baselines(figures, key):
+    baselines = figures.get("baselines") or {}
+    plainest, linear = baselines.get("majority"), baselines.get("linear")
+    if not plainest or plainest["accuracy"] is None or figures.get("accuracy") is None:
+        return ""
+    answer = plain(", ".join(plainest["answer"][:3]) or "no label")
+    words = f"Without a network: always answering {answer}, the commonest in training, scores {_accuracy(plainest)}"
+    if linear:
+        how = "" if linear["converged"] else ", stopped early"
+        part = f" on {linear['samples']} of the samples" if linear["samples"] < figures["samples"] else ""
+        words += (
+            f"; a linear model of {linear['values']} values of a small thumbnail, trained on {linear['trained_on']} "
+            f"pictures{how}, scores {_accuracy(linear)}{part}"
+        )
+    best = max((row for row in (plainest, linear) if row), key=lambda row: row["accuracy"])
+    return f"{words}. **{_verdict(figures, best)}**"
+
+
+def _verdict(figures, rival):
+    own, low = figures["accuracy"], figures["intervals"]["accuracy"][0]
+    if low > rival["interval"][1]:
+        return "The network is clearly better than both."
+    if own > rival["accuracy"]:
+        return "The network is ahead, but the intervals overlap: so few pictures do not prove it."
+    return "The network is no better than that: it has learned little that a far simpler model would not know."
+
+
+def _accuracy(row):
+    return f"{row['accuracy']:.2%} ({span('accuracy', row['interval'])})"
+
+
+def _weak(figures):
+    weak = sorted((row for row in figures.get("slices") or [] if row["weak"]), key=lambda row: row["accuracy"])
+    for row in weak[:3]:
+        yield (
+            f"**Weak on {plain(row['by'])} = {plain(row['value'])}**: {number('accuracy', row['accuracy'])} "
+            f"({span('accuracy', row['interval'])}) of {row['samples']} samples, clearly below the rest."
+        )
+    if len(weak) > 3:
+        yield f"{len(weak) - 3} more weak slices are marked in the table of slices."
+
+
+def _calibrated(found):
+    if found.get("ece") is None:
+        return ""
+    over = sum(share * (score - right) for score, right, share, *_ in found["bins"])
+    lean = "says more than it knows" if over > 0 else "is right more often than it says"
+    words = f"Its scores are off by {found['ece']:.1%} on average (ECE)" + (
+        f": it {lean}" if abs(over) > max(0.5 * found["ece"], 0.005) else ""
+    )
+    if found.get("ece_after") is not None:
+        words += f"; dividing the logits by {found['temperature']:.3g} would make that {found['ece_after']:.1%}"
+    return words + "."
+
+
+def _used(split, figures):
+    times = figures.get("uses")
+    if not times:
+        return ""
+    if times == 1:
+        return f"The {plain(split)} split was used once: this score is untouched by choices made on it."
+    return f"The {plain(split)} split was used {times} times: each look at it that led to a change makes it too kind."
+
+
+def confusion(figures, picture):
+    if "most_confused" not in figures:
+        return []
+    parts = ["### Which class is taken for which", picture.get("confusion"), picture.get("pairs")]
+    pairs = figures["most_confused"]
+    if not pairs:
+        return [*parts, "No sample is mistaken for another class."]
+    rows = [(p["true"], p["predicted"], str(p["count"]), f"{p['share']:.1%}", _example(p)) for p in pairs]
+    return [*parts, table(("true", "taken for", "samples", "of that class", "such as"), rows)]
+
+
+def _example(pair):
+    return pair["example"]["name"] if pair.get("example") else ""
+
+
+def classes(figures, picture):
+    """The classes, the weakest first where there are more than a page holds."""
+    rows = figures["per_class"]
+    if len(rows) > MOST_CLASSES:
+        rows = sorted(rows, key=lambda row: -1 if row["f1"] is None else row["f1"])[:MOST_CLASSES]
+    head, cells = ["class", "samples"], [[row["name"], str(row["support"])] for row in rows]
+    for key in ("precision", "recall", "f1"):
+        head += [key.replace("f1", "F1"), "95 %"]
+        for line, row in zip(cells, rows, strict=True):
+            line += [number(key, row[key]), span(key, (row.get("intervals") or {}).get(key))]
+    left = len(figures["per_class"]) - len(rows)
+    more = f"The {len(rows)} weakest classes; {left} more are in metrics.json." if left else None
+    return ["### Classes", picture.get("classes"), more, table(head, cells)]
+
+
+def ranking(figures, picture):
+    if not figures.get("ranking"):
+        return []
+    rows = [(row["name"], *(number(key, row[key]) for key in ("average_precision", "roc_auc")))
+            for row in figures["ranking"]["classes"]]  # fmt: skip
+    mean = ("mean of all classes", *(number(key, figures[key]) for key in ("mean_average_precision", "roc_auc")))
+    head = ("class, the worst first", "precision-recall area", "ROC area")
+    return ["### Scores as a ranking", picture.get("ranking"), table(head, [mean, *rows])]
+
+
+def calibration(split, figures, picture):
+    found = figures.get("calibration")
+    if not found or found["ece"] is None:
+        return []
+    rows = [("as trained", f"{found['ece']:.4f}", number("log_loss", figures["log_loss"]))]
+    note, own = None, split == found.get("fitted_on")
+    if found.get("temperature") is not None:
+        after = f"logits divided by {found['temperature']:.4g}"
+        rows.append((after, f"{found['ece_after']:.4f}", number("log_loss", found["log_loss_after"])))
+        where = "this very split, so the numbers with it are too kind" if own else plain(found["fitted_on"])
+        note = (
+            f"The temperature {found['temperature']:.4g} was fitted on {where}; it changes no predicted class, and the "
+            "run's answers do not use it."
+        )
+    return ["### Calibration", picture.get("calibration"), table(("scores", "ECE", "log loss"), rows), note]
+
+
+def slices(figures, picture):
+    rows = figures.get("slices")
+    if not rows:
+        return []
+    marks = [("few samples" if row["small"] else "**weak**" if row["weak"] else "") for row in rows]
+    cells = [
+        (row["by"], row["value"], str(row["samples"]), number("accuracy", row["accuracy"]),
+         span("accuracy", row["interval"]), mark.strip("*"))
+        for row, mark in zip(rows, marks, strict=True)
+    ]  # fmt: skip
+    head = ("by", "slice", "samples", name("accuracy").lower(), "95 % interval", "")
+    note = "Weak: the whole interval lies below that of all other samples. Few samples: fewer than 10."
+    return ["### Slices", picture.get("slices"), table(head, cells), note]
+
+
+def mistakes(figures, picture):
+    if not figures["worst"]:
+        return []
+    rows = [(w["name"], w["true"], w["predicted"], f"{w['score']:.1%}", f"{w['loss']:.2f}") for w in figures["worst"]]
+    head = ("sample", "true", "predicted", "score", "loss")
+    return ["### Worst mistakes", picture.get("worst"), table(head, rows)]

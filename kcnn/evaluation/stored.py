@@ -1,0 +1,116 @@
+"""Predictions on disk: one .npz a split without pickle, so that two runs can be compared picture by picture."""
+
+import hashlib
+import io
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kcnn.disk import write_atomically
+from kcnn.errors import UserError
+
+MOST_EXACT = 1 << 20  # scores kept in float32; more of them in float16
+MOST_BYTES = 1 << 31  # of all arrays together, unpacked
+COLUMNS = {"scores": "f", "labels": "u", "predicted": "u", "loss": "f", "weights": "f", "names": "u", "identity": "u"}
+
+
+# What zipfile and NumPy raise for damage: RuntimeError stands for encryption and unknown compression.
+DAMAGE = (OSError, ValueError, KeyError, EOFError, SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a run answered for the N samples of a split.
+
+    scores (N, K); labels and predicted (N,) class numbers, or (N, K) 0/1 for several labels; loss and weights (N,);
+    names (N,) str; identity: a SHA-256 of the samples, the same only for the same pictures and labels in one order.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+    loss: np.ndarray
+    weights: np.ndarray
+    names: list[str]
+    identity: str
+
+
+def store(report, split, predictions, loss, names, identity):
+    """Keep `predictions` of a split, with its samples' loss (N,) and names, in the folder `report`."""
+    several = predictions.multi_label
+    exact, guess = predictions.scores.size <= MOST_EXACT, predictions.scores.argmax(1)
+    text = "\0".join(str(names[i]) for i in predictions.index).encode("utf-8", "surrogateescape")
+    arrays = {
+        "scores": predictions.scores.astype(np.float32 if exact else np.float16),
+        "labels": (predictions.labels > 0.5).astype(np.uint8) if several else predictions.labels.astype(np.uint32),
+        "predicted": (predictions.scores > 0.5).astype(np.uint8) if several else guess.astype(np.uint32),
+        "loss": loss.astype(np.float32),
+        "weights": predictions.weights,
+        "names": np.frombuffer(text, np.uint8),
+        "identity": np.frombuffer(identity.encode(), np.uint8),
+    }
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    Path(report).mkdir(parents=True, exist_ok=True)
+    write_atomically(place(report, split), content.getvalue())
+
+
+def place(report, split):
+    """The path of a split's predictions; a name that is no plain word is told apart by its digest."""
+    word = re.sub(r"[^A-Za-z0-9_-]", "_", split)[:60]
+    if word != split:
+        word += "-" + hashlib.sha256(split.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return Path(report) / f"predictions-{word}.npz"
+
+
+def identity_of(samples, class_names):
+    """A SHA-256 of a split's names, labels, weights, contents (of files: sizes) and classes."""
+    digest = hashlib.sha256("\0".join(class_names).encode("utf-8", "surrogateescape"))
+    for part in samples.digest():
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def read_stored(report, split):
+    """The `Stored` predictions of a split; raises `UserError` where there are none or the file is not intact."""
+    path = place(report, split)
+    if not path.is_file():
+        raise UserError(f"no predictions of split {split!r} in {path.parent}; `kcnn evaluate` with --split keeps them")
+    try:
+        arrays = _read(path)
+        names = arrays["names"].tobytes().decode("utf-8", "surrogateescape").split("\0")
+        rows = {len(arrays[key]) for key in ("scores", "labels", "predicted", "loss", "weights")} | {len(names)}
+        if len(rows) != 1 or arrays["scores"].ndim != 2:
+            raise ValueError("its arrays differ in length")
+        if max(arrays["labels"].max(), arrays["predicted"].max()) >= max(arrays["scores"].shape[1], 2):
+            raise ValueError("it names a class that has no score")
+    except DAMAGE as error:
+        raise UserError(f"predictions {path} cannot be read: {error}") from None
+    return Stored(**arrays | {"names": names, "identity": arrays["identity"].tobytes().decode("ascii", "replace")})
+
+
+def _read(path):
+    """{name: array} of the .npz `path`; nothing is unpacked before its sizes and kinds are known to be sound."""
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        if sum(info.file_size for info in members.values()) > MOST_BYTES:
+            raise ValueError(f"it unpacks to more than {MOST_BYTES} bytes")
+        for name, kinds in COLUMNS.items():
+            _check(archive, members[name], kinds)
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in COLUMNS}
+
+
+def _check(archive, info, kinds):
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        if version != (1, 0):
+            raise ValueError(f"{info.filename} has an unknown format")
+        shape, _, kind = np.lib.format.read_array_header_1_0(member)
+        size = kind.itemsize * int(np.prod(shape, dtype=object))
+        if kind.kind not in kinds or size != info.file_size - member.tell():
+            raise ValueError(f"{info.filename} holds {kind} {shape}, which it should not")

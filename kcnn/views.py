@@ -1,0 +1,28 @@
+"""Views of a session's data: its splits as batches, and single samples, as its network sees them."""
+
+from kcnn import data
+
+
+def batches(session, split, augment=None, start=0):
+    """Batches of a split: the endless training stream from sample number `start`, or one plain pass."""
+    recipe, facts = session.recipe, session.facts
+    return data.batches(
+        session.dataset.splits[split], facts.input_shape, recipe.train.batch_size, framing=facts.framing,
+        max_pixels=facts.max_pixels, augment=augment, seed=recipe.runtime.seed, start=start,
+        training=augment is not None, num_classes=facts.num_classes, threads=recipe.runtime.threads,
+    )  # fmt: skip
+
+
+def some(session, samples, index):
+    """One pass over those of `samples` at `index` (n,), as one batch; places beyond the last are left out."""
+    index = index[index < len(samples)]
+    return stream(session, samples.take(index), session.facts.input_shape, len(index))
+
+
+def stream(session, samples, shape, batch_size):
+    """One pass over `samples` in frames of `shape`."""
+    facts = session.facts
+    return data.batches(
+        samples, shape, min(batch_size, len(samples)), framing=facts.framing, max_pixels=facts.max_pixels,
+        training=False, num_classes=facts.num_classes,
+    )  # fmt: skip

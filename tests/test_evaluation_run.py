@@ -1,0 +1,161 @@
+"""A real run's evaluation, from the table of its pictures to the report, and `kcnn evaluate` on other data."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kcnn
+from kcnn import baselines, evaluation, scoring
+from kcnn.evaluation import read_stored
+from tests.test_cli import kcnn as command
+from tests.test_cli import refused
+from tests.test_session import CLASSES, picture
+
+
+def write_table(folder, count, seed, splits=("train", "train", "train", "val", "test")):
+    """A CSV of `count` pictures a class; those of the camera "broken" show nothing but noise."""
+    rng, rows = np.random.default_rng(seed), []
+    (folder / "pictures").mkdir(parents=True)
+    for kind in CLASSES:
+        for i in range(count):
+            name, split = f"pictures/{kind}{i}.png", splits[i % len(splits)]
+            broken = split != "train" and i % 2
+            values = rng.integers(0, 255, (24, 24, 3)) if broken else picture(kind, rng)
+            Image.fromarray(values.astype(np.uint8)).save(folder / name)
+            camera = "broken" if broken else "good"
+            rows.append({"image": name, "label": kind, "split": split, "camera": camera, "note": name})
+    with open(folder / "table.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder / "table.csv"
+
+
+SETTINGS = {"model.architecture": "resnet_toy", "data.split_column": "split", "epochs": 8, "batch_size": 8,
+            "learning_rate": 0.01, "schedule": "one_cycle"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    root = tmp_path_factory.mktemp("evaluated")
+    table = write_table(root / "data", 50, seed=0)
+    return kcnn.build_and_fit(kcnn.Recipe(), runs=str(root), name="run", **SETTINGS, **{"data.source": str(table)})
+
+
+def test_the_weak_slice_is_named(run):
+    weak = [(row["by"], row["value"]) for row in run.metrics["slices"] if row["weak"]]
+    assert ("camera", "broken") in weak
+    assert {row["by"] for row in run.metrics["slices"]} == {"camera", "brightness, 0 to 255"}
+    text = run.report.read_text("utf-8")
+    assert "**Weak on camera = broken**" in text
+
+
+def test_the_summary_comes_first_with_interval_baselines_and_uses(run):
+    head = run.report.read_text("utf-8").partition("## ")[0]
+    figures = run.metrics
+    low, high = figures["intervals"]["accuracy"]
+    assert f"**{figures['accuracy']:.2%} accuracy on test** (95 % interval {100 * low:.2f} to {high:.2%})" in head
+    assert f"{figures['baselines']['majority']['accuracy']:.2%}" in head
+    assert f"{figures['baselines']['linear']['accuracy']:.2%}" in head and "The network is" in head
+    assert "The test split was used once" in head and "ECE" in head
+    headings = re.findall(r"^#+ (.*)$", run.report.read_text("utf-8"), re.MULTILINE)
+    assert [h for h in headings if h.startswith(("Which", "Classes", "Calibration", "Slices", "Worst"))] == 2 * [
+        "Which class is taken for which", "Classes", "Calibration", "Slices", "Worst mistakes",
+    ]  # fmt: skip
+
+
+def test_every_picture_of_the_report_is_there(run):
+    names = re.findall(r"!\[.*?\]\((.*?)\)", run.report.read_text("utf-8"))
+    assert len(names) == 1 + 2 * 7
+    for name in names:
+        Image.open(run.report.parent / name).verify()
+
+
+def test_the_temperature_is_vals_and_serves_test(run):
+    val, test = run.splits["val"]["calibration"], run.splits["test"]["calibration"]
+    assert val["temperature"] == test["temperature"] == scoring.temperature_of(run.folder)
+    assert val["log_loss_after"] <= run.splits["val"]["log_loss"] + 1e-9
+    text = run.report.read_text("utf-8")
+    assert text.count("was fitted on val") == 1 and text.count("fitted on this very split") == 1
+
+
+def test_kept_predictions_are_those_of_the_report(run):
+    for split, figures in run.splits.items():
+        kept = read_stored(run.folder.report, split)
+        assert np.mean(kept.predicted == kept.labels) == pytest.approx(figures["accuracy"])
+        assert kept.loss.mean() == pytest.approx(figures["log_loss"], rel=1e-5)
+        assert len(kept.names) == figures["samples"] and kept.names[0].startswith("pictures/")
+
+
+def test_a_second_look_at_test_is_counted_everywhere(run):
+    before = run.metrics["uses"]
+    figures = run.evaluate("test")
+    assert figures["uses"] == before + 1 == scoring.uses(run.folder, "test")
+    assert f"The test split was used {before + 1} times" in run.report.read_text("utf-8")
+    found = kcnn.compare(run, run)
+    assert found["runs"][0]["splits"]["test"]["uses"] == before + 1
+    assert found["differences"]["test"][0]["accuracy"]["difference"] == 0
+
+
+def test_other_data_is_scored_without_touching_the_report(capsys, run, tmp_path):
+    table = write_table(tmp_path / "other", 15, seed=1, splits=("train", "fresh"))
+    before = (run.folder.report / "metrics.json").read_bytes(), scoring.uses(run.folder, "fresh")
+    status, out, _ = command(capsys, "evaluate", run.path, "--data", table, "--split", "fresh")
+    figures = json.loads(out)
+    assert status == 0 and figures["samples"] == 21 and figures["accuracy"] < 0.8, "its fresh half is noise"
+    assert json.loads(command(capsys, "evaluate", run.path, "--data", table, "--split", "train")[1])["accuracy"] > 0.8
+    assert before == ((run.folder.report / "metrics.json").read_bytes(), scoring.uses(run.folder, "fresh"))
+    assert not list(run.folder.report.glob("*fresh*"))
+    last = run.folder.events("scored")[-2]
+    assert (last["split"], last["source"]) == ("fresh", str(table))
+    assert "no split 'val'; it has" in refused(capsys, "evaluate", run.path, "--data", table)
+    table.write_text(table.read_text().replace("split", "part"))
+    assert "unknown column 'split'" in refused(capsys, "evaluate", run.path, "--data", table)
+
+
+def test_a_folder_without_splits_is_scored_whole(capsys, run, tmp_path):
+    rng = np.random.default_rng(5)
+    for kind in CLASSES:
+        (tmp_path / "new" / kind).mkdir(parents=True)
+        for i in range(4):
+            Image.fromarray(picture(kind, rng)).save(tmp_path / "new" / kind / f"{i}.png")
+    status, out, _ = command(capsys, "evaluate", run.path, "--data", tmp_path / "new")
+    assert status == 0 and json.loads(out)["samples"] == 12 and json.loads(out)["accuracy"] > 0.8
+    (tmp_path / "new" / "circles").mkdir()
+    Image.fromarray(picture("disc", rng)).save(tmp_path / "new" / "circles" / "0.png")
+    assert "the classes of" in refused(capsys, "evaluate", run.path, "--data", tmp_path / "new")
+
+
+def test_an_unseen_split_is_refused_before_the_end(capsys, run):
+    status = run.status
+    try:
+        run.folder.set_status(state="stopped")
+        uses = scoring.uses(run.folder, "test")
+        assert "split 'test' is for the end: run run is stopped" in refused(
+            capsys, "evaluate", run.path, "--split", "test"
+        )
+        assert scoring.uses(run.folder, "test") == uses, "a refused look is none"
+        assert command(capsys, "evaluate", run.path, "--split", "val")[0] == 0
+    finally:
+        run.folder.set_status(state=status["state"])
+
+
+def test_a_baseline_that_fails_leaves_the_report_whole(run, monkeypatch, caplog):
+    def fail(*_):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(evaluation, "fit_probe", fail)
+    figures = run.evaluate("val")
+    assert figures["baselines"]["linear"] is None and figures["baselines"]["majority"]["accuracy"] is not None
+    assert "no linear baseline: no room" in caplog.text
+    assert "always answering" in run.report.read_text("utf-8")
+
+
+def test_the_probe_sees_thumbnails_of_training_pictures(run):
+    opened = run._session(None)
+    probe = baselines.fit_probe(opened)
+    assert probe.samples == len(opened.dataset.splits["train"]) and len(probe.mean) == 16 * 16 * 3
