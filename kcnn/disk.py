@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kcnn.errors import UserError
 
+MAX_JSON = 1 << 28  # bytes
 REMEDIES = {
     errno.ENOSPC: "free space",
     errno.EDQUOT: "free space within your quota",
@@ -90,8 +91,10 @@ def append_line(path, line):
 
 
 def read_json(path):
-    """The content of a JSON file, {} if it does not exist; raises `UserError` if it is damaged."""
+    """The content of a JSON file, {} if it does not exist; raises `UserError` if it is damaged or over 256 MiB."""
     path = Path(path)
+    if path.is_file() and path.stat().st_size > MAX_JSON:
+        raise UserError(f"{path} has {path.stat().st_size} bytes; at most {MAX_JSON} are read")
     try:
         return json.loads(path.read_text("utf-8")) if path.is_file() else {}
     except ValueError as error:
