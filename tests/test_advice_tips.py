@@ -13,7 +13,7 @@ from kcnn.advice import TIPS
 from kcnn.data import Facts
 from kcnn.recipe import Recipe
 from kcnn.training import OPTIMIZERS, Engine, Watch, make_optimizer
-from kcnn.training.watch import dead_units
+from kcnn.training.watch import DeadUnits
 
 PROVOKED = {}
 
@@ -187,9 +187,9 @@ def test_dead_units():
     images = np.ones((8, 4), np.float32)
     hidden.bias.assign(np.ones(10))
     hidden.kernel.assign(np.zeros((4, 10)))
-    assert dead_units(model, images) is None
+    assert DeadUnits(model).warning(images) is None
     hidden.bias.assign(np.where(np.arange(10) < 7, -1, 1))
-    assert "70% of the units of hidden are dead" in dead_units(model, images)
+    assert "70% of the units of hidden are dead" in DeadUnits(model).warning(images)
 
 
 class Sum:

@@ -23,7 +23,7 @@ class Watch(keras.callbacks.Callback):
     def __init__(self, engine, tell=None):
         super().__init__()
         self.engine, self.tell = engine, tell or log.warning
-        self.told = set()
+        self.told, self.units = set(), None
         self.norms, self.totals = [], []
 
     def get_state(self):
@@ -49,7 +49,8 @@ class Watch(keras.callbacks.Callback):
         if self.norms:
             self._judge_gradients(np.median(self.norms, 0))
         if "dead units" not in self.told:
-            self._say("dead units", dead_units(self.model, self.engine.batch["image"]))
+            self.units = self.units or DeadUnits(self.model)
+            self._say("dead units", self.units.warning(self.engine.batch["image"]))
         waited = (logs or {}).get("data_wait", 0)
         if epoch and waited > DATA_BOUND:
             way = "smaller files, fewer changes of geometry or more cores would train faster"
@@ -73,25 +74,27 @@ class Watch(keras.callbacks.Callback):
             self.tell(text)
 
 
-def dead_units(model, images):
-    """A warning if in some ReLU layer more than half of the channels are 0 for all of `images` (B, ...); else None."""
-    layers = [layer for layer in getattr(model, "layers", ()) if _rectifies(layer)]
-    if not layers or not getattr(model, "inputs", None):
-        return None
-    lit = [keras.ops.any(layer.output > 0, axis=list(range(len(layer.output.shape) - 1))) for layer in layers]
-    shares = [1 - float(np.mean(np.asarray(on))) for on in _values(model, lit, images)]
-    worst = int(np.argmax(shares))
-    if shares[worst] <= DEAD:
-        return None
-    return (
-        f"{shares[worst]:.0%} of the units of {layers[worst].name} are dead (0 for {len(images)} pictures): lower "
-        "train.learning_rate, or another activation, such as model.style = {activation = 'leaky_relu'}"
-    )
+class DeadUnits:
+    """Finds ReLU layers of a functional `model` most of whose channels are 0 for a whole batch; built once a model."""
 
+    def __init__(self, model):
+        self.layers = [layer for layer in getattr(model, "layers", ()) if _rectifies(layer)]
+        lit = [keras.ops.any(layer.output > 0, axis=list(range(len(layer.output.shape) - 1))) for layer in self.layers]
+        self.look = keras.Model(model.input, lit) if lit and getattr(model, "inputs", None) else None
 
-def _values(model, tensors, images):
-    outputs = keras.Model(model.inputs, tensors)(images, training=False)
-    return outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    def warning(self, images):
+        """One line on the worst layer if more than half of its channels are dark for `images` (B, ...); else None."""
+        if self.look is None:
+            return None
+        lit = self.look(images, training=False)
+        shares = [1 - float(np.mean(on)) for on in (lit if len(self.layers) > 1 else [lit])]
+        worst = int(np.argmax(shares))
+        if shares[worst] <= DEAD:
+            return None
+        return (
+            f"{shares[worst]:.0%} of the units of {self.layers[worst].name} are dead (0 for {len(images)} pictures): lower "
+            "train.learning_rate, or another activation, such as model.style = {activation = 'leaky_relu'}"
+        )
 
 
 def _rectifies(layer):
