@@ -92,8 +92,8 @@ class DeadUnits:
         if shares[worst] <= DEAD:
             return None
         return (
-            f"{shares[worst]:.0%} of the units of {self.layers[worst].name} are dead (0 for {len(images)} pictures): lower "
-            "train.learning_rate, or another activation, such as model.style = {activation = 'leaky_relu'}"
+            f"{shares[worst]:.0%} of the units of {self.layers[worst].name} are dead (0 for {len(images)} pictures): "
+            "lower train.learning_rate, or another activation, such as model.style = {activation = 'leaky_relu'}"
         )
 
 
