@@ -69,7 +69,7 @@ def _areas(false, true):
 def _on_grid(false, true):
     """(2, 101): precision at each recall of the grid (at the first threshold that reaches it), and the ROC curve."""
     recall = true / max(true[-1], 1e-300)
-    first = np.minimum(np.searchsorted(recall, GRID - 1e-12), len(true) - 1)
+    first = np.minimum(np.searchsorted(recall, np.maximum(GRID - 1e-12, 1e-12)), len(true) - 1)
     precision = (true / np.maximum(true + false, 1e-300))[first]
     share = np.append(0, false / max(false[-1], 1e-300))
     last = np.searchsorted(share, GRID + 1e-12, side="right") - 1

@@ -97,14 +97,19 @@ def _used(split, figures):
 
 
 def confusion(figures, picture):
-    if "most_confused" not in figures:
+    pairs, several = figures.get("most_confused"), figures["multi_label"]
+    if pairs is None:
         return []
-    parts = ["### Which class is taken for which", picture.get("confusion"), picture.get("pairs")]
-    pairs = figures["most_confused"]
+    heading = "### Which label is given in place of which" if several else "### Which class is taken for which"
+    parts = [heading, picture.get("confusion"), picture.get("pairs")]
     if not pairs:
-        return [*parts, "No sample is mistaken for another class."]
+        return [
+            *parts,
+            f"No sample is {'given one label in place of another' if several else 'taken for another class'}.",
+        ]
     rows = [(p["true"], p["predicted"], str(p["count"]), f"{p['share']:.1%}", _example(p)) for p in pairs]
-    return [*parts, table(("true", "taken for", "samples", "of that class", "such as"), rows)]
+    head = ("missing label", "given instead") if several else ("true", "taken for")
+    return [*parts, table((*head, "samples", "of that class", "such as"), rows)]
 
 
 def _example(pair):
