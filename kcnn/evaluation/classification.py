@@ -20,8 +20,9 @@ def measure(predictions, class_names, names=None, worst=12, seed=0):
     """The figures of `Predictions` for K classes, as a JSON-able dict.
 
     Both kinds: samples, accuracy (multi-label: mean over labels), log_loss, macro_f1, mean_average_precision, roc_auc,
-    ranking (the curves behind these two), per_class, most_confused, worst, intervals. Single-label also: balanced_accuracy, top5
-    (K > 5), confusion (rows true, columns predicted; up to 200 classes). Multi-label also: exact_match.
+    ranking (the curves behind these two), per_class, most_confused, worst, intervals. Single-label also:
+    balanced_accuracy, top5 (K > 5), confusion (rows true, columns predicted; up to 200 classes). Multi-label also:
+    exact_match.
     `names` (N of the whole split) says what to call a sample, by its index; `seed` is that of the resampling.
     """
     figures = _multi_label if predictions.multi_label else _single_label
