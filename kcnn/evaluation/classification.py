@@ -63,7 +63,7 @@ def _multi_label(p, class_names, names, worst, seed):
     areas, ranked = rank(lambda k: truth[:, k], p.scores, p.weights, class_names, seed)
     tallies = [columns(part, p.weights) for part in (truth & guess, truth, guess)]
     rows = per_class(class_names, *tallies, truth.sum(0), areas)
-    macro_f1 = mean_ofknown(row["f1"] for row in rows)
+    macro_f1 = mean_of_known(row["f1"] for row in rows)
     return {
         "accuracy": _mean(right, p.weights),
         "exact_match": _mean(exact, p.weights),

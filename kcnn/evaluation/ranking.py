@@ -28,8 +28,8 @@ def rank(truth_of, scores, weights, class_names, seed=0):
         rows.append({"average_precision": known(average[0]), "roc_auc": known(roc[0])})
         curves.append(_on_grid(false, true))
     figures = {
-        "mean_average_precision": mean_ofknown(row["average_precision"] for row in rows),
-        "roc_auc": mean_ofknown(row["roc_auc"] for row in rows),
+        "mean_average_precision": mean_of_known(row["average_precision"] for row in rows),
+        "roc_auc": mean_of_known(row["roc_auc"] for row in rows),
     }
     intervals = {}
     if figures["roc_auc"] is not None:
