@@ -3,8 +3,9 @@
 import logging
 
 import numpy as np
+import tensorflow as tf
 
-from kcnn import evaluation, views
+from kcnn import data, evaluation
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,14 @@ def _thumbnails(session, split):
     """(thumbnails (n, …), labels, weights) of at most 5 000 samples of a split; float data as it is."""
     samples, facts = session.dataset.splits[split], session.facts
     samples = samples.take(evaluation.some(len(samples), session.recipe.runtime.seed))
-    shape = tuple(facts.input_shape)
-    if not samples.is_float:
-        shape = (*(min(side, evaluation.SIDE) for side in shape[:2]), shape[2])
+    images, shape = samples.images, tuple(facts.input_shape)
+    small = (*(min(side, evaluation.SIDE) for side in shape[:2]), shape[-1])
+    if not isinstance(images, data.Arrays):
+        items = list(images.paths if isinstance(images, data.Files) else images.items)
+        values, _ = data.read(items, small, framing=facts.framing, max_pixels=facts.max_pixels)
+    elif samples.is_float:
+        values = images.values
+    else:
+        values = tf.image.resize(images.values, small[:2], "area").numpy()
     labels = evaluation.as_answered(samples.labels, facts.multi_label, facts.num_classes)
-    weights = np.ones(len(samples)) if samples.weights is None else samples.weights
-    return evaluation.pictures(views.stream(session, samples, shape, 256)), labels, weights
+    return values, labels, np.ones(len(samples)) if samples.weights is None else samples.weights

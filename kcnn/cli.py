@@ -96,7 +96,8 @@ def evaluate(
 ):
     """Score a run on one split; each use of a test split is logged in the run."""
     figures = _api().load_run(run).evaluate(split, data)
-    _say(json.dumps({k: v for k, v in figures.items() if isinstance(v, (int, float))}, indent=1))
+    numbers = {k: v for k, v in figures.items() if isinstance(v, (int, float))}
+    _say(json.dumps(numbers | {"intervals": figures["intervals"]}, indent=1))
 
 
 @app.command()

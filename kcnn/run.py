@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcnn import baselines, data, evaluation, inspection, scoring, session, training
+from kcnn import data, evaluation, inspection, scoring, session, training
 from kcnn.errors import UserError
 from kcnn.run_folder import RunFolder
 
@@ -127,8 +127,7 @@ class Run:
         opened = self._session(source)
         if source is not None and set(opened.dataset.splits) == {"train"}:
             split = "train"
-        probe = baselines.fit_probe(opened) if source is None and split != "train" else None
-        figures, pictures = scoring.score(opened, split, source, probe, scoring.temperature_of(self.folder))
+        figures, pictures = scoring.score_again(opened, split, source)
         if source is None and (self.folder.report / "metrics.json").exists():
             evaluation.add_split(self.folder.report, split, figures, pictures)
         return figures

@@ -18,10 +18,9 @@ def finish(session):
     folder = session.folder
     folder.set_status(state="evaluating")
     splits = [name for name in session.dataset.splits if name != "train"] or ["train"]
-    scored, shown, probe, temperature = {}, {}, baselines.fit_probe(session), None
+    scored, shown, probe = {}, {}, baselines.fit_probe(session)
     for split in sorted(splits, key=lambda name: name != "val"):
-        scored[split], shown[split] = score(session, split, probe=probe, temperature=temperature)
-        temperature = scored[split]["calibration"].get("temperature", temperature)
+        scored[split], shown[split] = score(session, split, probe=probe, earlier=scored)
     evaluation.write_report(
         folder.report, {split: scored[split] for split in splits}, title=folder.name, history=folder.history(),
         metric=session.head.main_metric, details=details(session), notes=[*session.dataset.notes, *warnings(folder)],
@@ -46,11 +45,21 @@ def kept_frames(folder):
         return content["frames"]
 
 
-def score(session, split, source=None, probe=None, temperature=None):
+def score_again(session, split, source=None):
+    """`score` of a run that has a report: what is known from it is not found again."""
+    earlier = reported(session.folder)
+    known = (earlier.get(split, {}).get("baselines") or {}).get("linear")
+    compared = source is None and split != "train" and split in session.dataset.splits
+    probe = baselines.fit_probe(session) if compared and not known else None
+    return score(session, split, source, probe, earlier)
+
+
+def score(session, split, source=None, probe=None, earlier=None):
     """(figures, {"worst", "pairs": pictures of the mistakes}) of one split, whose predictions are kept in the run.
 
     Each use of a split that training never saw is logged; `source` names other data, whose predictions are not kept.
-    probe: of `baselines.fit_probe`, to compare with; temperature: fitted on val, where it is fitted again.
+    probe: of `baselines.fit_probe`, to compare with; earlier {split: figures}: whose temperature of val, and whose
+    baselines of this split, still hold.
     """
     if split not in session.dataset.splits:
         raise UserError(f"this data has no split {split!r}; it has {', '.join(session.dataset.splits)}")
@@ -61,12 +70,14 @@ def score(session, split, source=None, probe=None, temperature=None):
     samples, names = session.dataset.splits[split], session.facts.class_names
     p = evaluation.predict(session.model, session.head, views.batches(session, split))
     figures = evaluation.measure(p, names, samples.names, seed=session.recipe.runtime.seed)
-    if split == "val" and source is None:
-        temperature = evaluation.fit_temperature(p)
+    earlier, own = earlier or {}, source is None
+    known = earlier.get("val", {}).get("calibration", {}).get("temperature")
+    temperature = evaluation.fit_temperature(p) if split == "val" and own else known
     figures["calibration"] = evaluation.calibration(p, temperature, "val")
     figures["slices"] = evaluation.slices(evaluation.rightness(p), p.weights, _groups(session, samples, p))
-    figures["baselines"] = baselines.score(session, split, p, probe if split != "train" and source is None else None)
-    if source is None:
+    known = earlier.get(split, {}).get("baselines") if own and probe is None else None
+    figures["baselines"] = known or baselines.score(session, split, p, probe if split != "train" else None)
+    if own:
         figures["uses"] = None if split in SEEN else uses(session.folder, split)
         identity = evaluation.identity_of(samples, names)
         evaluation.store(session.folder.report, split, p, evaluation.losses(p), samples.names, identity)
@@ -83,11 +94,10 @@ def uses(folder, split):
     return sum(event["split"] == split and "source" not in event for event in folder.events("scored"))
 
 
-def temperature_of(folder):
-    """The temperature that the last scoring of val found, None if there was none."""
+def reported(folder):
+    """{split: figures} of a run's report, {} before there is one."""
     file = folder.report / "metrics.json"
-    splits = evaluation.read_metrics(folder.report)["splits"] if file.exists() else {}
-    return splits.get("val", {}).get("calibration", {}).get("temperature")
+    return evaluation.read_metrics(folder.report)["splits"] if file.exists() else {}
 
 
 def _groups(session, samples, predictions):

@@ -15,14 +15,8 @@ def batches(session, split, augment=None, start=0):
 
 def some(session, samples, index):
     """One pass over those of `samples` at `index` (n,), as one batch; places beyond the last are left out."""
-    index = index[index < len(samples)]
-    return stream(session, samples.take(index), session.facts.input_shape, len(index))
-
-
-def stream(session, samples, shape, batch_size):
-    """One pass over `samples` in frames of `shape`."""
-    facts = session.facts
+    facts, index = session.facts, index[index < len(samples)]
     return data.batches(
-        samples, shape, min(batch_size, len(samples)), framing=facts.framing, max_pixels=facts.max_pixels,
+        samples.take(index), facts.input_shape, len(index), framing=facts.framing, max_pixels=facts.max_pixels,
         training=False, num_classes=facts.num_classes,
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as reference
 
 from kcnn.evaluation.classification import measure
-from kcnn.evaluation.predictions import Predictions
+from kcnn.evaluation.predictions import Predictions, as_answered
 
 
 def random_case(rng, n=300, k=7, multi_label=False, weighted=False):
@@ -81,3 +81,20 @@ def test_what_is_not_defined_is_none_and_json_takes_it(rng):
     multi = measure(Predictions(labels * 0.9, labels, np.ones(2, np.float32), np.arange(2)), ["a", "never"])
     assert multi["per_class"][1]["average_precision"] is None and multi["mean_average_precision"] == 1.0
     json.dumps(multi, allow_nan=False)
+
+
+def test_labels_given_in_place_of_others_are_counted():
+    scores = np.array([[0.1, 0.9, 0.2], [0.2, 0.8, 0.9], [0.9, 0.1, 0.1]], np.float32)
+    labels = np.array([[1, 0, 0], [1, 0, 1], [1, 0, 0]], np.float32)
+    p = Predictions(scores, labels, np.ones(3, np.float32), np.arange(3))
+    (pair,) = measure(p, ["ant", "bee", "cow"], names=["x.png", "y.png", "z.png"])["most_confused"]
+    example = {"index": 0, "name": "x.png"}
+    assert pair == {"true": "ant", "predicted": "bee", "count": 2, "share": pytest.approx(2 / 3), "example": example,
+                    "lookalike": None}  # fmt: skip
+
+
+def test_soft_labels_of_a_single_label_head_are_their_largest_share():
+    soft = np.array([[0.2, 0.8], [0.6, 0.4]], np.float32)
+    np.testing.assert_array_equal(as_answered(soft, False, 2), [1, 0])
+    np.testing.assert_array_equal(as_answered(soft, True, 2), soft)
+    np.testing.assert_array_equal(as_answered(np.array([1, 0]), True, 3), [[0, 1, 0], [1, 0, 0]])

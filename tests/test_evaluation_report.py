@@ -104,3 +104,36 @@ def test_gallery_shows_samples_of_every_rank(tmp_path, rng, shape):
     worst = [{"true": "a", "predicted": "b", "score": 0.5}]
     plots.gallery(worst, rng.normal(size=(1, *shape)).astype("float32"), tmp_path / "g.png")
     assert Image.open(tmp_path / "g.png").size[0] > 100
+
+
+def baseline(accuracy, low, high):
+    return {"accuracy": accuracy, "interval": [low, high]}
+
+
+@pytest.mark.parametrize(
+    ("rival", "words"),
+    [((0.3, 0.28, 0.32), "clearly better than both"), ((0.5, 0.45, 0.55), "the intervals overlap"),
+     ((0.6, 0.55, 0.65), "no better than that")],
+)  # fmt: skip
+def test_the_verdict_follows_from_the_baselines(written, rival, words):
+    folder, figures = written
+    facts = {"samples": 300, "trained_on": 900, "values": 64, "converged": True}
+    figures = figures | {"baselines": {"majority": baseline(0.2, 0.15, 0.25) | {"answer": ["a|b"]},
+                                       "linear": baseline(*rival) | facts}}  # fmt: skip
+    assert figures["accuracy"] == 0.51
+    head = report.add_split(folder, "val", figures).read_text().partition("## ")[0]
+    assert words in head and f"{rival[0]:.2%}" in head and "always answering a\\|b" in head
+
+
+def test_a_report_of_an_earlier_version_is_still_a_page(written):
+    folder, _ = written
+    content = json.loads((folder / "metrics.json").read_text())
+    figures = content["splits"]["val"]
+    for key in ("intervals", "ranking", "roc_auc", "balanced_accuracy", "mean_average_precision"):
+        del figures[key]
+    for row in figures["per_class"]:
+        del row["intervals"], row["roc_auc"], row["average_precision"]
+    for pair in figures["most_confused"]:
+        del pair["example"], pair["lookalike"]
+    (folder / "metrics.json").write_text(json.dumps(content))
+    assert "**51.00% accuracy on val**:" in report.rebuild(folder).read_text()

@@ -62,6 +62,7 @@ def fit_probe(images, labels, seed=0):
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
+    from threadpoolctl import threadpool_limits
 
     values = flat(images)
     mean, deviation = values.mean(0), values.std(0)
@@ -71,7 +72,7 @@ def fit_probe(images, labels, seed=0):
     rounds = int(np.clip(MOST_WORK / (values.size * classes), 5, ROUNDS))
     model = LogisticRegression(C=STRENGTH, max_iter=rounds, random_state=seed)
     model = OneVsRestClassifier(model) if several else model
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as told, threadpool_limits(1):  # more threads cost more than they save
         warnings.simplefilter("always")
         model.fit((values - mean) / deviation, labels > 0.5 if several else labels)
     converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in told)

@@ -8,7 +8,8 @@ that looks measured. `intervals` holds [low, high] of each figure, at 95 %.
 import numpy as np
 
 from kcnn.evaluation import intervals, mistakes
-from kcnn.evaluation.intervals import Outcomes, mean_of_known, of_mean, of_resamples, of_share
+from kcnn.evaluation.intervals import Outcomes, known, mean_of_known, of_mean, of_resamples, of_share
+from kcnn.evaluation.per_class import columns, per_class, sums
 from kcnn.evaluation.ranking import rank
 
 LARGEST_MATRIX = 200
@@ -20,8 +21,9 @@ def measure(predictions, class_names, names=None, worst=12, seed=0):
     """The figures of `Predictions` for K classes, as a JSON-able dict.
 
     Both kinds: samples, accuracy (multi-label: mean over labels), log_loss, macro_f1, mean_average_precision, roc_auc,
-    ranking (the curves behind these two), per_class, worst, intervals. Single-label also: balanced_accuracy, top5
-    (K > 5), confusion (rows true, columns predicted; up to 200 classes), most_confused. Multi-label also: exact_match.
+    ranking (the curves behind these two), per_class, most_confused, worst, intervals. Single-label also:
+    balanced_accuracy, top5 (K > 5), confusion (rows true, columns predicted; up to 200 classes). Multi-label also:
+    exact_match.
     `names` (N of the whole split) says what to call a sample, by its index; `seed` is that of the resampling.
     """
     figures = _multi_label if predictions.multi_label else _single_label
@@ -39,8 +41,8 @@ def _single_label(p, class_names, names, worst, seed):
         better = np.concatenate([(p.scores[rows] > own[rows, None]).sum(1) for rows in p.parts()])
         result["top5"], bounds["top5"] = _mean(better < 5, p.weights), of_share(better < 5, p.weights)
     areas, ranked = rank(lambda k: p.labels == k, p.scores, p.weights, class_names, seed)
-    tallies = [_sums(guess[right], p.weights[right], classes)]
-    tallies += [_sums(chosen, p.weights, classes) for chosen in (p.labels, guess)]
+    tallies = [sums(guess[right], p.weights[right], classes)]
+    tallies += [sums(chosen, p.weights, classes) for chosen in (p.labels, guess)]
     return result | {
         "balanced_accuracy": means["balanced_accuracy"],
         "macro_f1": means["macro_f1"],
@@ -48,7 +50,7 @@ def _single_label(p, class_names, names, worst, seed):
         **{key: ranked[key] for key in ("mean_average_precision", "roc_auc", "ranking")},
         "intervals": bounds | bounds_of_means | {"log_loss": of_mean(loss, p.weights, seed)} | ranked["intervals"],
         "mistakes": int((~right).sum()),
-        "per_class": _per_class(class_names, *tallies, np.bincount(p.labels, minlength=classes), areas),
+        "per_class": per_class(class_names, *tallies, np.bincount(p.labels, minlength=classes), areas),
         "confusion": _confusion(p.labels, guess, classes),
         "most_confused": mistakes.most_confused(p, guess, class_names, names),
         "worst": mistakes.worst(p, guess, right, loss, class_names, names, worst),
@@ -59,9 +61,9 @@ def _multi_label(p, class_names, names, worst, seed):
     truth, guess = p.labels > 0.5, p.scores > 0.5
     right, exact, loss = (truth == guess).mean(1), (truth == guess).all(1), losses(p)
     areas, ranked = rank(lambda k: truth[:, k], p.scores, p.weights, class_names, seed)
-    tallies = [_columns(part, p.weights) for part in (truth & guess, truth, guess)]
-    per_class = _per_class(class_names, *tallies, truth.sum(0), areas)
-    macro_f1 = mean_of_known(row["f1"] for row in per_class)
+    tallies = [columns(part, p.weights) for part in (truth & guess, truth, guess)]
+    rows = per_class(class_names, *tallies, truth.sum(0), areas)
+    macro_f1 = mean_of_known(row["f1"] for row in rows)
     return {
         "accuracy": _mean(right, p.weights),
         "exact_match": _mean(exact, p.weights),
@@ -74,7 +76,8 @@ def _multi_label(p, class_names, names, worst, seed):
             "log_loss": of_mean(loss, p.weights, seed), **ranked["intervals"],
         },
         "mistakes": int((~exact).sum()),
-        "per_class": per_class,
+        "per_class": rows,
+        "most_confused": mistakes.most_replaced(p, guess, class_names, names),
         "worst": mistakes.worst(p, guess, exact, loss, class_names, names, worst),
     }  # fmt: skip
 
@@ -106,7 +109,7 @@ def _class_means(outcomes, weights, seed):
         name: of_resamples(value[name], np.concatenate([part[name] for part in drawn]), weights)
         for name in ("balanced_accuracy", "macro_f1")
     }
-    return {name: _known(v) for name, v in value.items()}, bounds
+    return {name: known(v) for name, v in value.items()}, bounds
 
 
 def _bounds_of_f1(value, truth, guess, weights, seed):
@@ -121,38 +124,6 @@ def _bounds_of_f1(value, truth, guess, weights, seed):
     return of_resamples(value, np.concatenate(means), weights)
 
 
-def _per_class(class_names, hits, true, said, support, areas):
-    """A row a class from (2, K) sums of weights and of their squares: hits, occurrences and answers.
-
-    Each row: name, support, precision, recall, f1, average_precision, roc_auc, intervals of the first three.
-    """
-    union = true + said - hits
-    shares, bounds = {}, {}
-    for name, among in (("precision", said), ("recall", true), ("f1", union)):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share, count = hits[0] / among[0], among[0] ** 2 / among[1]
-        ends = np.stack([share, *intervals.wilson(share, count)])
-        ends = 2 * ends / (1 + ends) if name == "f1" else ends
-        shares[name], bounds[name] = ends[0], ends[1:]
-    return [
-        {"name": name, "support": int(support[k]), **{key: _known(values[k]) for key, values in shares.items()},
-         **areas[k], "intervals": {key: _pair(ends[:, k]) for key, ends in bounds.items()}}
-        for k, name in enumerate(class_names)
-    ]  # fmt: skip
-
-
-def _sums(chosen, weights, classes):
-    """(2, K): the weights of the samples of each chosen class (N,), summed, and their squares."""
-    weights = weights.astype(np.float64)
-    return np.stack([np.bincount(chosen, part, classes) for part in (weights, weights**2)])
-
-
-def _columns(mask, weights):
-    """(2, K): as `_sums`, of the samples in each column of `mask` (N, K)."""
-    weights = weights.astype(np.float64)
-    return np.stack([part @ mask for part in (weights, weights**2)])
-
-
 def _confusion(labels, guess, classes):
     if classes > LARGEST_MATRIX:
         return None
@@ -162,11 +133,3 @@ def _confusion(labels, guess, classes):
 
 def _mean(values, weights):
     return float(np.average(np.asarray(values, np.float64), weights=weights)) if weights.sum() > 0 else None
-
-
-def _known(value):
-    return None if np.isnan(value) else float(value)
-
-
-def _pair(ends):
-    return None if np.isnan(ends).any() else [float(end) for end in ends]

@@ -15,7 +15,7 @@ def ranking(curves, figures, path):
 
     `curves` is the `ranking` of `figures`, which also hold the two mean areas.
     """
-    figure = new_figure(9.2, 4.3)
+    figure = new_figure(9.2, 5.2)
     left, right = figure.subplots(1, 2)
     grid = np.linspace(0, 1, len(curves["mean"]["roc"]))
     right.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="guessing, area 0.5")
@@ -31,7 +31,7 @@ def ranking(curves, figures, path):
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.03), aspect="equal")
         axes.grid(True)
         handles, labels = axes.get_legend_handles_labels()
-        axes.legend(handles[::-1], labels[::-1], loc="lower left" if key == "precision" else "lower right", fontsize=8)
+        axes.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(0, -0.14), fontsize=8)
     left.set(title="Precision and recall", xlabel="recall", ylabel="precision")
     right.set(title="ROC", xlabel="false positives, share of the others", ylabel="true positives, share of the class")
     save(figure, path)

@@ -135,11 +135,16 @@ class Outcomes:
 
 def known_mean(values):
     """(B,): the mean of each row (B, K) over what is no NaN; NaN for a row without."""
-    known = ~np.isnan(values)
-    return np.where(known, values, 0).sum(1) / np.where(known.any(1), known.sum(1), np.nan)
+    there = ~np.isnan(values)
+    return np.where(there, values, 0).sum(1) / np.where(there.any(1), there.sum(1), np.nan)
 
 
 def mean_of_known(values):
     """The mean of those `values` that are not None; None without any."""
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+    there = [value for value in values if value is not None]
+    return float(np.mean(there)) if there else None
+
+
+def known(value):
+    """A float, None for NaN: JSON has no word for what is not defined."""
+    return None if np.isnan(value) else float(value)

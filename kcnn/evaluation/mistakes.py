@@ -3,6 +3,7 @@
 import numpy as np
 
 PAIRS, PICTURED = 10, 6
+MOST_LABELS = 2000
 
 
 def worst(p, guess, right, loss, class_names, names=None, most=12):
@@ -43,6 +44,28 @@ def most_confused(p, guess, class_names, names):
             "lookalike": _surest(p, (p.labels == g) & (guess == g), best, names),
         })  # fmt: skip
     return pairs
+
+
+def most_replaced(p, guess, class_names, names=None):
+    """As `most_confused` for several labels: a true label that is missing while another is wrongly given.
+
+    guess: bool (N, K). There is no lookalike; `count` is the number of samples with both.
+    """
+    if len(class_names) > MOST_LABELS:
+        return []
+    truth, hit = p.labels > 0.5, []
+    missing, wrong = truth & ~guess, guess & ~truth
+    counts = missing.T.astype(np.float32) @ wrong.astype(np.float32)
+    for cell in np.argsort(-counts, axis=None, kind="stable")[:PAIRS]:
+        t, g = divmod(int(cell), len(class_names))
+        if counts[t, g]:
+            both = missing[:, t] & wrong[:, g]
+            hit.append({
+                "true": class_names[t], "predicted": class_names[g], "count": int(counts[t, g]),
+                "share": float(counts[t, g] / truth[:, t].sum()),
+                "example": _surest(p, both, p.scores[:, g], names), "lookalike": None,
+            })  # fmt: skip
+    return hit
 
 
 def pictured(pairs):

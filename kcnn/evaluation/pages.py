@@ -2,6 +2,7 @@
 
 from kcnn.evaluation import sections
 from kcnn.evaluation.markdown import NAMES, name, number, plain, span, table
+from kcnn.evaluation.verdicts import verdicts
 
 FIRST = ("test", "val")
 
@@ -33,7 +34,7 @@ def _summary(metrics, splits):
     headline = f"{words}: {count} {'have a wrong label' if figures['multi_label'] else 'are wrong'}."
     if split == "val":
         headline += " The validation split also chose the weights, so a new picture may fare a little worse."
-    remarks = sections.verdicts(split, figures, key)
+    remarks = verdicts(split, figures)
     return [headline, "\n".join(f"- {remark}" for remark in remarks), _side_by_side(splits)]
 
 

@@ -109,14 +109,15 @@ def class_dots(per_class, path, figure_name="f1"):
 
 def dots(axes, places, labels, values, colours):
     """A row a label: its value as a dot on its interval, and as text at the right; values are (value, [low, high] or
-    None, text), all in 0–1. The axis begins below the lowest of them."""
+    None, text), all in 0–1. The axis reaches from the lowest to the highest of them."""
     for place, (value, ends, text), colour in zip(places, values, colours, strict=True):
         if ends:
             axes.plot(ends, [place, place], color=colour, linewidth=2, solid_capstyle="butt", alpha=0.6)
         axes.plot(value, place, "o", color=colour, markersize=6)
         axes.text(1.01, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
-    lowest = min((min([value, *(ends or [])]) for value, ends, _ in values), default=0.0)
-    axes.set_xlim(min(0.9, max(0.0, np.floor(10 * lowest) / 10)), 1.01)
+    shown = [end for value, ends, _ in values for end in (value, *(ends or []))] or [0.0, 1.0]
+    low, high = np.floor(10 * min(shown)) / 10, np.ceil(10 * max(shown)) / 10
+    axes.set_xlim(max(0.0, min(low, high - 0.1)), min(high, 1.0) + 0.01)
     axes.set_yticks(places, [plain(label) for label in labels], fontsize=9)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -6,7 +6,7 @@ the ROC area (Hanley & McNeil 1982); both as scikit-learn has them. A class that
 
 import numpy as np
 
-from kcnn.evaluation.intervals import known_mean, mean_of_known, of_resamples, resamples
+from kcnn.evaluation.intervals import known, known_mean, mean_of_known, of_resamples, resamples
 
 GRID = np.linspace(0, 1, 101)
 MOST_CURVES = 10
@@ -25,7 +25,7 @@ def rank(truth_of, scores, weights, class_names, seed=0):
     for k in range(len(class_names)):
         false, true = steps(truth_of(k), scores[:, k], weights)
         average, roc = _areas(false[None], true[None])
-        rows.append({"average_precision": _known(average[0]), "roc_auc": _known(roc[0])})
+        rows.append({"average_precision": known(average[0]), "roc_auc": known(roc[0])})
         curves.append(_on_grid(false, true))
     figures = {
         "mean_average_precision": mean_of_known(row["average_precision"] for row in rows),
@@ -35,11 +35,11 @@ def rank(truth_of, scores, weights, class_names, seed=0):
     if figures["roc_auc"] is not None:
         drawn = _resampled(truth_of, scores, weights, seed)
         intervals = {key: of_resamples(figures[key], values, weights) for key, values in drawn.items()}
-    known = [k for k, row in enumerate(rows) if None not in row.values()]
-    worst = sorted(known, key=lambda k: rows[k]["average_precision"])[:MOST_CURVES]
+    ranked = [k for k, row in enumerate(rows) if None not in row.values()]
+    worst = sorted(ranked, key=lambda k: rows[k]["average_precision"])[:MOST_CURVES]
     drawn = [{"name": class_names[k], **rows[k], **_rounded(*curves[k])} for k in worst]
-    mean = _rounded(*np.mean([curves[k] for k in known], 0)) if known else None
-    return rows, figures | {"intervals": intervals, "ranking": {"mean": mean, "classes": drawn} if known else None}
+    mean = _rounded(*np.mean([curves[k] for k in ranked], 0)) if ranked else None
+    return rows, figures | {"intervals": intervals, "ranking": {"mean": mean, "classes": drawn} if ranked else None}
 
 
 def steps(truth, scores, weights):
@@ -69,7 +69,7 @@ def _areas(false, true):
 def _on_grid(false, true):
     """(2, 101): precision at each recall of the grid (at the first threshold that reaches it), and the ROC curve."""
     recall = true / max(true[-1], 1e-300)
-    first = np.minimum(np.searchsorted(recall, GRID - 1e-12), len(true) - 1)
+    first = np.minimum(np.searchsorted(recall, np.maximum(GRID - 1e-12, 1e-12)), len(true) - 1)
     precision = (true / np.maximum(true + false, 1e-300))[first]
     share = np.append(0, false / max(false[-1], 1e-300))
     last = np.searchsorted(share, GRID + 1e-12, side="right") - 1
@@ -100,7 +100,3 @@ def _resampled_areas(weight, truth, order, ends):
     weight = weight[:, order]
     true = np.cumsum(weight * truth[order], axis=1)[:, ends]
     return _areas(np.cumsum(weight, axis=1)[:, ends] - true, true)
-
-
-def _known(value):
-    return None if np.isnan(value) else float(value)
