@@ -12,6 +12,7 @@ __all__ = [
     "build_and_fit_classifier",
     "build_model",
     "check_data",
+    "dry_run",
     "fit",
     "list_architectures",
     "list_heads",

@@ -16,6 +16,7 @@ from pathlib import Path
 from kcnn.disk import WriteError, append_line, is_locked, lock, read_json, sweep, write_atomically, writing
 from kcnn.errors import UserError
 from kcnn.recipe import read as read_recipe
+from kcnn.resources import RUNS
 
 LIVE_STATES = ("preparing", "training", "evaluating")  # others: stopped, finished, failed
 log = logging.getLogger(__name__)
@@ -194,7 +195,7 @@ def _first_free(runs, stem):
             number += 1
 
 
-def list_runs(runs="runs"):
+def list_runs(runs=RUNS):
     """The runs below the folder `runs`, newest first: dicts of name, path, state, epoch, epochs, metrics.
 
     A run whose process is gone before its end counts as failed.

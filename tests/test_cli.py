@@ -77,6 +77,7 @@ def test_every_word_has_help(capsys):
         "predict",
         "explain",
         "export",
+        "convert",
         "check",
         "list",
         "app",
@@ -86,7 +87,7 @@ def test_every_word_has_help(capsys):
         assert kcnn(capsys, word, "--help")[0] == 0
 
 
-@pytest.mark.parametrize("what", ["architectures", "heads", "schedules", "optimizers", "recipes", "options"])
+@pytest.mark.parametrize("what", ["architectures", "heads", "schedules", "optimizers", "recipes", "options", "tips"])
 def test_lists_are_not_empty(capsys, what):
     status, out, _ = kcnn(capsys, "list", what)
     assert status == 0 and out.strip()

@@ -10,7 +10,10 @@ ROOMS = ["layers", "boxes", "data", "architectures", "heads", "models", "trainin
 ROOMS += [
     "exporting",
     "scoring",
+    "advice",
+    "conversion",
     "session",
+    "rehearsal",
     "run",
     "own_model",
     "api",
@@ -21,7 +24,7 @@ ROOMS += [
     "__init__",
     "__main__",
 ]
-FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "disk"}
+FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "disk", "archives"}
 
 
 def imported(path):

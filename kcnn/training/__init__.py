@@ -4,9 +4,11 @@ from kcnn.training.callbacks import ProgressBar, TensorBoardScalars
 from kcnn.training.checkpoints import Checkpoints
 from kcnn.training.ema import MovingAverage
 from kcnn.training.engine import Engine
-from kcnn.training.fitting import Fitting, identity
+from kcnn.training.fitting import Fitting
 from kcnn.training.optimizers import OPTIMIZERS, make_optimizer
+from kcnn.training.resuming import identity
 from kcnn.training.schedules import SCHEDULES
+from kcnn.training.watch import Watch
 from kcnn.training.weights import load_weights, save_weights, transfer_weights
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "MovingAverage",
     "ProgressBar",
     "TensorBoardScalars",
+    "Watch",
     "identity",
     "load_weights",
     "make_optimizer",

@@ -1,16 +1,17 @@
 """Fitting: the loop over steps and epochs, with all of its state in one place so that it can stop and go on."""
 
 import logging
-import math
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kcnn.errors import UserError
-from kcnn.training import runtime
+from kcnn.training.faults import not_finite, out_of_memory
 from kcnn.training.interrupts import StopRequest
+from kcnn.training.resuming import compare_environment, refuse_another
 from kcnn.training.schedules import Plateau, Schedule
 from kcnn.training.stopwatch import Stopwatch
 from kcnn.training.weights import load_weights, save_weights
@@ -95,11 +96,11 @@ class Fitting:
             self._take_up(*found)
         elif self.folder.history():
             raise UserError(f"run {self.folder.name} has lost its checkpoints; start a new run")
-        self._compare_environment()
+        compare_environment(self.folder, self.progress.step)
         return self.progress.step
 
     def _take_up(self, step, arrays, state):
-        self._refuse_another(state)
+        refuse_another(state, self.identity, self.train.extensions)
         variables = self._variables()
         if strangers := variables.keys() ^ (arrays.keys() - {"sums"}):
             raise UserError(
@@ -114,24 +115,6 @@ class Fitting:
             if kept is not None and hasattr(callback, "set_state"):
                 callback.set_state(kept)
         self._settle()
-
-    def _refuse_another(self, state):
-        """Only extensions may have come since: they begin where the checkpoint ends."""
-        changes = _changes(state["identity"], self.identity)
-        before, now = state.get("extensions", []), [list(pair) for pair in self.train.extensions]
-        if now[: len(before)] != before:
-            changes.append(f"train.extensions {before} → {now}")
-        if changes:
-            raise UserError(f"resume continues only the same run, and this one was changed: {', '.join(changes)}")
-
-    def _compare_environment(self):
-        """Say what makes bits differ from here on, and keep what this process runs on."""
-        before = self.folder.environment()
-        changed = runtime.environment_differences(before) if before else ["environment.json is missing or damaged"]
-        if changed:
-            log.warning("continues, not bit-identical, because %s", ", ".join(changed))
-            self.folder.write_json("environment.json", before | runtime.environment())
-        self.folder.log("resumed", step=self.progress.step, changed=changed)
 
     # ---- the loop ----------------------------------------------------------------------------------------------
 
@@ -195,24 +178,32 @@ class Fitting:
         return True
 
     def _step(self, watch, first):
-        p, done = self.progress, self.progress.step - first
+        done = self.progress.step - first
         batch = watch.wait_for(self.iterator)
         self.callbacks.on_train_batch_begin(done)
-        rate = np.float32(self.schedule(p.step) * self.plateau.state["scale"])
-        sums, self.engine.norms = self.engine.train_step(batch, rate, np.float32(p.step))
-        self.sums = self.sums + np.asarray(sums)
-        p.step += 1
+        self.take_step(batch)
         watch.steps += 1
         logs = {**self.engine.means(self.sums), **watch.figures()} if self.user_callbacks else None
         self.callbacks.on_train_batch_end(done, logs)
 
+    def take_step(self, batch=None):
+        """One step on `batch`, or on the next of the open stream; raises `UserError` if its numbers are none."""
+        p = self.progress
+        batch = next(self.iterator) if batch is None else batch
+        rate = np.float32(self.schedule(p.step) * self.plateau.state["scale"])
+        self.engine.batch = batch
+        try:
+            sums, self.engine.norms = self.engine.train_step(batch, rate, np.float32(p.step))
+        except tf.errors.ResourceExhaustedError:
+            raise out_of_memory(self.train.batch_size) from None
+        if not np.isfinite(sums).all():
+            raise not_finite(self.engine, batch, rate, p.step)
+        self.sums = self.sums + np.asarray(sums)
+        p.step += 1
+
     def _end_epoch(self, epoch, watch):
         figures = watch.figures()
         logs = self.engine.means(self.sums)
-        if not math.isfinite(logs["loss"]):
-            raise UserError(
-                f"the loss became {logs['loss']} in epoch {epoch + 1}: lower train.learning_rate or set train.clip_norm"
-            )
         self.sums = np.zeros(())
         if self.validation is not None:
             with self._averaged():
@@ -277,16 +268,3 @@ class Fitting:
     def use_best(self):
         """Put the best epoch's weights into the model."""
         load_weights(self.engine.model, self.folder.best)
-
-
-def identity(recipe):
-    """What a resumed run must share with its checkpoint: the recipe, but for extensions, which may be added."""
-    return recipe.model_dump(mode="json", exclude={"train": {"extensions"}})
-
-
-def _changes(before, now, path=""):
-    """["train.epochs 3 → 4", …]: where two trees of dicts differ."""
-    if not (isinstance(before, dict) and isinstance(now, dict)):
-        return [f"{path} {before} → {now}"] if before != now else []
-    keys = sorted({*before, *now})
-    return [c for k in keys for c in _changes(before.get(k), now.get(k), f"{path}.{k}".removeprefix("."))]
