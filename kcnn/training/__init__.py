@@ -4,8 +4,9 @@ from kcnn.training.callbacks import ProgressBar, TensorBoardScalars
 from kcnn.training.checkpoints import Checkpoints
 from kcnn.training.ema import MovingAverage
 from kcnn.training.engine import Engine
-from kcnn.training.fitting import Fitting, identity
+from kcnn.training.fitting import Fitting
 from kcnn.training.optimizers import OPTIMIZERS, make_optimizer
+from kcnn.training.resuming import identity
 from kcnn.training.schedules import SCHEDULES
 from kcnn.training.watch import Watch
 from kcnn.training.weights import load_weights, save_weights, transfer_weights

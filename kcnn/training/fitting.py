@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.errors import UserError
-from kcnn.training import runtime
 from kcnn.training.faults import not_finite, out_of_memory
 from kcnn.training.interrupts import StopRequest
+from kcnn.training.resuming import compare_environment, refuse_another
 from kcnn.training.schedules import Plateau, Schedule
 from kcnn.training.stopwatch import Stopwatch
 from kcnn.training.weights import load_weights, save_weights
@@ -96,11 +96,11 @@ class Fitting:
             self._take_up(*found)
         elif self.folder.history():
             raise UserError(f"run {self.folder.name} has lost its checkpoints; start a new run")
-        self._compare_environment()
+        compare_environment(self.folder, self.progress.step)
         return self.progress.step
 
     def _take_up(self, step, arrays, state):
-        self._refuse_another(state)
+        refuse_another(state, self.identity, self.train.extensions)
         variables = self._variables()
         if strangers := variables.keys() ^ (arrays.keys() - {"sums"}):
             raise UserError(
@@ -115,24 +115,6 @@ class Fitting:
             if kept is not None and hasattr(callback, "set_state"):
                 callback.set_state(kept)
         self._settle()
-
-    def _refuse_another(self, state):
-        """Only extensions may have come since: they begin where the checkpoint ends."""
-        changes = _changes(state["identity"], self.identity)
-        before, now = state.get("extensions", []), [list(pair) for pair in self.train.extensions]
-        if now[: len(before)] != before:
-            changes.append(f"train.extensions {before} → {now}")
-        if changes:
-            raise UserError(f"resume continues only the same run, and this one was changed: {', '.join(changes)}")
-
-    def _compare_environment(self):
-        """Say what makes bits differ from here on, and keep what this process runs on."""
-        before = self.folder.environment()
-        changed = runtime.environment_differences(before) if before else ["environment.json is missing or damaged"]
-        if changed:
-            log.warning("continues, not bit-identical, because %s", ", ".join(changed))
-            self.folder.write_json("environment.json", before | runtime.environment())
-        self.folder.log("resumed", step=self.progress.step, changed=changed)
 
     # ---- the loop ----------------------------------------------------------------------------------------------
 
@@ -286,16 +268,3 @@ class Fitting:
     def use_best(self):
         """Put the best epoch's weights into the model."""
         load_weights(self.engine.model, self.folder.best)
-
-
-def identity(recipe):
-    """What a resumed run must share with its checkpoint: the recipe, but for extensions, which may be added."""
-    return recipe.model_dump(mode="json", exclude={"train": {"extensions"}})
-
-
-def _changes(before, now, path=""):
-    """["train.epochs 3 → 4", …]: where two trees of dicts differ."""
-    if not (isinstance(before, dict) and isinstance(now, dict)):
-        return [f"{path} {before} → {now}"] if before != now else []
-    keys = sorted({*before, *now})
-    return [c for k in keys for c in _changes(before.get(k), now.get(k), f"{path}.{k}".removeprefix("."))]
