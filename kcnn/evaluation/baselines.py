@@ -16,7 +16,6 @@ MOST_SAMPLES = 5000
 MOST_VALUES = 1024  # features of a sample
 MOST_WORK = 4e10  # samples × features × classes × rounds: a few seconds of one processor
 ROUNDS = 100
-STRENGTH = 0.03  # scikit-learn's C, which did well on small and on large thumbnails
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +69,7 @@ def fit_probe(images, labels, seed=0):
     several = labels.ndim == 2
     classes = labels.shape[1] if several else len(np.unique(labels))
     rounds = int(np.clip(MOST_WORK / (values.size * classes), 5, ROUNDS))
-    model = LogisticRegression(C=STRENGTH, max_iter=rounds, random_state=seed)
+    model = LogisticRegression(max_iter=rounds, random_state=seed)
     model = OneVsRestClassifier(model) if several else model
     with warnings.catch_warnings(record=True) as told, threadpool_limits(1):  # more threads cost more than they save
         warnings.simplefilter("always")

@@ -74,5 +74,5 @@ def _used(split, figures):
     if not times:
         return ""
     if times == 1:
-        return f"The {plain(split)} split was used once: this score is untouched by choices made on it."
+        return f"The {plain(split)} split was used once: no earlier look at it is on record."
     return f"The {plain(split)} split was used {times} times: each look at it that led to a change makes it too kind."
