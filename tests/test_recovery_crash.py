@@ -4,7 +4,7 @@ import pytest
 
 from tests.crash.harness import FAULTS, Harness
 
-STRIKES = [("instant", 1), ("write", 7), ("epoch end", 1), ("fsync", 5), ("replaced", 9), ("report", 3)]
+STRIKES = [("instant", 0), ("write", 7), ("epoch end", 2), ("fsync", 2), ("replaced", 1), ("report", 3)]
 
 
 @pytest.fixture(scope="module")

@@ -51,16 +51,16 @@ def wait_for(truth):
     ],
 )
 def test_a_stop_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path, nursery, words, how, status):
-    pid = nursery.start("command", words=words, pause=4 if status else 0.1)
-    folder = RunFolder(tmp_path / "r")
-    wait_for(lambda: folder.status().get("step", 0) >= 2)
+    pausing, folder = tmp_path / "pausing", RunFolder(tmp_path / "r")
+    pid = nursery.start("command", words=words, pause=60 if status else 0.1, pausing=str(pausing))
+    wait_for(pausing.exists)
     assert folder.is_running()
     for signal_or_file in how:
         if signal_or_file == "stop":
             folder.stop_file.touch()
         else:
             os.kill(pid, signal_or_file)
-            time.sleep(0.5)  # within the pause of a step
+            time.sleep(0.5)  # signals that come together are one
     assert nursery.wait(pid) == status, nursery.said()
     reason = "KeyboardInterrupt" if status else "stop file" if how == ["stop"] else how[0].name
     assert folder.status()["state"] == "stopped" and folder.status()["reason"] == reason
@@ -70,8 +70,8 @@ def test_a_stop_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path, nursery, wor
 
 
 def test_who_may_go_on_with_a_run(tmp_path, nursery, words):
-    pid = nursery.start("command", words=words, pause=0.05)
     folder = RunFolder(tmp_path / "r")
+    pid = nursery.start("command", words=words, pause=0.05, pausing=str(tmp_path / "pausing"))
     wait_for(lambda: folder.status().get("epoch", 0) >= 1)
     for go_on in (lambda: kcnn.load_run(folder.path).resume(), lambda: kcnn.load_run(folder.path).evaluate("test")):
         with pytest.raises(kcnn.UserError, match=f"being trained by process {pid}|is training, not finished"):

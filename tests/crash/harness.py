@@ -89,7 +89,7 @@ class Harness:
         faults = {"match": "*/report/*"} if where == "report" else {"kinds": [where]}
         passed = [kind == where or (where == "report" and "/report/" in path) for kind, path in self.points]
         faults["at"] = self.random.randrange(sum(passed)) if at is None else at
-        return self.nursery.wait(self._start(name, faults=faults | {"from_step": True}))
+        return self.nursery.wait(self._start(name, faults=faults | {"from_step": where != "report"}))
 
     def _kill_at_instant(self, name, where, at):
         """SIGKILL at a uniform instant of a uniformly drawn step, whatever it is doing then."""

@@ -46,13 +46,20 @@ def extend(path, epochs, faults=None):
         kcnn.load_run(path).extend(epochs)
 
 
-def command(words, faults=None, pause=0.0):
-    """The command line `kcnn words…`; from the third step on, each takes `pause` seconds longer."""
+def command(words, faults=None, pause=0.0, pausing=None):
+    """The command line `kcnn words…`; each step but the first makes the file `pausing` and waits `pause` seconds."""
     from kcnn import cli
     from kcnn.training import Fitting
 
     step = Fitting._step
-    Fitting._step = lambda self, *rest: (time.sleep(pause * (self.progress.step >= 2)), step(self, *rest))
+
+    def slow_step(self, *rest):
+        if pausing and self.progress.step:
+            Path(pausing).touch()
+            time.sleep(pause)
+        step(self, *rest)
+
+    Fitting._step = slow_step
     sys.argv = ["kcnn", *map(str, words)]
     with _faults(faults):
         cli.main()
