@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kcnn.data.samples import Arrays
 from kcnn.doctor import alignment
-from kcnn.doctor.survey import SIDE, encoded, graph
+from kcnn.doctor.survey import encoded, graph
 
 LEAST_SIDE = 32  # px: in smaller pictures, such as digits, different things look alike
 FLAT = 4.0  # grey levels: pictures with a smaller standard deviation are not compared
@@ -133,12 +133,12 @@ def _verified(survey, dataset, first, second, max_pixels):
 def _read_again(survey, dataset, chosen, max_pixels):
     """Thumbnails float32 (n, 64, 64) of the pictures `chosen`."""
     unique, place = np.unique(chosen, return_inverse=True)
-    side, read = 2 * SIDE, []
+    read = []
     for i in unique:
         images = dataset.splits[survey.splits[i]].images
         if isinstance(images, Arrays):
             data = tf.io.encode_png(images.values[survey.places[i]])
         else:
             data = tf.constant(encoded(images, survey.places[i]), tf.string)
-        read.append(graph(side, max_pixels)(data)[1].numpy())
+        read.append(graph(max_pixels)(data)[1].numpy())
     return np.stack(read).astype(np.float32)[place.reshape(-1)]
