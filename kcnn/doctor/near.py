@@ -67,8 +67,7 @@ def descriptors(thumbs):
 
 def candidates(even, odd, progress=None):
     """(i, j), int64 arrays with i < j: pairs above ALIKE, mirrored or not, at most PARTNERS for each i."""
-    count, found, done = len(even), [], 0
-    total = count * (count + 1) // 2
+    count, found = len(even), []
     for top in range(0, count, BLOCK):
         best = [[] for _ in range(min(BLOCK, count - top))]
         for left in range(top, count, BLOCK):
@@ -78,9 +77,9 @@ def candidates(even, odd, progress=None):
             later = columns + left > rows + top
             rows, columns = rows[later], columns[later]
             _keep_best(best, rows, columns + left, alike[rows, columns])
-            done += alike.size if left > top else alike.size // 2
-            if progress:
-                progress(min(done, total), total)
+        if progress:
+            rest = max(count - top - BLOCK, 0)
+            progress(count**2 - rest**2, count**2)
         found += [(row + top, column) for row, pairs in enumerate(best) for _, column in pairs]
     pairs = np.array(found, np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]

@@ -92,7 +92,7 @@ def _seen(images, max_pixels, progress):
     thumbs, colours = np.zeros([count, SIDE, SIDE], np.uint8), np.zeros([count, CELLS, CELLS, 3], np.uint8)
     if isinstance(images, Arrays):
         examined = examine(images, max_pixels)
-        _see_array(images.values, digests, thumbs, colours)
+        _see_array(images.values, digests, thumbs, colours, progress)
         return examined.headers, examined.readable, digests, thumbs, colours, marks
     headers, readable = np.zeros([count, 5], np.int32), np.zeros(count, bool)
     look = functools.partial(_look_at, images, max_pixels)
@@ -128,7 +128,7 @@ def _halved(thumbs):
     return ((whole.sum((-3, -1)) + 2) // 4).astype(np.uint8)
 
 
-def _see_array(values, digests, thumbs, colours):
+def _see_array(values, digests, thumbs, colours, progress):
     """Fill in what is seen of an array of pictures (N, ...); only uint8 ones (N, H, W, 1 or 3) have thumbnails."""
     for start in range(0, len(values), TOGETHER):
         some = np.ascontiguousarray(values[start : start + TOGETHER])
@@ -139,6 +139,8 @@ def _see_array(values, digests, thumbs, colours):
             small = tf.image.resize(to_channels(tf.constant(some), 3), (2 * SIDE, 2 * SIDE), antialias=True)
             grey, colours[place] = (part.numpy() for part in _reduced(small))
             thumbs[place] = _halved(grey)
+        if progress:
+            progress(start + len(some), len(values))
 
 
 def encoded(images, place):
