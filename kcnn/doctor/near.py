@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from kcnn.data.samples import Arrays
 from kcnn.doctor import alignment
-from kcnn.doctor.survey import encoded, graph
+from kcnn.doctor.survey import encoded
+from kcnn.doctor.thumbnails import graph
 
 LEAST_SIDE = 32  # px: in smaller pictures, such as digits, different things look alike
 FLAT = 4.0  # grey levels: pictures with a smaller standard deviation are not compared

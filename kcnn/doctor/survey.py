@@ -15,16 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.data.checks import TOGETHER, Examination, examine
-from kcnn.data.decode import UNREADABLE, checked_header, decode_window, to_channels, upright
-from kcnn.data.geometry import decode_ratio
-from kcnn.data.headers import FORMATS, JPEG
-from kcnn.data.rendering import round_to_bytes
-from kcnn.data.resampling import resize
+from kcnn.data.decode import UNREADABLE, to_channels
+from kcnn.data.headers import FORMATS
 from kcnn.data.samples import Arrays, Files
 from kcnn.doctor.marks import marks_of
-
-SIDE = 32  # of a thumbnail in memory, in pixels; it is read at twice that
-CELLS = 4  # of the colour grid, a side
+from kcnn.doctor.thumbnails import CELLS, SIDE, graph, halved, reduced
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +114,7 @@ def _look_at(images, max_pixels, place):
         header, thumb, colours = (part.numpy() for part in graph(max_pixels)(tf.constant(data, tf.string)))
     except UNREADABLE:
         return digest, None
-    return digest, (header, _halved(thumb), colours, marks_of(data, FORMATS[header[0]]))
-
-
-def _halved(thumbs):
-    """Thumbnails uint8 (..., 64, 64) at half the side."""
-    whole = thumbs.reshape(*thumbs.shape[:-2], SIDE, 2, SIDE, 2).astype(np.uint16)
-    return ((whole.sum((-3, -1)) + 2) // 4).astype(np.uint8)
+    return digest, (header, halved(thumb), colours, marks_of(data, FORMATS[header[0]]))
 
 
 def _see_array(values, digests, thumbs, colours, progress):
@@ -137,8 +126,8 @@ def _see_array(values, digests, thumbs, colours, progress):
         if values.dtype == np.uint8 and values.ndim == 4:
             place = slice(start, start + len(some))
             small = tf.image.resize(to_channels(tf.constant(some), 3), (2 * SIDE, 2 * SIDE), antialias=True)
-            grey, colours[place] = (part.numpy() for part in _reduced(small))
-            thumbs[place] = _halved(grey)
+            grey, colours[place] = (part.numpy() for part in reduced(small))
+            thumbs[place] = halved(grey)
         if progress:
             progress(start + len(some), len(values))
 
@@ -149,29 +138,3 @@ def encoded(images, place):
         return images.items[place]
     with open(images.paths[place], "rb") as file:
         return file.read()
-
-
-@functools.lru_cache(4)
-def graph(max_pixels):
-    """From bytes to (header (5,), grey uint8 (64, 64), colours uint8 (4, 4, 3)); it fails where training would."""
-    return tf.function(lambda data: _look(data, max_pixels), [tf.TensorSpec([], tf.string)], autograph=False)
-
-
-def _look(data, max_pixels):
-    header = checked_header(data, max_pixels)
-    size = tf.cast(tf.stack([header.height, header.width]), tf.float32)
-    ratio = tf.where(tf.equal(header.format, JPEG), decode_ratio(size / (2 * SIDE)), 1)
-    size = size / tf.cast(ratio, tf.float32)  # a reduced JPEG's last row or column may be cut off half-way
-    whole = tf.cast(tf.math.ceil(size), tf.int32)
-    picture = upright(decode_window(data, header, ratio, 0, 0, whole[0], whole[1], 3), header.orientation)
-    step = tf.where(header.orientation > 4, size[::-1], size) / (2 * SIDE)
-    small = resize(picture, tf.linalg.diag([step[1], step[0], 1.0]), (2 * SIDE, 2 * SIDE), None)
-    grey, colours = _reduced(small[None])
-    return tf.stack(header), grey[0], colours[0]
-
-
-def _reduced(pictures):
-    """(grey uint8 (B, 64, 64), colours uint8 (B, 4, 4, 3)) of float pictures (B, 64, 64, 3)."""
-    pictures = round_to_bytes(tf.clip_by_value(pictures, 0.0, 255.0))
-    cells = tf.reshape(tf.cast(pictures, tf.float32), [-1, CELLS, 2 * SIDE // CELLS, CELLS, 2 * SIDE // CELLS, 3])
-    return to_channels(pictures, 1)[..., 0], round_to_bytes(tf.reduce_mean(cells, [2, 4]))
