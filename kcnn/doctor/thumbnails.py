@@ -1,4 +1,4 @@
-"""Thumbnails by training's own decoder: all of a picture, upright, in a small square, with a coarser grid of colours."""
+"""Thumbnails by training's own decoder: all of a picture, upright, in a small square, and a coarse grid of colours."""
 
 import functools
 
