@@ -13,6 +13,7 @@ __all__ = [
     "build_model",
     "check_data",
     "diagnose_data",
+    "dry_run",
     "fit",
     "list_architectures",
     "list_heads",

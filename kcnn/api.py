@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kcnn import architectures, data, doctor, heads, own_model, session
+from kcnn import architectures, data, doctor, heads, own_model, rehearsal, session
 from kcnn.errors import UserError, unknown_name
 from kcnn.recipe import IN_MEMORY, Recipe, options, parse, read
 from kcnn.resources import find_recipe
@@ -30,6 +30,14 @@ def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks
 def build_and_fit_classifier(source, architecture="resnet18", **settings):
     """Train a classifier on `source` (an address, arrays or a tf.data.Dataset); see `build_and_fit`."""
     return build_and_fit(Recipe(), source, architecture=architecture, head="classifier", **settings)
+
+
+def dry_run(recipe="classify/digits", source=None, **settings):
+    """What `build_and_fit` would do, once and small, with nothing written: a `Rehearsal` of shapes, memory and time.
+
+    Its `learns` says whether the network can learn a few of the pictures by heart; its `lines()` are the text.
+    """
+    return rehearsal.rehearse(*resolve(recipe, source, settings))
 
 
 def fit(model, dataset, validation=None, **options):

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from kcnn.errors import UserError
+from kcnn.resources import RUNS
 
 TITLE = "Train, measure, explain and ship convolutional networks."
 app = typer.Typer(
@@ -26,7 +27,7 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such
 
 @app.command()
 def demo(
-    runs: Annotated[str, typer.Option(help="where the run folder goes")] = "runs",
+    runs: Annotated[str, typer.Option(help="where the run folder goes")] = RUNS,
     seed: Annotated[int, typer.Option(help="of split, weights and augmentation")] = 0,
 ):
     """Train on real handwritten digits, report, explain and export: the tour, offline, in two minutes."""
@@ -49,6 +50,9 @@ def fit(
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="of the run folder; numbered if not given")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="train so often, each with the next seed, and print the mean")] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="one step, memory, and can it learn: writes nothing")
+    ] = False,
 ):
     """Train what RECIPE says, changed by the options; without a recipe, what the options say."""
     from kcnn.recipe import Recipe
@@ -60,6 +64,8 @@ def fit(
     changes = {key: value for key, value in words.items() if value is not None} | _parse(settings)
     api = _api()
     chosen, _ = api.resolve(Recipe() if recipe is None else recipe, settings=changes)
+    if dry_run:
+        return _dry_run(api, chosen)
     if seeds > 1:
         from kcnn.repeats import fit_seeds
 
@@ -124,6 +130,19 @@ def export(run: RunPath, format: Annotated[str, typer.Option(help="saved_model o
 
 
 @app.command()
+def convert(
+    model: Annotated[Path, typer.Argument(metavar="FILE", help="a .keras or .h5 file")],
+    out: Annotated[Path | None, typer.Option(help="the .safetensors file to write; beside FILE if not given")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="load it although that can run any code it carries")] = False,
+):
+    """Take the weights out of another program's model file, for `kcnn fit --weights`."""
+    _api()
+    from kcnn.conversion import convert as take_out
+
+    _say(f"wrote {take_out(model, out, trust)}")
+
+
+@app.command()
 def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="an address as in `kcnn fit --data`")],
     out: Annotated[
@@ -169,40 +188,34 @@ def _progress():
 @app.command("list")
 def list_(
     what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="architectures, heads, schedules, optimizers, recipes or options")
+        str,
+        typer.Argument(metavar="WHAT", help="architectures, heads, schedules, optimizers, recipes, options or tips"),
     ],
 ):
     """Names of what kcnn has."""
     from kcnn import listing
 
+    if what not in listing.LIGHT:
+        _api()
     for line in listing.lines(what):
         _say(line)
 
 
 @app.command("app")
 def app_(
-    runs: Annotated[str, typer.Option(help="the folder of run folders to show")] = "runs",
+    runs: Annotated[str, typer.Option(help="the folder of run folders to show")] = RUNS,
     port: Annotated[int, typer.Option(help="of the page")] = 8501,
 ):
     """Open the dashboard in a browser, on this machine only."""
-    import subprocess
-
     from kcnn.resources import folder
 
-    page = folder("apps") / "kcnn_app.py"
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(page),
-        "--server.address",
-        "127.0.0.1",
-        "--server.port",
-        str(port),
-    ]
-    command += ["--browser.gatherUsageStats", "false"]
-    raise typer.Exit(subprocess.run(command, env={**os.environ, "KCNN_RUNS": runs}, check=False).returncode)
+    page = str(folder("apps") / "kcnn_app.py")
+    options = {"server.address": "127.0.0.1", "server.port": port, "browser.gatherUsageStats": "false"}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "streamlit", "run", page, *words]
+    os.execve(
+        sys.executable, command, {**os.environ, "KCNN_RUNS": runs}
+    )  # no process is left behind when this one ends
 
 
 def _api():
@@ -217,6 +230,14 @@ def _api():
         os.close(kept)
         os.close(nowhere)
     return api
+
+
+def _dry_run(api, recipe):
+    seen = api.dry_run(recipe)
+    for line in seen.lines():
+        _say(line)
+    if not seen.learns:
+        raise typer.Exit(1)
 
 
 def _parse(settings):

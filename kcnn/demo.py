@@ -7,13 +7,14 @@ from rich.console import Console
 from rich.panel import Panel
 
 from kcnn import api
+from kcnn.resources import RUNS
 
 SOURCE, RECIPE = "builtin:digits", "classify/digits"
 
 
-def tour(runs="runs", seed=0):
+def tour(runs=RUNS, seed=0):
     """Run the whole tour below the folder `runs`; returns the finished `Run`."""
-    console = Console()
+    console = Console(soft_wrap=True)
     console.print(Panel("kcnn: from pictures to a served network, on 1 797 real handwritten digits", expand=False))
 
     _step(console, 1, "Look at the data", f'kcnn.check_data("{SOURCE}")', f"kcnn check {SOURCE}")

@@ -5,11 +5,13 @@ from types import UnionType
 
 from kcnn.errors import unknown_name
 
+LIGHT = ("recipes", "options", "tips")  # lists that need no TensorFlow
+
 
 def lines(what):
     """The lines of `kcnn list WHAT`; raises `UserError` for another word."""
     lists = {"architectures": _architectures, "heads": _heads, "schedules": _schedules, "optimizers": _optimizers,
-             "recipes": _recipes, "options": _options}  # fmt: skip
+             "recipes": _recipes, "options": _options, "tips": _tips}  # fmt: skip
     if what not in lists:
         raise unknown_name("list", what, lists)
     return lists[what]()
@@ -52,6 +54,12 @@ def _options():
     from kcnn.recipe import options
 
     return [f"{path:28s}{_type(kind):22s} {_shown(default):16s} {text}" for path, kind, default, text in options()]
+
+
+def _tips():
+    from kcnn.advice import TIPS
+
+    return [f"{name:48s}{tip.kind:10s}{tip.does}" for name, tip in TIPS.items()]
 
 
 def _first_line(thing):

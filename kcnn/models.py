@@ -7,7 +7,7 @@ import keras
 from kcnn.architectures import ARCHITECTURES, check_size, customized, stride_of
 from kcnn.errors import UserError, unknown_name
 from kcnn.heads import HEADS
-from kcnn.layers import Standardize
+from kcnn.layers import MID_GREY, Standardize
 
 SMALL_PICTURE = 64
 
@@ -22,8 +22,8 @@ def build_model(
     stem="auto",
     dropout=0.0,
     multi_label=False,
-    mean=127.5,
-    std=127.5,
+    mean=MID_GREY,
+    std=MID_GREY,
     overrides=None,
     style=None,
     **options,

@@ -8,6 +8,7 @@ import tensorflow as tf
 from kcnn import training
 from kcnn.errors import UserError
 from kcnn.recipe import IN_MEMORY, Recipe
+from kcnn.resources import RUNS
 from kcnn.run_folder import RunFolder
 from kcnn.training import runtime
 
@@ -22,7 +23,12 @@ class KerasLoss:
     """A Keras loss as a head's loss: one (sum, weight) a sample; accuracy too where the loss implies which."""
 
     def __init__(self, loss):
-        loss = keras.losses.get(loss)
+        try:
+            loss = keras.losses.get(loss)
+        except (ValueError, TypeError):
+            raise UserError(
+                f"fit: loss {loss!r} is no Keras loss; give a name, a keras.losses.Loss or a function"
+            ) from None
         self.call = loss.call if isinstance(loss, keras.losses.Loss) else loss
         self.accuracy = ACCURACIES.get(getattr(loss, "name", getattr(loss, "__name__", "")))
         self.from_logits = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
@@ -59,7 +65,7 @@ class Fitted:
     history: list
 
 
-def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, name=None, runs="runs", resume=False,
+def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, name=None, runs=RUNS, resume=False,
         seed=0, callbacks=(), console=None, **settings):  # fmt: skip
     """Train `model` on `dataset`, batches of (x, y) or (x, y, sample weight); returns `Fitted`.
 
@@ -76,6 +82,8 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
     loss = loss if loss is not None else getattr(model, "loss", None)
     if loss is None:
         raise UserError("fit needs loss=, such as 'sparse_categorical_crossentropy', or a compiled model")
+    for what, batches in (("dataset", dataset), ("validation", validation)):
+        _refuse_unfit(what, batches)
     steps = steps_per_epoch or int(dataset.cardinality())
     if steps < 1:
         raise UserError("the training set's length is not known: give steps_per_epoch")
@@ -107,9 +115,22 @@ def _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks,
     return training.Fitting(
         engine, folder, section, stream=lambda step: dataset.repeat().skip(step).map(_batch), steps_per_epoch=steps,
         validation=None if validation is None else validation.map(_batch), monitor=head.main_metric,
-        checkpoints=training.Checkpoints(folder.checkpoints), callbacks=[training.ProgressBar(console), *callbacks],
+        checkpoints=training.Checkpoints(folder.checkpoints), 
+        callbacks=[training.ProgressBar(console), training.Watch(engine), *callbacks],
         identity=recipe.model_dump(mode="json") | {"weights": [list(v.shape) for v in model.weights]},
     )  # fmt: skip
+
+
+def _refuse_unfit(what, batches):
+    if batches is None and what == "validation":
+        return
+    if not isinstance(batches, tf.data.Dataset):
+        way = "tf.data.Dataset.from_tensor_slices((x, y)).batch(32)"
+        raise UserError(f"fit: {what} is a {type(batches).__name__}, not a tf.data.Dataset of batches; make one: {way}")
+    if int(batches.cardinality()) == 0:
+        raise UserError(f"fit: {what} holds no batch")
+    if not isinstance(batches.element_spec, tuple) or len(batches.element_spec) not in (2, 3):
+        raise UserError(f"fit: {what} must give (x, y) or (x, y, weight), not {type(batches.element_spec).__name__}")
 
 
 def _folder(runs, name, recipe, resume):

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kcnn.errors import UserError, unknown_name
+from kcnn.resources import RUNS
 
 MAX_TOML_BYTES = 1 << 20
 IN_MEMORY = "memory"  # the data.source of a run on data that has no address
@@ -41,7 +42,9 @@ class Section(BaseModel):
 class Data(Section):
     """What to learn from, and how it becomes pictures of one size."""
 
-    source: str = Field("builtin:digits", description="a folder, a CSV file, an .npz file, tfds:NAME or builtin:digits")
+    source: str = Field(
+        "builtin:digits", description="a folder or an archive of one, a CSV or .npz file, tfds:NAME or builtin:digits"
+    )
     image_size: int | None = Field(
         None,
         ge=4,
@@ -81,7 +84,9 @@ class Model(Section):
     multi_label: bool | None = Field(None, description="several labels a picture; none: as the data says")
     overrides: dict[str, object] = Field({}, description="fields of the architecture's row to change, such as width")
     style: dict[str, object] = Field({}, description="fields of the row's style to change, such as norm or activation")
-    weights: str | None = Field(None, description="start from the weights of this earlier run; none: from scratch")
+    weights: str | None = Field(
+        None, description="start from the weights of this earlier run or .safetensors file; none: from scratch"
+    )
 
 
 class Augment(Section):
@@ -150,7 +155,7 @@ class Runtime(Section):
     deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed; means float32")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the computation; weights stay float32")
     threads: int | None = Field(None, ge=1, description="processor threads of one operation; none: one a core")
-    runs: str = Field("runs", description="the folder in which run folders are made")
+    runs: str = Field(RUNS, description="the folder in which run folders are made")
 
 
 class Recipe(Section):
@@ -161,6 +166,12 @@ class Recipe(Section):
     augment: Augment = Augment()
     train: Train = Train()
     runtime: Runtime = Runtime()
+
+    @model_validator(mode="after")
+    def _same_margins(self):
+        if self.data.framing == "pad" and self.augment.fill:
+            raise ValueError("augment.fill must be 0 where data.framing is 'pad': margins are black in serving too")
+        return self
 
     def override(self, changes):
         """A new recipe with `changes`, a dict of "section.key" → value; unknown keys raise `UserError`."""
@@ -233,4 +244,6 @@ def _explain(error):
         section = Recipe.model_fields[parents[0]].annotation if parents else Recipe
         return str(unknown_name("recipe key", key, section.model_fields)) + (f" (in [{parents[0]}])" if parents else "")
     rule = error["msg"].removeprefix("Value error, ")
+    if not path:
+        return rule
     return f"recipe key {path}: {rule[0].lower()}{rule[1:]}, not {error['input']!r}"

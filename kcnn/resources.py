@@ -1,10 +1,12 @@
-"""Where the recipes and the dashboard are: inside the installed package, or beside it in a checkout."""
+"""Where things are: recipes and dashboard in the installed package or beside it in a checkout, runs where one works."""
 
+import os
 from pathlib import Path
 
 from kcnn.errors import UserError, unknown_name
 
 PACKAGE = Path(__file__).parent
+RUNS = "runs"  # where run folders go, below the working folder, unless a user says otherwise
 
 
 def folder(name):
@@ -13,6 +15,12 @@ def folder(name):
         if place.is_dir():
             return place
     raise UserError(f"this installation lacks its {name}/ folder; install kcnn again")
+
+
+def cache(name):
+    """The folder `name` in kcnn's cache: below KCNN_CACHE if that is set, else where the user's caches are."""
+    own = os.environ.get("KCNN_CACHE")
+    return Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kcnn")) / name
 
 
 def recipes():

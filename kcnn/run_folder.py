@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kcnn.errors import UserError
 from kcnn.recipe import read as read_recipe
+from kcnn.resources import RUNS
 
 LIVE_STATES = ("preparing", "training", "evaluating")  # others: stopped, finished, failed
 
@@ -186,7 +187,7 @@ def _first_free(runs, stem):
             number += 1
 
 
-def list_runs(runs="runs"):
+def list_runs(runs=RUNS):
     """The runs below the folder `runs`, newest first: dicts of name, path, state, epoch, epochs, metrics.
 
     A run whose process is gone before its end counts as failed.

@@ -33,7 +33,8 @@ def finish(session):
         scored[split], pictures[split] = score(session, split)
     evaluation.write_report(
         folder.report, scored, title=folder.name, history=folder.history(), metric=session.head.main_metric,
-        details=details(session), notes=session.dataset.notes, set_aside=session.facts.set_aside, pictures=pictures,
+        details=details(session), notes=[*session.dataset.notes, *warnings(folder)], set_aside=session.facts.set_aside,
+        pictures=pictures,
     )  # fmt: skip
     keep_frames(session, splits[0])
     folder.set_status(state="finished")
@@ -67,6 +68,11 @@ def score(session, split, source=None):
     figures = evaluation.measure(predictions, session.facts.class_names, samples.names)
     worst = np.array([entry["index"] for entry in figures["worst"]], np.int64)
     return figures, evaluation.pictures(_only(session, samples, worst)) if len(worst) else None
+
+
+def warnings(folder):
+    """What was warned of while the run was trained, each once."""
+    return list(dict.fromkeys(event["text"] for event in folder.events("warning")))
 
 
 def uses(folder, split):

@@ -3,12 +3,14 @@
 Data, model, engine and loop meet here and nowhere else; `api` and `run` only name what to do.
 """
 
+import functools
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
-from kcnn import data, models, scoring, training
+from kcnn import advice, conversion, data, models, scoring, training
 from kcnn.errors import UserError
 from kcnn.recipe import IN_MEMORY
 from kcnn.run_folder import RunFolder
@@ -19,14 +21,15 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Session:
-    """What one training stands on: where, what, on which data, with which network."""
+    """What one training stands on: where (nowhere in a dry run), what, on which data, with which network."""
 
-    folder: RunFolder
+    folder: RunFolder | None
     recipe: object
     dataset: object
     facts: object
     model: object
     head: object
+    loaded: dict = field(default_factory=dict)
     began: float = field(default_factory=runtime.cpu_seconds)
 
 
@@ -36,20 +39,33 @@ def open_data(recipe, source=None, progress=None):
     return data.check(data.load(address, recipe.data, recipe.runtime.seed), recipe.data, progress=progress)
 
 
-def start(recipe, source=None, name=None):
-    """A fresh session: data read and checked, run folder made, network built. Raises `UserError` at every door."""
+def prepare(recipe, source=None):
+    """A session without a run folder: data read and checked, network built. Raises `UserError` at every door."""
     runtime.prepare(recipe.runtime)
     dataset = open_data(recipe, source)
     facts = data.facts_of(dataset, recipe)
     model, head = build(recipe, facts)
-    loaded = load_earlier(recipe, model)
-    folder = RunFolder.create(recipe.runtime.runs, name, f"{recipe.model.architecture}-{dataset.name}")
+    return Session(None, recipe, dataset, facts, model, head, loaded=load_earlier(recipe, model))
+
+
+def start(recipe, source=None, name=None):
+    """A fresh session: prepared, and with a run folder."""
+    opened = prepare(recipe, source)
+    folder = RunFolder.create(recipe.runtime.runs, name, f"{recipe.model.architecture}-{opened.dataset.name}")
     folder.write_recipe(recipe)
-    facts.write(folder.facts_file)
+    opened.facts.write(folder.facts_file)
     folder.write_json("environment.json", runtime.environment())
     folder.set_status(state="preparing", epoch=0, epochs=recipe.train.epochs)
-    folder.log("started", **loaded)
-    return Session(folder, recipe, dataset, facts, model, head)
+    folder.log("started", **opened.loaded)
+    for text in advice.before(recipe, opened.facts, opened.model.layers):
+        warn(folder, text)
+    return replace(opened, folder=folder)
+
+
+def warn(folder, text):
+    """Say what the user should know, and keep it for the report."""
+    log.warning(text)
+    folder.log("warning", text=text)
 
 
 def reopen(folder, source=None, built=None):
@@ -102,15 +118,26 @@ def backbone_layers(model):
 
 
 def load_earlier(recipe, model):
-    """Start from an earlier run's best weights if the recipe says so; says what was loaded."""
+    """Start from the weights that the recipe names, if it does; says what was loaded."""
     if not recipe.model.weights:
         if recipe.train.freeze_epochs:
             raise UserError("train.freeze_epochs needs model.weights: there is nothing learned to keep frozen")
         return {}
-    earlier = RunFolder.open(recipe.model.weights)
-    loaded, left = training.transfer_weights(model, earlier.best)
-    log.info("%d tensors from %s, %d start afresh: %s", len(loaded), earlier.path, len(left), ", ".join(left[:6]))
-    return {"weights": str(earlier.path), "loaded": len(loaded), "fresh": left}
+    source = Path(recipe.model.weights)
+    loaded, left = training.transfer_weights(model, _weights_file(source))
+    log.info("%d tensors from %s, %d start afresh: %s", len(loaded), source, len(left), ", ".join(left[:6]))
+    return {"weights": str(source), "loaded": len(loaded), "fresh": left}
+
+
+def _weights_file(source):
+    """The safetensors file that `model.weights` means: itself, or the best of a run."""
+    if source.suffix.lower() in conversion.PROGRAMS:
+        raise UserError(f"model.weights: {source} may run code when it is loaded; `kcnn convert` takes its weights out")
+    if (source / "saved_model.pb").exists():
+        raise UserError(
+            f"model.weights: {source} is a SavedModel, which is a program; give a run or a .safetensors file"
+        )
+    return source if source.suffix == ".safetensors" else RunFolder.open(source).best
 
 
 def train(session, *, resume=False, callbacks=(), console=None):
@@ -132,19 +159,21 @@ def train(session, *, resume=False, callbacks=(), console=None):
     finally:
         _add_cpu_seconds(session)
     if state == "finished":
+        for text in advice.after(session.folder.history()):
+            warn(session.folder, text)
         fitting.use_best()
         scoring.finish(session)
     return state
 
 
-def make_fitting(session, callbacks=(), console=None):
-    """The `Fitting` of a session, not yet run."""
+def make_fitting(session, callbacks=(), console=None, watched=True):
+    """The `Fitting` of a session, not yet run; unwatched, it writes nothing, shows nothing and keeps no checkpoints."""
     recipe, train_split = session.recipe, session.dataset.splits["train"]
     model, section = session.model, session.recipe.train
     optimizer = training.make_optimizer(section, model.trainable_variables)
     average = training.MovingAverage(model, section.ema) if section.ema else None
     engine = training.Engine(model, session.head, optimizer, clip_norm=section.clip_norm, average=average)
-    watchers = [training.ProgressBar(console), training.TensorBoardScalars(session.folder.path / "tensorboard", engine)]
+    watchers = _watchers(session, engine, console) if watched else []
 
     def stream(step):
         return scoring.batches(session, "train", augment=recipe.augment, start=step * section.batch_size)
@@ -153,10 +182,19 @@ def make_fitting(session, callbacks=(), console=None):
         engine, session.folder, section, stream=stream,
         steps_per_epoch=max(1, round(len(train_split) / section.batch_size)),
         validation=scoring.batches(session, "val") if "val" in session.dataset.splits else None,
-        monitor=session.head.main_metric, checkpoints=training.Checkpoints(session.folder.checkpoints),
+        monitor=session.head.main_metric,
+        checkpoints=training.Checkpoints(session.folder.checkpoints) if watched else None,
         frozen=backbone_layers(model), callbacks=[*watchers, *callbacks],
         identity={**recipe.model_dump(mode="json"), "fingerprint": session.facts.fingerprint},
     )  # fmt: skip
+
+
+def _watchers(session, engine, console):
+    return [
+        training.ProgressBar(console),
+        training.TensorBoardScalars(session.folder.path / "tensorboard", engine),
+        training.Watch(engine, functools.partial(warn, session.folder)),
+    ]
 
 
 def _restore(fitting, folder):

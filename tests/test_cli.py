@@ -68,13 +68,25 @@ def test_every_word_has_help(capsys):
     status, out, _ = kcnn(capsys, "--help")
     assert status == 0
     words = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
-    assert {"demo", "fit", "resume", "evaluate", "predict", "explain", "export", "check", "list", "app"} == set(words)
+    assert {
+        "demo",
+        "fit",
+        "resume",
+        "evaluate",
+        "predict",
+        "explain",
+        "export",
+        "convert",
+        "check",
+        "list",
+        "app",
+    } == set(words)
     for word in words:
         assert word in out
         assert kcnn(capsys, word, "--help")[0] == 0
 
 
-@pytest.mark.parametrize("what", ["architectures", "heads", "schedules", "optimizers", "recipes", "options"])
+@pytest.mark.parametrize("what", ["architectures", "heads", "schedules", "optimizers", "recipes", "options", "tips"])
 def test_lists_are_not_empty(capsys, what):
     status, out, _ = kcnn(capsys, "list", what)
     assert status == 0 and out.strip()

@@ -125,6 +125,12 @@ def test_broken_items_leave_their_neighbours_right(served):
     assert not mixed["score"][faults].any() and not mixed["scores"][faults].any()
 
 
+def test_no_items_have_no_answers(served):
+    ask, _, facts = served
+    none = ask([])
+    assert none["label"].shape == none["score"].shape == (0,) and none["scores"].shape == (0, len(facts.class_names))
+
+
 def test_eight_orientations_of_a_jpeg_get_one_answer(served):
     ask, images, _ = served
     # How a camera stores the upright picture so that a viewer who obeys orientation k turns it back.

@@ -21,7 +21,10 @@ ROOMS = [
 ROOMS += [
     "exporting",
     "scoring",
+    "advice",
+    "conversion",
     "session",
+    "rehearsal",
     "run",
     "own_model",
     "api",
@@ -32,7 +35,7 @@ ROOMS += [
     "__init__",
     "__main__",
 ]
-FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder"}
+FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "archives"}
 
 
 def imported(path):

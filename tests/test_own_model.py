@@ -94,6 +94,10 @@ def test_a_loss_that_is_no_number_ends_with_advice(tmp_path):
         ({"resume": True}, "needs the name"),
         ({"schedule": "cosin"}, "did you mean 'cosine'"),
         ({"optimizer": "adamax"}, "unknown optimizer 'adamax'"),
+        ({"loss": "crossentropy"}, "'crossentropy' is no Keras loss"),
+        ({"validation": (1, 2)}, "validation is a tuple, not a tf.data.Dataset"),
+        ({"validation": blobs().take(0)}, "validation holds no batch"),
+        ({"validation": blobs().map(lambda x, y: x)}, r"must give \(x, y\)"),
     ],
 )
 def test_mistakes_are_refused(tmp_path, options, message):

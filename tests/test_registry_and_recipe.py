@@ -30,6 +30,7 @@ def test_toml_round_trip_keeps_every_field():
     [
         ({"train": {"epoch": 3}}, "unknown recipe key 'epoch': did you mean 'epochs'"),
         ({"trian": {}}, "did you mean 'train'"),
+        ({"data": {"framing": "pad"}, "augment": {"fill": 9}}, "^augment.fill must be 0 where data.framing is 'pad'"),
         ({"train": {"epochs": "many"}}, "train.epochs: .* not 'many'"),
         ({"train": {"epochs": 0}}, "greater than or equal to 1, not 0"),
         ({"augment": {"crop_area": [0.5, 2.0]}}, "augment.crop_area"),

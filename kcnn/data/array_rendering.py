@@ -4,9 +4,11 @@ Three ways, the cheapest that serves: moving whole pixels (one gather), an antia
 products, a warp. They agree with `rendering` up to rounding.
 """
 
+import math
+
 import tensorflow as tf
 
-from kcnn.data.resampling import warp_batch
+from kcnn.data.resampling import SHRINKING, warp_batch
 
 SMALL = 96  # up to this side, two matrix products a picture are cheaper than one call of the resize
 
@@ -58,17 +60,24 @@ def _single(lines, columns):
 
 
 def _weights(step, start, count, size, uncovers):
-    """(triangle weights (B, count, size) that sum to 1, bool (B, count): whether the centre lies in the picture)."""
+    """(weights (B, count, size) that sum to 1, as in `resampling`, bool (B, count): whether the centre is inside)."""
     centres = start[:, None] + step[:, None] * (tf.range(count, dtype=tf.float32) + 0.5)
     reach = tf.maximum(tf.abs(step), 1.0)[:, None, None]
     distance = tf.abs(centres[:, :, None] - (tf.range(size, dtype=tf.float32) + 0.5))
     weights = tf.maximum(1 - distance / reach, 0.0)
+    lobe = tf.math.square(_sinc(tf.minimum(distance / reach, 1.0)))
+    weights = tf.where(reach < SHRINKING, weights, lobe)
     if not uncovers:
         ends = tf.sort(tf.stack([start, start + step * count], -1))[:, :, None, None]
         pixels = tf.range(size, dtype=tf.float32) + 0.5
         weights = tf.where((pixels > ends[:, 0]) & (pixels < ends[:, 1]), weights, 0.0)
     inside = (centres >= 0) & (centres < size)
     return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, -1, keepdims=True)), inside
+
+
+def _sinc(x):
+    angle = math.pi * tf.maximum(x, 1e-4)
+    return tf.sin(angle) / angle
 
 
 def warp_frames(pictures, matrices, frame, fill, uncovers=True):

@@ -1,10 +1,10 @@
 """Data already in Python: NumPy arrays, .npz files and tf.data datasets, read once into memory."""
 
-import zipfile
 from collections.abc import Mapping
 
 import numpy as np
 
+from kcnn.archives import read_plain_npz
 from kcnn.data.labels import from_arrays
 from kcnn.data.samples import Arrays, DataSet, Encoded, Samples, as_strings, numbered
 from kcnn.data.splits import split_name
@@ -32,13 +32,7 @@ def read_arrays(address, options, seed):
 
 def read_npz(address, options, seed):
     """An .npz file with x_train, y_train (and x_test, y_test, ...), or x, y; nothing in it is unpickled."""
-    try:
-        with np.load(address, allow_pickle=False) as file:
-            found = {key: file[key] for key in file.files}
-    except FileNotFoundError:
-        raise UserError(f"no such file: {address}") from None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise UserError(f"data {address} cannot be read as .npz without pickle: {error}") from None
+    found = read_plain_npz(address)
     class_names = found.pop("class_names", None)
     splits = {}
     for key, values in found.items():

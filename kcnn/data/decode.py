@@ -32,14 +32,6 @@ def decode(data, channels, max_pixels):
     return upright(decode_stored(data, header, channels), header.orientation)
 
 
-def decode_safe(data, channels, max_pixels):
-    """(picture (H, W, channels) uint8, ok): like `decode`, but what cannot be read is (1, 1, channels) zeros, False."""
-    empty = tf.data.Dataset.from_tensors((tf.zeros([1, 1, channels], tf.uint8), False))
-    found = tf.data.Dataset.from_tensors(data).map(as_it_is(lambda item: (decode(item, channels, max_pixels), True)))
-    picture, ok = single(found.ignore_errors().concatenate(empty))
-    return tf.ensure_shape(picture, [None, None, channels]), ok
-
-
 def single(dataset):
     """The first element of `dataset`, without the rewriting that costs more than a small picture."""
     options = tf.data.Options()

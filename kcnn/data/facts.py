@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kcnn.data.frames import choose_frame, statistics
 from kcnn.errors import UserError
+from kcnn.layers import MID_GREY
 from kcnn.recipe import Data
 from kcnn.run_folder import write_atomically
 
@@ -27,8 +28,8 @@ class Facts(BaseModel):
     class_names: tuple[str, ...]
     input_shape: tuple[int, ...]
     multi_label: bool = False
-    mean: tuple[float, ...] = (127.5,)
-    std: tuple[float, ...] = (127.5,)
+    mean: tuple[float, ...] = (MID_GREY,)
+    std: tuple[float, ...] = (MID_GREY,)
     framing: str = "crop"
     max_pixels: int = Data().max_pixels
     split_sizes: dict[str, int] = {}
@@ -64,7 +65,7 @@ class Facts(BaseModel):
 def facts_of(dataset, recipe):
     """The facts of a checked `dataset` under `recipe`: the frame is chosen here, float data measured."""
     train = dataset.splits["train"]
-    mean, std = statistics(train) if train.is_float else ((127.5,), (127.5,))
+    mean, std = statistics(train) if train.is_float else ((MID_GREY,), (MID_GREY,))
     return Facts(
         class_names=dataset.class_names,
         input_shape=choose_frame(dataset, recipe.data),

@@ -11,16 +11,16 @@ import tensorflow as tf
 
 from kcnn.data import draws as drawing
 
-SPARE = 1.25  # resolution kept beyond the frame's for the last step: less blurs it by up to 6 dB, more costs time
+SPARE, SPARE_TURNED = 1.5, 2.0  # resolution kept beyond the frame's for the last step: less blurs, more costs time
 
 
-def decode_ratio(shrink):
+def decode_ratio(shrink, aligned=True):
     """int32 (...): the largest of 1, 2, 4, 8 by which a JPEG may be reduced while it is decoded.
 
-    `shrink` (..., 2): picture pixels a frame pixel, along both axes.
+    `shrink` (..., 2): picture pixels a frame pixel, along both axes. `aligned`: rows stay rows.
     """
     ratios = tf.constant([2.0, 4.0, 8.0])
-    enough = tf.reduce_min(shrink, -1)[..., None] >= SPARE * ratios
+    enough = tf.reduce_min(shrink, -1)[..., None] >= (SPARE if aligned else SPARE_TURNED) * ratios
     return tf.reduce_sum(tf.where(enough, [1, 2, 4], 0), -1) + 1
 
 

@@ -5,9 +5,10 @@ import tensorflow as tf
 
 from kcnn.data import array_rendering as arrays
 from kcnn.data.decode import checked_header, to_channels
-from kcnn.data.geometry import SPARE, frame_matrix, is_aligned, is_plain, uncovers
+from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, uncovers
 from kcnn.data.headers import Header
 from kcnn.data.rendering import render, render_encoded, round_to_bytes
+from kcnn.data.resampling import SHARP
 from kcnn.data.samples import Arrays, Files
 from kcnn.errors import UserError
 
@@ -35,7 +36,7 @@ def source(images, frame, framing, max_pixels, augment):
             grows = size[0] <= frame[0] and size[1] <= frame[1]
             quick = arrays.can_multiply(size, frame) and (grows or not is_plain(augment))
         else:
-            quick = _most_shrink(size, frame, augment) <= SPARE
+            quick = _most_shrink(size, frame, augment) <= SHARP
     return (ArrayBatches if quick else ArrayPictures)(values, frame, framing, augment)
 
 

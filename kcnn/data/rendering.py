@@ -21,7 +21,7 @@ def render_encoded(data, header, matrix, frame, *, aligned=True, fill=None):
     size = tf.cast(tf.stack([header.width, header.height]), tf.float32)
     matrix = tf.matmul(orientation_matrix(header.orientation, size), matrix)
     shrink = shrink_of(matrix)
-    ratio = tf.where(header.format == JPEG, decode_ratio(shrink), 1)
+    ratio = tf.where(header.format == JPEG, decode_ratio(shrink, aligned), 1)
     scale = tf.cast(ratio, tf.float32)
     low, high = _needed(matrix, frame, shrink, scale, tf.math.ceil(size / scale))
     left, top, width, height = *tf.unstack(low), *tf.unstack(high - low)

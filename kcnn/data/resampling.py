@@ -3,7 +3,10 @@
 import tensorflow as tf
 
 CLOSE = 0.01  # pixels: a place this near to a whole pixel is on it
-SHARP = 1.5  # pixels a frame pixel that are left to the warp: fewer blur, more alias
+SHARP = 1.65  # pixels a frame pixel that are left to the warp: fewer blur, more alias
+SHRINKING = (
+    1.2  # from so many pixels a frame pixel on, one lobe of Lanczos is nearer to the area's mean than a triangle
+)
 
 
 def shrink_of(matrix):
@@ -37,9 +40,9 @@ def _scale(picture, start, step, sides):
     most, least = tf.reduce_max(step), tf.reduce_min(step)
     kind = tf.where((most <= 1.02) | ((most <= 1.25) & (least < 0.9)), 1, tf.where(least >= 0.9, 2, 0))
 
-    def exactly():
-        return tf.raw_ops.ScaleAndTranslate(
-            images=picture[None], size=sides, scale=1 / step, translation=-start / step, kernel_type="triangle",
+    def exactly(kernel):
+        return lambda: tf.raw_ops.ScaleAndTranslate(
+            images=picture[None], size=sides, scale=1 / step, translation=-start / step, kernel_type=kernel,
             antialias=True,
         )[0]  # fmt: skip
 
@@ -49,7 +52,8 @@ def _scale(picture, start, step, sides):
     def area():
         return tf.raw_ops.ResizeArea(images=picture[None], size=sides)[0]
 
-    return tf.switch_case(tf.where(whole, kind, 0), [exactly, bilinear, area])
+    kind = tf.where(whole & (kind > 0), kind, tf.where(least < SHRINKING, 0, 3))
+    return tf.switch_case(kind, [exactly("triangle"), bilinear, area, exactly("lanczos1")])
 
 
 def _inside(start, step, count, size):
@@ -60,7 +64,7 @@ def _inside(start, step, count, size):
 
 def warp(picture, matrix, size, fill):
     """A projective warp (bilinear); where it shrinks, the picture is made smaller first, with antialiasing."""
-    shrink = tf.where(tf.reduce_max(shrink_of(matrix)) > 1.4, tf.maximum(shrink_of(matrix) / SHARP, 1.0), 1.0)
+    shrink = tf.maximum(shrink_of(matrix) / SHARP, 1.0)
     sides = tf.cast(tf.shape(picture)[:2], tf.float32)
     target = tf.math.ceil(sides / shrink[::-1])
     shrink = (sides / target)[::-1]

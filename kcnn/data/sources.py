@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kcnn import archives
 from kcnn.data import arrays, builtin, folder, quarantine, table, tfds
 from kcnn.data.splits import divide
 from kcnn.errors import UserError, unknown_name
@@ -35,6 +36,10 @@ def _file(*suffixes):
     return lambda address: _is_path(address) and Path(address).suffix.lower() in suffixes and not Path(address).is_dir()
 
 
+def _archive(address):
+    return _is_path(address) and archives.is_archive(address)
+
+
 def _is_path(address):
     return isinstance(address, str | os.PathLike)
 
@@ -43,6 +48,7 @@ SOURCES.add("builtin", Source(_prefixed("builtin:"), builtin.read, "builtin:digi
 SOURCES.add("tfds", Source(_prefixed("tfds:"), tfds.read, "tfds:NAME"))
 SOURCES.add("csv", Source(_file(".csv", ".tsv"), table.read, "a CSV file"))
 SOURCES.add("npz", Source(_file(".npz"), arrays.read_npz, "an .npz file"))
+SOURCES.add("archive", Source(_archive, lambda a, *more: folder.read(archives.unpacked(a), *more), "a .zip or .tar"))
 SOURCES.add("folder", Source(lambda a: _is_path(a) and Path(a).is_dir(), folder.read, "a folder"))
 SOURCES.add("tf.data", Source(arrays.is_tf_data, arrays.read_tf_data, "a tf.data.Dataset"))
 SOURCES.add("arrays", Source(arrays.is_arrays, arrays.read_arrays, "(x, y) or {'train': (x, y)}"))
@@ -81,7 +87,7 @@ def _word(address):
         return "data"
     text = os.fspath(address)
     prefixed = text.startswith(("tfds:", "builtin:"))
-    last = re.split(r"[:/]", text)[1] if prefixed else Path(text).resolve().stem
+    last = re.split(r"[:/]", text)[1] if prefixed else Path(text).resolve().stem.removesuffix(".tar")
     return re.sub(r"\W+", "_", last).strip("_") or "data"
 
 
@@ -91,7 +97,9 @@ def _unknown(address):
         return UserError(f"data of type {type(address).__name__} is not understood; give one of: {examples}")
     path = Path(address)
     if path.is_file():
-        return UserError(f"data {_shown(address)} is a {path.suffix or 'nameless'} file; give a folder, .csv or .npz")
+        return UserError(
+            f"data {_shown(address)} is a {path.suffix or 'nameless'} file; give a folder, .zip, .tar, .csv or .npz"
+        )
     prefix = str(address).partition(":")[0]
     if ":" in str(address) and prefix.isalpha() and len(prefix) > 1:
         return unknown_name("kind of data address", prefix + ":", ["tfds:", "builtin:"])

@@ -51,12 +51,10 @@ class _Network:
         self.names = tf.constant(facts.class_names)
 
     def answer(self, image):
-        decoded = self.head.decode(self.model(tf.cast(image, tf.float32), training=False))
-        return {
-            "label": tf.gather(self.names, decoded["label"]),
-            "score": decoded["score"],
-            "scores": decoded["scores"],
-        }
+        count = tf.shape(image)[0]
+        decoded = self.head.decode(self.model(_some(tf.cast(image, tf.float32)), training=False))
+        answers = {name: decoded[name][:count] for name in ("label", "score", "scores")}
+        return answers | {"label": tf.gather(self.names, answers["label"])}
 
     def answer_bytes(self, encoded):
         """An item that is no picture has label "" and zero scores, and leaves its neighbours alone."""
@@ -70,10 +68,17 @@ class _Network:
         }
 
     def features(self, image):
-        return {"features": self.to_features(tf.cast(image, tf.float32), training=False)}
+        seen = self.to_features(_some(tf.cast(image, tf.float32)), training=False)
+        return {"features": seen[: tf.shape(image)[0]]}
 
     def class_names(self):
         return {"class_names": self.names}
+
+
+def _some(images):
+    """The batch, or one black picture in place of none: TensorFlow's convolutions fail on an empty batch."""
+    missing = tf.cast(tf.shape(images)[:1] == 0, tf.int32)
+    return tf.concat([images, tf.zeros(tf.concat([missing, tf.shape(images)[1:]], 0))], 0)
 
 
 def answers(path, head, facts, images):

@@ -23,13 +23,14 @@ from kcnn.layers.convolution import (
     zero_pad,
 )
 from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalize
-from kcnn.layers.scaling import Standardize
+from kcnn.layers.scaling import MID_GREY, Standardize
 from kcnn.layers.spatial import Subsample
 from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
 from kcnn.layers.style import ACTIVATIONS, NORMS, PADDINGS, Style
 
 __all__ = [
     "ACTIVATIONS",
+    "MID_GREY",
     "NORMS",
     "PADDINGS",
     "Dropout",

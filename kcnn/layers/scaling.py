@@ -5,6 +5,8 @@ import numpy as np
 
 from kcnn.errors import UserError
 
+MID_GREY = 127.5  # mean and std that bring the bytes of a picture to -1 … 1
+
 
 @keras.saving.register_keras_serializable(package="kcnn")
 class Standardize(keras.layers.Layer):

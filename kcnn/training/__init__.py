@@ -7,6 +7,7 @@ from kcnn.training.engine import Engine
 from kcnn.training.fitting import Fitting
 from kcnn.training.optimizers import OPTIMIZERS, make_optimizer
 from kcnn.training.schedules import SCHEDULES
+from kcnn.training.watch import Watch
 from kcnn.training.weights import load_weights, save_weights, transfer_weights
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "MovingAverage",
     "ProgressBar",
     "TensorBoardScalars",
+    "Watch",
     "load_weights",
     "make_optimizer",
     "save_weights",

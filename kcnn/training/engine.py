@@ -21,7 +21,7 @@ class Engine:
     def __init__(self, model, head, optimizer=None, *, clip_norm=None, average=None):
         self.model, self.head, self.optimizer = model, head, optimizer
         self.clip_norm, self.average = clip_norm, average
-        self.names, self.norms = (), ()
+        self.names, self.norms, self.batch = (), (), None  # of the last step
         self.learning = {layer.name: layer.trainable for layer in model.layers}
         self.frozen = None
         self.freeze(())
@@ -44,7 +44,10 @@ class Engine:
         return tf.add_n([loss, *self.model.losses]), (total, weight)
 
     def _train_step(self, batch, rate, step):
-        """Update the weights on `batch`; return the sums (metrics, 2), float64, and each variable's gradient norm."""
+        """Update the weights on `batch`; return the sums (metrics, 2), float64, and each variable's gradient norm.
+
+        A gradient that is not finite changes no weight: its norm tells of it.
+        """
         with tf.GradientTape() as tape:
             outputs = self.model(batch["image"], training=True)
             targets = self.head.targets(batch)
@@ -53,8 +56,14 @@ class Engine:
         gradients = [
             tf.zeros(v.shape, v.dtype) if g is None else g for g, v in zip(gradients, self.variables, strict=True)
         ]
-        norms = tf.stack([tf.norm(tf.cast(g, tf.float32)) for g in gradients])
+        norms = tf.sqrt(2 * tf.stack([tf.nn.l2_loss(tf.cast(g, tf.float32)) for g in gradients]))
         norm = tf.norm(norms)
+        finite = tf.math.is_finite(norm) & tf.math.is_finite(tf.cast(loss, tf.float32))
+        tf.cond(finite, lambda: self._apply(gradients, norm, rate, step), lambda: False)
+        sums = self._stack({"loss": parts, **self.head.metrics(targets, outputs)})
+        return tf.concat([sums, tf.cast([[norm, 1.0]], tf.float64)], axis=0), norms
+
+    def _apply(self, gradients, norm, rate, step):
         if self.clip_norm:
             scale = tf.minimum(1.0, self.clip_norm / tf.maximum(norm, 1e-12))
             gradients = [g * tf.cast(scale, g.dtype) for g in gradients]
@@ -62,8 +71,7 @@ class Engine:
         self.optimizer.apply(gradients, self.variables)
         if self.average:
             self.average.update(step)
-        sums = self._stack({"loss": parts, **self.head.metrics(targets, outputs)})
-        return tf.concat([sums, tf.cast([[norm, 1.0]], tf.float64)], axis=0), norms
+        return True
 
     def _eval_step(self, batch):
         outputs = self.model(batch["image"], training=False)

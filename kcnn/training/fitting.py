@@ -1,14 +1,15 @@
 """Fitting: the loop over steps and epochs, with all of its state in one place so that it can stop and go on."""
 
 import logging
-import math
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kcnn.errors import UserError
+from kcnn.training.faults import not_finite, out_of_memory
 from kcnn.training.interrupts import StopRequest
 from kcnn.training.schedules import Plateau, Schedule
 from kcnn.training.stopwatch import Stopwatch
@@ -154,24 +155,32 @@ class Fitting:
         return True
 
     def _step(self, watch, first):
-        p, done = self.progress, self.progress.step - first
+        done = self.progress.step - first
         batch = watch.wait_for(self.iterator)
         self.callbacks.on_train_batch_begin(done)
-        rate = np.float32(self.schedule(p.step) * self.plateau.state["scale"])
-        sums, self.engine.norms = self.engine.train_step(batch, rate, np.float32(p.step))
-        self.sums = self.sums + np.asarray(sums)
-        p.step += 1
+        self.take_step(batch)
         watch.steps += 1
         logs = {**self.engine.means(self.sums), **watch.figures()} if self.user_callbacks else None
         self.callbacks.on_train_batch_end(done, logs)
 
+    def take_step(self, batch=None):
+        """One step on `batch`, or on the next of the open stream; raises `UserError` if its numbers are none."""
+        p = self.progress
+        batch = next(self.iterator) if batch is None else batch
+        rate = np.float32(self.schedule(p.step) * self.plateau.state["scale"])
+        self.engine.batch = batch
+        try:
+            sums, self.engine.norms = self.engine.train_step(batch, rate, np.float32(p.step))
+        except tf.errors.ResourceExhaustedError:
+            raise out_of_memory(self.train.batch_size) from None
+        if not np.isfinite(sums).all():
+            raise not_finite(self.engine, batch, rate, p.step)
+        self.sums = self.sums + np.asarray(sums)
+        p.step += 1
+
     def _end_epoch(self, epoch, watch):
         figures = watch.figures()
         logs = self.engine.means(self.sums)
-        if not math.isfinite(logs["loss"]):
-            raise UserError(
-                f"the loss became {logs['loss']} in epoch {epoch + 1}: lower train.learning_rate or set train.clip_norm"
-            )
         self.sums = np.zeros(())
         if self.validation is not None:
             with self._averaged():

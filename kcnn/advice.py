@@ -1,0 +1,96 @@
+"""The field's tips, each a default, a check or a warning: what kcnn does about it, and the words when it speaks up."""
+
+from dataclasses import dataclass
+
+from kcnn.registry import Registry
+
+TIPS = Registry("tip")
+FEW = 100  # pictures a class: below, training from scratch learns little
+RARE = 10  # times fewer pictures than the most frequent class
+SMALL_BATCH = 8  # pictures whose statistics are too noisy for batch norm
+GAP, RISE = 0.15, 1.2  # accuracy of training over validation; the last validation loss over the best
+
+
+@dataclass(frozen=True)
+class Tip:
+    """`kind` is "default", "check" or "warning"; `does` says what kcnn does about the tip."""
+
+    kind: str
+    does: str
+
+
+for name, kind, does in (
+    ("pretrained weights for few pictures", "warning", "under 100 pictures a class without model.weights it says so"),
+    ("a tenth of the rate when fine-tuning", "default", "train.fine_tune_factor = 0.1 after train.freeze_epochs"),
+    ("norm after convolution, before activation", "default", "every block is built so"),
+    ("small batches and batch norm", "warning", "under 8 pictures a batch it proposes group norm"),
+    ("He initialisation with ReLU", "default", "every kernel of a rectified network is drawn so"),
+    ("global pooling instead of large dense layers", "default", "model.top = 'pooled'"),
+    ("twice the filters at half the size", "default", "the tables of the families do so"),
+    ("overfitting", "warning", "a gap between training and validation is named, with what helps"),
+    ("leakage", "check", "`kcnn check` names duplicates and groups across splits"),
+    ("class imbalance", "warning", "a class ten times rarer than another is named; train.class_weights = 'balanced'"),
+    ("the same preprocessing everywhere", "default", "one decoder and one frame in training, predict and exports"),
+    ("gradients by layer", "warning", "TensorBoard has each norm; vanishing, exploding and dead units are named"),
+    ("numbers that are none", "check", "the step is not taken, the first bad tensor named"),
+    ("clipping", "default", "train.clip_norm; advised where gradients explode"),
+    ("out of memory", "check", "one line with the settings that need less"),
+    ("waiting for data", "warning", "the share of time is in the history; above 30 % it is named"),
+    ("label smoothing, stochastic depth, weight decay", "default", "train.weight_decay = 1e-4, on kernels only"),
+    ("which optimiser", "default", "adamw, the robust one; sgd with momentum may win the last points"),
+):  # fmt: skip
+    TIPS.add(name, Tip(kind, does))
+
+
+def before(recipe, facts, layers):
+    """What is to be said before a training: a list of one-line warnings. `layers` are those of the model."""
+    said = [_few(recipe, facts), _rare(recipe, facts), _small_batch(recipe, layers)]
+    return [text for text in said if text]
+
+
+def _few(recipe, facts):
+    each = sum(facts.class_counts) / max(len(facts.class_counts), 1)
+    if recipe.model.weights or each >= FEW or not facts.class_counts:
+        return None
+    return (
+        f"{each:.0f} training pictures a class are few: start from the weights of an earlier run (model.weights) or "
+        "augment (augment.flip_horizontal, augment.crop_area, …)"
+    )
+
+
+def _rare(recipe, facts):
+    counts = dict(zip(facts.class_names, facts.class_counts, strict=False))
+    if not counts or recipe.train.class_weights != "none" or recipe.train.focal_gamma:
+        return None
+    rarest, commonest = min(counts, key=counts.get), max(counts, key=counts.get)
+    if counts[commonest] < RARE * max(counts[rarest], 1):
+        return None
+    return (
+        f"class {rarest!r} has {counts[rarest]} training pictures and {commonest!r} {counts[commonest]}: set "
+        "train.class_weights = 'balanced', and judge by the F1 of each class"
+    )
+
+
+def _small_batch(recipe, layers):
+    if recipe.train.batch_size >= SMALL_BATCH or not any("BatchNorm" in type(layer).__name__ for layer in layers):
+        return None
+    return (
+        f"batch norm over {recipe.train.batch_size} pictures is noisy: train.batch_size = {SMALL_BATCH} or more, or "
+        "model.style = {norm = 'group'}"
+    )
+
+
+def after(history):
+    """What the rows of a `history` show at the end: a list of one-line warnings."""
+    if not history or "val_loss" not in history[0]:
+        return []
+    best, last = min(history, key=lambda row: row["val_loss"]), history[-1]
+    rose = last["val_loss"] > RISE * best["val_loss"] and last["loss"] < best["loss"]
+    gap = last.get("accuracy", 0) - last.get("val_accuracy", 0)
+    if not rose and gap <= GAP:
+        return []
+    seen = f"training accuracy {last['accuracy']:.2f}, validation {last['val_accuracy']:.2f}" if gap > GAP else (
+        f"the validation loss was best in epoch {best['epoch']:.0f} and rose from {best['val_loss']:.3f} to "
+        f"{last['val_loss']:.3f} while the training loss fell"
+    )  # fmt: skip
+    return [f"overfitting: {seen}: more pictures, augmentation, train.weight_decay or model.dropout, or fewer epochs"]

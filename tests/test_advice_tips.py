@@ -1,0 +1,297 @@
+"""Each tip of the field is provoked: a default that holds, a check that bites, a warning that is spoken."""
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kcnn
+from kcnn import advice, data, layers
+from kcnn.advice import TIPS
+from kcnn.data import Facts
+from kcnn.recipe import Recipe
+from kcnn.training import OPTIMIZERS, Engine, Watch, make_optimizer
+from kcnn.training.watch import dead_units
+
+PROVOKED = {}
+
+
+def provokes(name):
+    """Marks the test of a tip."""
+
+    def mark(test):
+        PROVOKED.setdefault(name, []).append(test)
+        return test
+
+    return mark
+
+
+def test_every_tip_is_provoked():
+    assert TIPS and set(PROVOKED) == set(TIPS)
+
+
+def facts(counts=(500, 500)):
+    names = tuple(f"class {i}" for i in range(len(counts)))
+    return Facts(class_names=names, input_shape=(32, 32, 3), class_counts=counts)
+
+
+def said(counts=(500, 500), **settings):
+    """What is said before a training of the toy network."""
+    recipe = Recipe().override({key.replace("__", "."): value for key, value in settings.items()})
+    style = recipe.model.style
+    model = kcnn.build_model("resnet_toy", input_shape=(32, 32, 3), num_classes=len(counts), style=style)
+    return " ".join(advice.before(recipe, facts(counts), model.layers))
+
+
+def test_nothing_is_said_where_nothing_is_wrong():
+    assert said() == ""
+    assert advice.after([row(1, 1.0, 1.0), row(2, 0.5, 0.6)]) == []
+
+
+@provokes("pretrained weights for few pictures")
+def test_few_pictures():
+    assert "start from the weights of an earlier run" in said((60, 60))
+    assert said((60, 60), model__weights="runs/a") == ""
+
+
+@provokes("class imbalance")
+def test_imbalance():
+    assert "class 'class 1' has 90 training pictures" in said((2000, 90))
+    assert said((2000, 90), train__class_weights="balanced") == ""
+
+
+@provokes("small batches and batch norm")
+def test_small_batches():
+    assert "model.style = {norm = 'group'}" in said(train__batch_size=4)
+    assert said(train__batch_size=4, model__style={"norm": "group"}) == ""
+
+
+def row(epoch, loss, val_loss, accuracy=0.9, val_accuracy=0.85):
+    return {
+        "epoch": epoch, "loss": loss, "val_loss": val_loss, "accuracy": accuracy, "val_accuracy": val_accuracy,
+    }  # fmt: skip
+
+
+@provokes("overfitting")
+def test_overfitting():
+    rising = [row(1, 1.0, 1.0), row(2, 0.5, 0.7), row(3, 0.2, 0.9)]
+    assert "best in epoch 2 and rose from 0.700 to 0.900" in advice.after(rising)[0]
+    assert "training accuracy 0.99, validation 0.60" in advice.after([row(1, 0.1, 1.0, 0.99, 0.6)])[0]
+
+
+@provokes("a tenth of the rate when fine-tuning")
+def test_fine_tuning_rate():
+    from kcnn.training.schedules import Schedule
+
+    train = Recipe().override({"train.freeze_epochs": 2, "train.epochs": 4, "train.schedule": "constant"}).train
+    rate = Schedule(train, 40, 10)
+    assert rate(25) == pytest.approx(rate(5) / 10)
+
+
+@provokes("norm after convolution, before activation")
+def test_order_in_a_block():
+    model = kcnn.build_model("resnet_toy", input_shape=(32, 32, 3), num_classes=2)
+    after = {}
+    for layer in model.layers:
+        for tensor in layer._inbound_nodes[0].input_tensors if layer._inbound_nodes else ():
+            after.setdefault(tensor._keras_history.operation.name, []).append(layer)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert convolutions
+    for layer in convolutions:
+        (norm,) = after[layer.name]
+        assert isinstance(norm, keras.layers.BatchNormalization)
+        assert all(isinstance(a, (keras.layers.Activation, keras.layers.Add)) for a in after[norm.name])
+
+
+@provokes("He initialisation with ReLU")
+def test_he_initialisation():
+    kernel = layers.Style().initializer()((3, 3, 64, 128))
+    assert float(keras.ops.std(kernel)) == pytest.approx(np.sqrt(2 / (9 * 128)), rel=0.02)
+
+
+@provokes("global pooling instead of large dense layers")
+def test_global_pooling():
+    assert Recipe().model.top == "pooled"
+    vgg = kcnn.build_model("vgg16", input_shape=(64, 64, 3), num_classes=10)
+    assert vgg.count_params() < 16_000_000  # 138 million with its own dense layers
+
+
+@provokes("twice the filters at half the size")
+def test_filters_double():
+    from kcnn.models import levels
+
+    model = kcnn.build_model("resnet18", input_shape=(64, 64, 3), num_classes=2, stem="standard")
+    shapes = [model.get_layer(name).output.shape for level, name in levels(model).items() if level >= "c2"]
+    assert [(a[1] // b[1], b[3] // a[3]) for a, b in zip(shapes, shapes[1:], strict=False)] == [(2, 2)] * 3
+
+
+@provokes("the same preprocessing everywhere")
+def test_one_preprocessing(rng):
+    picture = rng.integers(0, 255, (50, 70, 3), np.uint8)
+    item = tf.io.encode_png(picture).numpy()
+    samples = data.Samples(data.Encoded(np.array([item], object)), np.zeros(1, np.int32), np.array(["a"], object))
+    stream = data.batches(samples, (32, 32, 3), 1, training=True, num_classes=2)
+    seen = next(iter(stream))["image"][0].numpy()
+    np.testing.assert_array_equal(seen, data.read([item], (32, 32, 3))[0][0])
+
+
+@provokes("label smoothing, stochastic depth, weight decay")
+def test_regularisers():
+    assert Recipe().train.weight_decay == 1e-4
+    model = kcnn.build_model("resnet_toy", input_shape=(32, 32, 3), num_classes=2)
+    before = {v.path: v.numpy() for v in model.trainable_variables}
+    train = Recipe().override({"train.weight_decay": 0.1, "train.optimizer": "sgd"}).train
+    optimizer = make_optimizer(train, model.trainable_variables)
+    optimizer.apply([tf.zeros(v.shape) for v in model.trainable_variables], model.trainable_variables)
+    moved = {v.path for v in model.trainable_variables if not np.array_equal(v.numpy(), before[v.path])}
+    assert moved == {path for path in before if path.endswith("kernel")}
+
+
+@provokes("which optimiser")
+def test_default_optimizer():
+    assert Recipe().train.optimizer == "adamw" and {"adamw", "sgd"} <= set(OPTIMIZERS)
+
+
+def watched(norms, names=("a/kernel", "b/kernel", "c/kernel", "d/kernel")):
+    """What the watch says of an epoch of steps with these gradient norms."""
+    told = []
+    variables = [type("V", (), {"path": name})() for name in names]
+    engine = type("E", (), {"variables": variables, "norms": None, "batch": {"image": None}})()
+    watch = Watch(engine, told.append)
+    watch.set_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
+    watch.on_epoch_begin(0)
+    for step, row in enumerate(norms):
+        engine.norms = np.array(row)
+        watch.on_train_batch_end(step)
+    watch.on_epoch_end(0, {"data_wait": 0.0})
+    watch.on_epoch_end(1, {"data_wait": 0.6})
+    return told
+
+
+@provokes("gradients by layer")
+@provokes("clipping")
+@provokes("waiting for data")
+def test_gradients_that_vanish_explode_or_starve():
+    fine = [[0.1, 0.2, 0.5, 1.0]] * 5
+    assert [text[:3] for text in watched(fine)] == ["60%"]
+    assert "gradients vanish: 1.0e-09 at a/kernel" in watched([[1e-9, 0.2, 0.5, 1.0]] * 5)[0]
+    assert "set train.clip_norm = 1.1" in watched([*fine, [0.1, 0.2, 0.5, 900.0]])[0]
+
+
+def test_dead_units():
+    x = keras.Input((4,))
+    hidden = keras.layers.Dense(10, "relu", name="hidden")
+    model = keras.Model(x, keras.layers.Dense(2)(hidden(x)))
+    images = np.ones((8, 4), np.float32)
+    hidden.bias.assign(np.ones(10))
+    hidden.kernel.assign(np.zeros((4, 10)))
+    assert dead_units(model, images) is None
+    hidden.bias.assign(np.where(np.arange(10) < 7, -1, 1))
+    assert "70% of the units of hidden are dead" in dead_units(model, images)
+
+
+class Sum:
+    """A head for a scalar regression, as small as can be."""
+
+    main_metric = "loss"
+
+    def targets(self, batch):
+        return batch
+
+    def loss(self, targets, outputs):
+        return keras.ops.sum(outputs, -1) + 0 * targets["weight"], targets["weight"]
+
+    def metrics(self, targets, outputs):
+        return {}
+
+
+def broken(where):
+    """An engine whose step makes NaN at one place: "forward", "gradient" or "weight"."""
+    x = keras.Input((3,))
+    y = keras.layers.Dense(4, name="first")(x)
+    if where == "forward":
+        y = keras.layers.Lambda(lambda v: keras.ops.log(v - 1e9), name="logarithm")(y)
+    if where == "gradient":
+        y = keras.layers.Lambda(lambda v: keras.ops.sqrt(v * 0.0), name="root")(y)
+    model = keras.Model(x, keras.layers.Dense(2, name="last")(y))
+    if where == "weight":
+        model.get_layer("last").bias.assign([0.0, np.nan])
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build(model.trainable_variables)
+    return Engine(model, Sum(), optimizer)
+
+
+@provokes("numbers that are none")
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("forward", "the output of layer logarithm"),
+        ("gradient", "the gradient of first/(kernel|bias)"),
+        ("weight", "the weight .*last/bias"),
+    ],
+)
+def test_the_first_bad_tensor_is_named_and_the_step_not_taken(where, named):
+    from kcnn.training.faults import not_finite
+
+    engine = broken(where)
+    before = [v.numpy() for v in engine.variables]
+    batch = {"image": tf.ones((2, 3)), "weight": tf.ones(2)}
+    sums, engine.norms = engine.train_step(batch, np.float32(0.1), np.float32(0))
+    assert not np.isfinite(sums).all()
+    for variable, value in zip(engine.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    with pytest.raises(kcnn.UserError, match=f"{named} is the first to hold NaN"):
+        raise not_finite(engine, batch, 0.1, 0)
+
+
+@provokes("out of memory")
+def test_out_of_memory_is_one_line(tmp_path, monkeypatch):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(Engine, "_train_step", full)
+    x, y = np.zeros((20, 8, 8, 1), np.uint8), np.arange(20) % 2
+    with pytest.raises(kcnn.UserError, match="set train.batch_size = 5 "):
+        kcnn.build_and_fit_classifier((x, y), "resnet_toy", batch_size=10, runs=str(tmp_path))
+
+
+@pytest.fixture
+def toy(rng):
+    """Pictures of two classes that differ in brightness, and the settings of a short training."""
+    y = np.arange(64) % 2
+    x = (rng.integers(0, 100, (64, 16, 16, 1)) + 120 * y[:, None, None, None]).astype(np.uint8)
+    return (x, y), {"architecture": "resnet_toy", "batch_size": 16, "learning_rate": 0.01}
+
+
+def test_a_dry_run_shows_what_would_happen_and_writes_nothing(toy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source, settings = toy
+    seen = kcnn.dry_run(Recipe(), source, epochs=3, **settings)
+    assert seen.learns and seen.losses[1] < seen.losses[0] and len(seen.levels) > 2
+    assert seen.parameters > 1000 and min(seen.memory.values()) > 0 and seen.steps_per_epoch == 3
+    text = "\n".join(seen.lines())
+    assert "by heart" in text and "it can learn" in text and "few: start from the weights" in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_sees_a_network_that_cannot_learn(toy):
+    source, settings = toy
+    seen = kcnn.dry_run(Recipe(), source, **settings | {"learning_rate": 1e-12})
+    assert not seen.learns and "does NOT learn" in "\n".join(seen.lines())
+
+
+def test_warnings_reach_log_events_and_report(toy, tmp_path, caplog):
+    (x, y), settings = toy
+    with caplog.at_level(logging.WARNING):
+        run = kcnn.build_and_fit_classifier((x, y), epochs=1, runs=str(tmp_path), **settings)
+    assert "training pictures a class are few" in caplog.text
+    assert "training pictures a class are few" in run.report.read_text()
+
+
+@provokes("leakage")
+def test_leaks_are_found():
+    from tests import test_doctor_duplicates
+
+    assert any("across" in name for name in dir(test_doctor_duplicates))

@@ -1,0 +1,192 @@
+"""Hostile archives: each is refused with its rule, and nothing outside the one folder is touched."""
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kcnn
+from kcnn import archives
+
+# Unpacks every archive of a folder while an audit hook notes each file system change, and prints what came of it.
+CHILD = """
+import json, os, sys
+from pathlib import Path
+from kcnn import archives
+from kcnn.errors import UserError
+source, root = map(Path, sys.argv[1:])
+touched = []
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+def hook(event, args):
+    if event == "open" and args[2] & WRITES or event in ("os.mkdir", "os.rename", "os.symlink", "os.link", "os.remove",
+            "os.rmdir", "os.chmod", "os.chown", "os.mkfifo", "os.truncate", "os.utime", "shutil.move"):
+        touched.extend(str(a) for a in args[: 2 if event in ("os.rename", "os.link", "os.symlink") else 1])
+found = {}
+sys.addaudithook(hook)
+for number, path in enumerate(sorted(source.iterdir())):
+    try:
+        archives.unpack(path, root / str(number))
+        found[path.stem] = "unpacked"
+    except UserError as error:
+        found[path.stem] = str(error)
+print(json.dumps([found, touched]))
+"""
+
+
+def zipped(*entries, **changes):
+    """A zip of (name, bytes) or (ZipInfo, bytes)."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def tarred(*entries):
+    """A tar of (name, bytes) or TarInfo."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for entry in entries:
+            info, content = (
+                (entry, b"") if isinstance(entry, tarfile.TarInfo) else (tarfile.TarInfo(entry[0]), entry[1])
+            )
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+def special(name, kind, target=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def zip_link(name, target):
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o120777 << 16
+    return info, target
+
+
+def lying_zip():
+    """One whose central directory states fewer bytes than are there."""
+    data = bytearray(zipped(("a.bin", b"x" * 5000)))
+    place = data.rindex(b"PK\x01\x02")
+    struct.pack_into("<L", data, place + 24, 10)
+    return bytes(data)
+
+
+def bomb():
+    return zipped(("zeros.bin", bytes(archives.ALLOWED + 1)))
+
+
+HOSTILE = {
+    "traversal.zip": (lambda: zipped(("../evil", b"x")), "climbs out"),
+    "inner traversal.zip": (lambda: zipped(("a/../../evil", b"x")), "climbs out"),
+    "traversal.tar": (lambda: tarred(("../evil", b"x")), "climbs out"),
+    "absolute.zip": (lambda: zipped(("/tmp/evil", b"x")), "absolute"),
+    "absolute.tar": (lambda: tarred(("/tmp/evil", b"x")), "absolute"),
+    "backslash.zip": (lambda: zipped(("a\\..\\evil", b"x")), "backslash"),
+    "drive.zip": (lambda: zipped(("C:evil", b"x")), "drive"),
+    "control.zip": (lambda: zipped(("a\x07b", b"x")), "control characters"),
+    "symlink.zip": (lambda: zipped(zip_link("a", "/etc"), ("a/evil", b"x")), "link"),
+    "symlink.tar": (lambda: tarred(special("a", tarfile.SYMTYPE, "/etc"), ("a/evil", b"x")), "link"),
+    "hard link.tar": (lambda: tarred(special("a", tarfile.LNKTYPE, "/etc/passwd")), "link"),
+    "device.tar": (lambda: tarred(special("a", tarfile.CHRTYPE)), "device"),
+    "pipe.tar": (lambda: tarred(special("a", tarfile.FIFOTYPE)), "device"),
+    "twice.tar": (lambda: tarred(("a", b"1"), ("a", b"2")), "another entry has this name"),
+    "case.zip": (lambda: zipped(("Cat/a.png", b"1"), ("cat/a.png", b"2")), "another entry has this name"),
+    "unicode.zip": (lambda: zipped(("ﬁ.png", b"1"), ("fi.png", b"2")), "another entry has this name"),
+    "file as folder.tar": (lambda: tarred(("a", b"1"), ("a/b", b"2")), "another entry has this name"),
+    "long name.zip": (lambda: zipped(("n" * 300, b"x")), "longer than"),
+    "deep.zip": (lambda: zipped(("d/" * 600 + "x", b"x")), "longer than"),
+    "bomb.zip": (bomb, "more than"),
+    "wrong size.zip": (lying_zip, ""),
+    "cut.zip": (lambda: zipped(("a.png", os.urandom(3000)))[:-40], "cannot be unpacked"),
+    "cut.tar": (lambda: tarred(("a.png", os.urandom(30000)))[:9000], "cannot be unpacked"),
+    "no archive.zip": (lambda: b"text", "cannot be unpacked"),
+}
+HARMLESS = {
+    "nested bomb.zip": lambda: zipped(("inner.zip", bomb())),
+    "trailing data.zip": lambda: zipped(("a.png", b"x")) + b"\0" * 100,
+    "trailing data.tar": lambda: tarred(("a.png", b"x")) + b"garbage" * 1000,
+    "folders.tar": lambda: tarred(special("./a", tarfile.DIRTYPE), special("a", tarfile.DIRTYPE), ("a/b", b"x")),
+}
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    """({archive: what came of it}, paths touched, root)."""
+    base = tmp_path_factory.mktemp("hostile")
+    source, root = base / "source", base / "a" / "b" / "root"
+    source.mkdir()
+    root.mkdir(parents=True)
+    for name, make in {**{name: make for name, (make, _) in HOSTILE.items()}, **HARMLESS}.items():
+        (source / name).write_bytes(make())
+    words = [sys.executable, "-c", CHILD, str(source), str(root)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=base)
+    assert done.returncode == 0, done.stderr
+    found, touched = json.loads(done.stdout.splitlines()[-1])
+    return found, touched, root
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_archives_are_refused_by_their_rule(outcome, name):
+    told = outcome[0][name.rpartition(".")[0]]
+    assert told.startswith("archive ") and HOSTILE[name][1] in told and "\n" not in told
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_odd_archives_do_no_harm(outcome, name):
+    assert outcome[0][name.rpartition(".")[0]] == "unpacked"
+
+
+def test_nothing_outside_the_folder_is_touched(outcome):
+    _, touched, root = outcome
+    written = [path for path in touched if not path.endswith(".pyc") and "__pycache__" not in path]
+    assert len(written) > 10
+    assert all(os.path.realpath(path).startswith(f"{root}{os.sep}") for path in written), written
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_an_archive_of_pictures_is_data(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("KCNN_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(4):
+            Image.fromarray(rng.integers(0, 255, (12, 12, 3), np.uint8)).save(tmp_path / "photos" / name / f"{i}.png")
+    path = tmp_path / f"pets.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted((tmp_path / "photos").rglob("*.png")):
+                archive.write(file, file.relative_to(tmp_path))
+    else:
+        with tarfile.open(path, "w:gz") as archive:
+            archive.add(tmp_path / "photos", "photos")
+    for _ in range(2):
+        found = kcnn.check_data(path)
+        assert found.class_names == ("a", "b") and sum(map(len, found.splits.values())) == 8 and found.name == "pets"
+    assert len(list((tmp_path / "cache" / "archives").iterdir())) == 1
+
+
+def test_npz_files_are_neither_unpickled_nor_believed(tmp_path):
+    np.savez(tmp_path / "objects.npz", x=np.array([{"a": 1}], object), y=np.zeros(1))
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (100000000, 1000, 1000), }"
+    npy = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header) + 1) + header + b"\n" + bytes(100)
+    (tmp_path / "liar.npz").write_bytes(zipped(("x.npy", npy), ("y.npy", npy)))
+    for name in ("objects.npz", "liar.npz"):
+        with pytest.raises(kcnn.UserError, match="cannot be read as .npz without pickle"):
+            kcnn.check_data(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "big.npz", "w") as archive:
+        archive.writestr("x.npy", b"x")
+        archive.filelist[0].file_size = 1 << 50
+    with pytest.raises(kcnn.UserError, match="memory has"):
+        kcnn.check_data(tmp_path / "big.npz")
