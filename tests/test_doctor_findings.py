@@ -206,6 +206,19 @@ def test_mistakes_are_one_line(capsys, odd):
     assert "needs a column 'name'" in refused(capsys, "check", odd, "--set", f"quarantine={odd}")
 
 
+def test_names_that_are_no_unicode_are_listed_and_left_out(tmp_path):
+    for k, label in enumerate(("x", "y")):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for i in range(4):
+            (tmp_path / "data" / label / f"{i}.png").write_bytes(png(10 * k + i))
+    with open(bytes(tmp_path / "data" / "x") + b'/\xff, "odd".png', "wb") as file:
+        file.write(b"nothing")
+    found = kcnn.diagnose_data(tmp_path / "data", out=tmp_path / "out")
+    assert [name for name, _ in found.quarantine] == ['x/\\udcff, "odd".png']
+    kept = kcnn.check_data(tmp_path / "data", quarantine=str(tmp_path / "out" / "quarantine.csv"))
+    assert not kept.set_aside and sum(map(len, kept.splits.values())) == 8
+
+
 def test_out_inside_the_data_is_refused(tmp_path):
     (tmp_path / "x").mkdir()
     with pytest.raises(UserError, match="lies in the data folder"):

@@ -20,9 +20,9 @@ def read(path):
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"data.quarantine: {path} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
     try:
-        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+        text = path.read_bytes().decode("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(text, newline=""), restval=""))
-    except csv.Error as error:
+    except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"data.quarantine: {path} cannot be read as CSV: {error}") from None
     if rows and "name" not in rows[0]:
         raise UserError(f"data.quarantine: {path} needs a column 'name'; it has {', '.join(map(str, rows[0]))}")
@@ -30,10 +30,15 @@ def read(path):
 
 
 def written(rows):
-    """The text of the file for `rows` of (name, reason)."""
+    """The bytes of the file for `rows` of (name, reason)."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("name", "reason"), *rows])
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    return text.getvalue().encode()
+
+
+def spelled(name):
+    """A picture's name as UTF-8 can hold it: bytes of a file name that are no UTF-8 become \\udc.. in the list."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def leave_out(dataset, path):
@@ -41,8 +46,9 @@ def leave_out(dataset, path):
     names = read(path)
     splits, found, left = {}, set(), 0
     for split, samples in dataset.splits.items():
-        known = np.array([name in names for name in samples.names], bool)
-        found.update(samples.names[known])
+        spellings = [spelled(name) for name in samples.names]
+        known = np.array([name in names for name in spellings], bool)
+        found.update(name for name in spellings if name in names)
         left += int(known.sum())
         splits[split] = samples.take(np.flatnonzero(~known)) if known.any() else samples
     notes = [f"{left} pictures are left out: {path} names them (data.quarantine)"]

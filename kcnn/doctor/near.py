@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from kcnn.data.samples import Arrays
 from kcnn.doctor import alignment
-from kcnn.doctor.survey import SIDE, encoded, graph
+from kcnn.doctor.survey import encoded
+from kcnn.doctor.thumbnails import graph
 
 LEAST_SIDE = 32  # px: in smaller pictures, such as digits, different things look alike
 FLAT = 4.0  # grey levels: pictures with a smaller standard deviation are not compared
@@ -67,8 +68,7 @@ def descriptors(thumbs):
 
 def candidates(even, odd, progress=None):
     """(i, j), int64 arrays with i < j: pairs above ALIKE, mirrored or not, at most PARTNERS for each i."""
-    count, found, done = len(even), [], 0
-    total = count * (count + 1) // 2
+    count, found = len(even), []
     for top in range(0, count, BLOCK):
         best = [[] for _ in range(min(BLOCK, count - top))]
         for left in range(top, count, BLOCK):
@@ -78,9 +78,9 @@ def candidates(even, odd, progress=None):
             later = columns + left > rows + top
             rows, columns = rows[later], columns[later]
             _keep_best(best, rows, columns + left, alike[rows, columns])
-            done += alike.size if left > top else alike.size // 2
-            if progress:
-                progress(min(done, total), total)
+        if progress:
+            rest = max(count - top - BLOCK, 0)
+            progress(count**2 - rest**2, count**2)
         found += [(row + top, column) for row, pairs in enumerate(best) for _, column in pairs]
     pairs = np.array(found, np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
@@ -133,12 +133,12 @@ def _verified(survey, dataset, first, second, max_pixels):
 def _read_again(survey, dataset, chosen, max_pixels):
     """Thumbnails float32 (n, 64, 64) of the pictures `chosen`."""
     unique, place = np.unique(chosen, return_inverse=True)
-    side, read = 2 * SIDE, []
+    read = []
     for i in unique:
         images = dataset.splits[survey.splits[i]].images
         if isinstance(images, Arrays):
             data = tf.io.encode_png(images.values[survey.places[i]])
         else:
             data = tf.constant(encoded(images, survey.places[i]), tf.string)
-        read.append(graph(side, max_pixels)(data)[1].numpy())
+        read.append(graph(max_pixels)(data)[1].numpy())
     return np.stack(read).astype(np.float32)[place.reshape(-1)]

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from kcnn.data.checks import examine
-from kcnn.data.quarantine import written
+from kcnn.data.quarantine import spelled, written
 from kcnn.data.reading import read
 from kcnn.data.samples import Arrays, Files
 from kcnn.disk import write_atomically
@@ -42,7 +42,7 @@ def write_page(diagnosis, dataset, folder, max_pixels):
             drawn[finding.kind] = name
     write_atomically(folder / "check.json", diagnosis.model_dump_json(indent=1) + "\n")
     write_atomically(folder / "quarantine.csv", written(diagnosis.quarantine))
-    write_atomically(folder / "check.md", page(diagnosis, drawn).encode("utf-8", "replace"))
+    write_atomically(folder / "check.md", page(diagnosis, drawn))
     return folder / "check.md"
 
 
@@ -109,16 +109,18 @@ class _Pictures:
     """From pictures of the record to thumbnails (112, 112, 3), as training decodes them."""
 
     def __init__(self, dataset, max_pixels):
-        self.dataset, self.max_pixels = dataset, max_pixels
-        self.places = {split: {name: i for i, name in enumerate(s.names)} for split, s in dataset.splits.items()}
+        self.max_pixels = max_pixels
+        self.images = {spelled(split): samples.images for split, samples in dataset.splits.items()}
+        self.places = {
+            spelled(split): {spelled(name): i for i, name in enumerate(samples.names)}
+            for split, samples in dataset.splits.items()
+        }
 
     def __call__(self, pictures):
         return [self._one(shown) for shown in pictures]
 
     def _one(self, shown):
-        images, place = self.dataset.splits[shown.split].images, self.places[shown.split].get(shown.name)
-        if place is None:  # a name that JSON cannot hold
-            return np.full(FRAME, 255, np.uint8)
+        images, place = self.images[shown.split], self.places[shown.split][shown.name]
         if isinstance(images, Arrays) and (images.values.dtype != np.uint8 or images.values.ndim != 4):
             return images.values[place]
         one = images.take([place])

@@ -1,8 +1,13 @@
 """The doctor's answer: a record that is JSON, and from which text, page and quarantine list are made."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from kcnn.data.quarantine import spelled
 from kcnn.doctor.findings import FINDINGS, SEVERE, SEVERITIES
+
+Text = Annotated[str, BeforeValidator(spelled)]  # file names may hold bytes that JSON cannot
 
 
 class Part(BaseModel):
@@ -14,26 +19,26 @@ class Part(BaseModel):
 class Shown(Part):
     """One picture: what the user calls it, its split and its class."""
 
-    name: str
-    split: str
-    label: str
+    name: Text
+    split: Text
+    label: Text
 
 
 class Case(Part):
     """One case of a finding: the pictures it is about (none: a class or a split is meant) and what was seen."""
 
     pictures: tuple[Shown, ...] = ()
-    detail: str = ""
+    detail: Text = ""
 
 
 class Finding(Part):
     """All cases of one kind, a name in FINDINGS; the other words are that row's."""
 
-    kind: str
-    severity: str
-    title: str
-    means: str
-    mend: str
+    kind: Text
+    severity: Text
+    title: Text
+    means: Text
+    mend: Text
     pictures: int
     cases: tuple[Case, ...]
 
@@ -42,8 +47,8 @@ class Histogram(Part):
     """How a measure is spread over the pictures: `counts` between consecutive `edges`, whose steps or, if
     `logarithmic`, ratios are equal."""
 
-    title: str
-    unit: str
+    title: Text
+    unit: Text
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     median: float
@@ -57,15 +62,15 @@ class Diagnosis(Part):
     what training had better leave out.
     """
 
-    name: str
-    format: str
+    name: Text
+    format: Text
     pictures: int
     readable: int
-    splits: dict[str, dict[str, int]]
-    notes: tuple[str, ...]
+    splits: dict[Text, dict[Text, int]]
+    notes: tuple[Text, ...]
     findings: tuple[Finding, ...]
     histograms: tuple[Histogram, ...]
-    quarantine: tuple[tuple[str, str], ...]
+    quarantine: tuple[tuple[Text, Text], ...]
 
     @property
     def is_severe(self):

@@ -124,7 +124,8 @@ def to_leave_out(survey, groups):
         seen = [{"train": 2, "val": 1}.get(split, 0) for split in survey.splits[members]]
         kept = members[np.argsort(seen, kind="stable")[0]]
         stays = f"{survey.names[kept]} in {survey.splits[kept]}"
-        found += [(i, f"{word} copy of {stays}") for i in members if i != kept]
+        # A table may name one file twice: leaving that name out would lose both.
+        found += [(i, f"{word} copy of {stays}") for i in members if survey.names[i] != survey.names[kept]]
     return found
 
 

@@ -15,16 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.data.checks import TOGETHER, Examination, examine
-from kcnn.data.decode import UNREADABLE, checked_header, decode_window, to_channels, upright
-from kcnn.data.geometry import decode_ratio
+from kcnn.data.decode import UNREADABLE, to_channels
 from kcnn.data.headers import FORMATS
-from kcnn.data.rendering import round_to_bytes
-from kcnn.data.resampling import resize
 from kcnn.data.samples import Arrays, Files
 from kcnn.doctor.marks import marks_of
-
-SIDE = 32  # of a thumbnail, in pixels
-CELLS = 4  # of the colour grid, a side
+from kcnn.doctor.thumbnails import CELLS, SIDE, graph, halved, reduced
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +87,7 @@ def _seen(images, max_pixels, progress):
     thumbs, colours = np.zeros([count, SIDE, SIDE], np.uint8), np.zeros([count, CELLS, CELLS, 3], np.uint8)
     if isinstance(images, Arrays):
         examined = examine(images, max_pixels)
-        _see_array(images.values, digests, thumbs, colours)
+        _see_array(images.values, digests, thumbs, colours, progress)
         return examined.headers, examined.readable, digests, thumbs, colours, marks
     headers, readable = np.zeros([count, 5], np.int32), np.zeros(count, bool)
     look = functools.partial(_look_at, images, max_pixels)
@@ -116,13 +111,13 @@ def _look_at(images, max_pixels, place):
         return bytes(32), None
     digest = hashlib.sha256(data).digest()
     try:
-        header, thumb, colours = (part.numpy() for part in graph(SIDE, max_pixels)(tf.constant(data, tf.string)))
+        header, thumb, colours = (part.numpy() for part in graph(max_pixels)(tf.constant(data, tf.string)))
     except UNREADABLE:
         return digest, None
-    return digest, (header, thumb, colours, marks_of(data, FORMATS[header[0]]))
+    return digest, (header, halved(thumb), colours, marks_of(data, FORMATS[header[0]]))
 
 
-def _see_array(values, digests, thumbs, colours):
+def _see_array(values, digests, thumbs, colours, progress):
     """Fill in what is seen of an array of pictures (N, ...); only uint8 ones (N, H, W, 1 or 3) have thumbnails."""
     for start in range(0, len(values), TOGETHER):
         some = np.ascontiguousarray(values[start : start + TOGETHER])
@@ -130,8 +125,11 @@ def _see_array(values, digests, thumbs, colours):
             digests[i] = np.frombuffer(hashlib.sha256(value.data).digest(), np.uint8)
         if values.dtype == np.uint8 and values.ndim == 4:
             place = slice(start, start + len(some))
-            small = tf.image.resize(to_channels(tf.constant(some), 3), (SIDE, SIDE), antialias=True)
-            thumbs[place], colours[place] = (part.numpy() for part in _reduced(small, SIDE))
+            small = tf.image.resize(to_channels(tf.constant(some), 3), (2 * SIDE, 2 * SIDE), antialias=True)
+            grey, colours[place] = (part.numpy() for part in reduced(small))
+            thumbs[place] = halved(grey)
+        if progress:
+            progress(start + len(some), len(values))
 
 
 def encoded(images, place):
@@ -140,35 +138,3 @@ def encoded(images, place):
         return images.items[place]
     with open(images.paths[place], "rb") as file:
         return file.read()
-
-
-@functools.lru_cache(4)
-def graph(side, max_pixels):
-    """From bytes to (header (5,), grey uint8 (side, side), colours uint8 (4, 4, 3)); it fails where training would."""
-    return tf.function(lambda data: _look(data, side, max_pixels), [tf.TensorSpec([], tf.string)], autograph=False)
-
-
-def _look(data, side, max_pixels):
-    header = checked_header(data, max_pixels)
-    size = tf.cast(tf.stack([header.height, header.width]), tf.float32)
-    ratio = tf.where(tf.equal(header.format, FORMATS.index("jpeg")), decode_ratio(size / side), 1)
-    reduced = tf.cast(tf.math.ceil(size / tf.cast(ratio, tf.float32)), tf.int32)
-    picture = decode_window(data, header, ratio, 0, 0, reduced[0], reduced[1], 3)
-    turned = header.orientation > 4
-    exact = size / tf.cast(ratio, tf.float32)  # a reduced JPEG's last row or column may be cut off half-way
-    return tf.stack(header), *_thumb(upright(picture, header.orientation), side, tf.where(turned, exact[::-1], exact))
-
-
-def _thumb(picture, side, size):
-    """(grey (side, side), colours (4, 4, 3)) of all of `picture`, which is `size` (height, width) pixels large."""
-    step = size / side
-    small = resize(picture, tf.linalg.diag([step[1], step[0], 1.0]), (side, side), None)
-    grey, colours = _reduced(small[None], side)
-    return grey[0], colours[0]
-
-
-def _reduced(pictures, side):
-    """(grey uint8 (B, side, side), colours uint8 (B, 4, 4, 3)) of float pictures (B, side, side, 3)."""
-    pictures = round_to_bytes(tf.clip_by_value(pictures, 0.0, 255.0))
-    cells = tf.reshape(tf.cast(pictures, tf.float32), [-1, CELLS, side // CELLS, CELLS, side // CELLS, 3])
-    return to_channels(pictures, 1)[..., 0], round_to_bytes(tf.reduce_mean(cells, [2, 4]))
