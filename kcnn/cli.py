@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -184,8 +183,9 @@ def check(
     """Examine data as training would read it: bad files, copies, leaks between splits, classes; and what to do."""
     api = _api()
     from kcnn.doctor import text
+    from kcnn.progress import bars
 
-    with _progress() as tell:
+    with bars() as tell:
         found = api.diagnose_data(data, out=out, progress=tell, **_parse(settings))
     for line in [found.model_dump_json(indent=1)] if as_json else text(found):
         _say(line)
@@ -194,24 +194,6 @@ def check(
     elif found.findings and not as_json:
         _say(f"The pictures, and a list to leave out: kcnn check {data} --out FOLDER")
     raise typer.Exit(1 if strict and found.is_severe else 0)
-
-
-@contextmanager
-def _progress():
-    """A function (what, done, total) that moves a bar on stderr; without a terminal nothing is shown."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description:18}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        tasks = {}
-
-        def tell(what, done, total):
-            task = tasks[what] if what in tasks else tasks.setdefault(what, bars.add_task(what, total=total))
-            bars.update(task, completed=done, total=total)
-
-        yield tell
 
 
 @app.command("list")

@@ -13,6 +13,7 @@ import numpy as np
 from kcnn import advice, conversion, data, models, scoring, training, views
 from kcnn.disk import writing
 from kcnn.errors import UserError
+from kcnn.progress import bars
 from kcnn.recipe import IN_MEMORY
 from kcnn.run_folder import RunFolder
 from kcnn.training import runtime
@@ -34,10 +35,12 @@ class Session:
     began: float = field(default_factory=runtime.cpu_seconds)
 
 
-def open_data(recipe, source=None, progress=None):
+def open_data(recipe, source=None):
     """The checked `DataSet` of a recipe; `source` stands in for an address when the data is in memory."""
     address = recipe.data.source if source is None else source
-    return data.check(data.load(address, recipe.data, recipe.runtime.seed), recipe.data, progress=progress)
+    found = data.load(address, recipe.data, recipe.runtime.seed)
+    with bars() as tell:
+        return data.check(found, recipe.data, progress=functools.partial(tell, "reading pictures"))
 
 
 def prepare(recipe, source=None):
