@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from kcnn import baselines, evaluation, views
+from kcnn import baselines, evaluation, training, views
 from kcnn.disk import write_atomically
 from kcnn.errors import UserError
 
@@ -122,6 +122,16 @@ def _pictures(session, samples, figures):
     return {"worst": images[: len(worst)], "pairs": images[len(worst) :]}
 
 
+def _limit(history):
+    """What held the training up, by the share of its time that it waited for data."""
+    if not history:
+        return "nothing: no epoch was trained"
+    share = sum(row["data_wait"] * row["seconds"] for row in history) / sum(row["seconds"] for row in history)
+    return (
+        f"{'data' if share > training.DATA_BOUND else 'computation'} ({share:.0%} of the time went on waiting for data)"
+    )
+
+
 def details(session):
     """The facts at the head of the report."""
     facts, recipe = session.facts, session.recipe
@@ -134,6 +144,7 @@ def details(session):
         "data": f"{facts.format}: {counts}",
         "classes": len(facts.class_names),
         "epochs": len(session.folder.history()),
+        "limited by": _limit(session.folder.history()),
         "CPU time": f"{environment.get('cpu_seconds', 0):.0f} s",
         "seed": recipe.runtime.seed,
     }

@@ -288,6 +288,7 @@ def test_warnings_reach_log_events_and_report(toy, tmp_path, caplog):
         run = kcnn.build_and_fit_classifier((x, y), epochs=1, runs=str(tmp_path), **settings)
     assert "training pictures a class are few" in caplog.text
     assert "training pictures a class are few" in run.report.read_text()
+    assert "of the time went on waiting for data" in run.report.read_text()
 
 
 @provokes("leakage")

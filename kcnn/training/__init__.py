@@ -8,10 +8,11 @@ from kcnn.training.fitting import Fitting
 from kcnn.training.optimizers import OPTIMIZERS, make_optimizer
 from kcnn.training.resuming import identity
 from kcnn.training.schedules import SCHEDULES
-from kcnn.training.watch import Watch
+from kcnn.training.watch import DATA_BOUND, Watch
 from kcnn.training.weights import load_weights, save_weights, transfer_weights
 
 __all__ = [
+    "DATA_BOUND",
     "OPTIMIZERS",
     "SCHEDULES",
     "Checkpoints",
