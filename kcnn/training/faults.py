@@ -45,7 +45,8 @@ def _bad_layer(model, image):
     layers = [layer for layer in getattr(model, "layers", ()) if not isinstance(layer, keras.layers.InputLayer)]
     if not getattr(model, "inputs", None) or not all(hasattr(layer, "output") for layer in layers):
         return None if _all_finite(model(image, training=True)) else "the model's output"
-    outputs = keras.Model(model.input, [layer.output for layer in layers])(image, training=True)
+    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+    outputs = keras.Model(inputs, [layer.output for layer in layers])(image, training=True)
     for layer, output in zip(layers, outputs if len(layers) > 1 else [outputs], strict=True):
         if not all(_all_finite(part) for part in keras.tree.flatten(output)):
             return f"the output of layer {layer.name}"

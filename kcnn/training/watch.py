@@ -80,7 +80,8 @@ class DeadUnits:
     def __init__(self, model):
         self.layers = [layer for layer in getattr(model, "layers", ()) if _rectifies(layer)]
         lit = [keras.ops.any(layer.output > 0, axis=list(range(len(layer.output.shape) - 1))) for layer in self.layers]
-        self.look = keras.Model(model.input, lit) if lit and getattr(model, "inputs", None) else None
+        inputs = getattr(model, "inputs", None)
+        self.look = keras.Model(inputs if len(inputs) > 1 else inputs[0], lit) if lit and inputs else None
 
     def warning(self, images):
         """One line on the worst layer if more than half of its channels are dark for `images` (B, ...); else None."""
