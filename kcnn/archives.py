@@ -6,11 +6,13 @@ the header says; more bytes than an archive of pictures can hold. Archives insid
 """
 
 import hashlib
+import lzma
 import os
 import shutil
 import stat
 import tarfile
 import tempfile
+import tokenize
 import unicodedata
 import zipfile
 import zlib
@@ -20,7 +22,7 @@ from kcnn.errors import UserError
 from kcnn.resources import cache
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-MAX_ENTRIES = 5_000_000
+MAX_ENTRIES = 1_000_000
 MAX_NAME, MAX_PATH = 255, 1024  # bytes
 ALLOWED, GROWTH = 1 << 28, 50  # unpacked bytes that are always allowed; and times the archive's own size
 CHUNK = 1 << 20
@@ -28,6 +30,11 @@ BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
+    lzma.LZMAError,
+    tokenize.TokenError,
+    SyntaxError,
+    KeyError,
+    MemoryError,
     EOFError,
     OSError,
     RuntimeError,
@@ -96,7 +103,7 @@ def read_plain_npz(path):
             return {key: file[key] for key in file.files}
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
-    except (*BROKEN, MemoryError) as error:
+    except BROKEN as error:
         raise UserError(f"{path} cannot be read as .npz without pickle: {error}") from None
 
 
@@ -170,5 +177,8 @@ def _settle(inside, place):
 
 
 def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except OSError as error:
+        raise UserError(f"archive {path} cannot be read: {error.strerror}") from None

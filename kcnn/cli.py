@@ -41,11 +41,13 @@ def fit(
     recipe: Annotated[
         str | None, typer.Argument(metavar="[RECIPE]", help="a TOML file, or one from `kcnn list recipes`")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="a folder, a .csv or .npz file, tfds:NAME or builtin:digits")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="a folder or archive, .csv, .npz, tfds:NAME or builtin:digits")
+    ] = None,
     architecture: Annotated[str | None, typer.Option(help="a name from `kcnn list architectures`")] = None,
     head: Annotated[str | None, typer.Option(help="a name from `kcnn list heads`")] = None,
     epochs: Annotated[int | None, typer.Option(help="passes over the training pictures")] = None,
-    weights: Annotated[str | None, typer.Option(help="an earlier run to start from")] = None,
+    weights: Annotated[str | None, typer.Option(help="an earlier run or a .safetensors file to start from")] = None,
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="of the run folder; numbered if not given")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="train so often, each with the next seed, and print the mean")] = 1,

@@ -65,7 +65,10 @@ def _load_in_child(path, written, folder):
     environment |= {name: os.environ[name] for name in ("PYTHONPATH", "SYSTEMROOT") if name in os.environ}
     command = [sys.executable, "-P", "-c", CHILD, str(path), str(written)]
     options = {"cwd": folder, "env": environment, "stdin": subprocess.DEVNULL, "preexec_fn": _limit}
-    return subprocess.run(command, capture_output=True, check=False, **options)
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=2 * SECONDS, **options)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"{path} was not loaded within {2 * SECONDS} seconds") from None
 
 
 def _limit():

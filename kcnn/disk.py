@@ -96,9 +96,12 @@ def read_json(path):
     if path.is_file() and path.stat().st_size > MAX_JSON:
         raise UserError(f"{path} has {path.stat().st_size} bytes; at most {MAX_JSON} are read")
     try:
-        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    except ValueError as error:
+        content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is no intact JSON file: {error}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is no intact JSON file: it holds a {type(content).__name__}, not named values")
+    return content
 
 
 @contextmanager

@@ -233,7 +233,7 @@ def read(path):
         raise UserError(f"recipe {path} has {path.stat().st_size} bytes; a recipe has at most {MAX_TOML_BYTES}")
     try:
         return parse(tomllib.loads(path.read_text("utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"recipe {path} is no TOML: {error}") from None
 
 

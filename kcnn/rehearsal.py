@@ -10,7 +10,7 @@ from kcnn import advice, models, session, training, views
 from kcnn.recipe import Augment
 
 PICTURES, STEPS = 16, 60  # what is to be learned by heart, and in how many steps
-KNOWN = 0.9  # share of those pictures that must then be right
+KNOWN = 0.3  # of the first loss: what is left of it at most when they are known by heart
 FLOAT = 4  # bytes
 
 
@@ -38,7 +38,7 @@ class Rehearsal:
     @property
     def learns(self):
         """Whether one small batch was learned by heart: if not, data, labels, rate or network are wrong."""
-        return self.score >= KNOWN or self.losses[1] < 0.1 * self.losses[0]
+        return self.losses[1] < KNOWN * self.losses[0]
 
     def lines(self):
         """The rehearsal as text, a fact a line."""
@@ -54,7 +54,8 @@ class Rehearsal:
         )
         verdict = "it can learn" if self.learns else "it does NOT learn: look at data, labels and train.learning_rate"
         first, last = self.losses
-        yield f"{PICTURES} pictures by heart: loss {first:.3f} → {last:.3f}, {self.score:.0%} right: {verdict}"
+        pictures = min(PICTURES, self.batch_size)
+        yield f"{pictures} pictures by heart: loss {first:.3f} → {last:.3f}, {self.score:.0%} right: {verdict}"
         yield from (f"warning: {text}" for text in self.warnings)
 
 
@@ -70,7 +71,7 @@ def rehearse(recipe, source=None):
         input_shape=tuple(opened.facts.input_shape), levels=_shapes(model),
         parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
         memory=_memory(model, fitting.engine.optimizer, train.batch_size), batch_size=train.batch_size,
-        steps_per_epoch=fitting.steps_per_epoch, epochs=train.epochs, seconds=seconds, losses=losses, score=score,
+        steps_per_epoch=fitting.steps_per_epoch, epochs=train.last_epoch, seconds=seconds, losses=losses, score=score,
         warnings=tuple(advice.before(recipe, opened.facts, model.layers)),
     )  # fmt: skip
 
@@ -86,7 +87,9 @@ def _time_of_a_step(fitting, times=2):
 
 def _by_heart(opened):
     """((first loss, last loss), share right) of a few pictures, trained on again and again by a fresh network."""
-    recipe = opened.recipe.override({"train.weight_decay": 0.0, "train.freeze_epochs": 0, "model.dropout": 0.0})
+    recipe = opened.recipe.override(
+        {"train.weight_decay": 0.0, "train.label_smoothing": 0.0, "train.freeze_epochs": 0, "model.dropout": 0.0}
+    )
     model, head = session.build(recipe, opened.facts)
     engine = training.Engine(model, head, training.make_optimizer(recipe.train, model.trainable_variables), clip_norm=1)
     batch = next(iter(views.batches(opened, "train", augment=Augment())))

@@ -72,7 +72,7 @@ def _summarise(recipe, name, runs):
     for column in ("run", *splits, "CPU minutes"):
         table.add_column(column)
     scores = {split: [run.splits[split]["accuracy"] for run in runs] for split in splits}
-    minutes = [run.folder.environment()["cpu_seconds"] / 60 for run in runs]
+    minutes = [run.folder.environment().get("cpu_seconds", 0) / 60 for run in runs]
     for i, run in enumerate(runs):
         table.add_row(run.name, *(f"{scores[s][i]:.4f}" for s in splits), f"{minutes[i]:.1f}")
     means = {split: statistics.mean(values) for split, values in scores.items()}

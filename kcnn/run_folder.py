@@ -173,16 +173,20 @@ class RunFolder:
         """history.csv as a list of dicts of floats, one an epoch."""
         if not self.history_file.is_file():
             return []
-        with open(self.history_file, newline="", encoding="utf-8") as file:
-            return [{k: float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
+        try:
+            with open(self.history_file, newline="", encoding="utf-8") as file:
+                return [{k: float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
+        except (ValueError, TypeError, csv.Error) as error:
+            raise UserError(f"{self.history_file} is no intact history: {error}") from None
 
 
 def _parsed(line):
-    """The event in a line, None if a power cut left half of it."""
+    """The event in a line, None if a power cut left half of it or it is none."""
     try:
-        return json.loads(line)
-    except ValueError:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
         return None
+    return event if isinstance(event, dict) and "event" in event else None
 
 
 def _first_free(runs, stem):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from kcnn import baselines, evaluation, training, views
+from kcnn.archives import read_plain_npz
 from kcnn.disk import write_atomically
 from kcnn.errors import UserError
 
@@ -41,8 +42,7 @@ def keep_frames(session, split, most=64):
 
 def kept_frames(folder):
     """What `keep_frames` kept, (N, H, W, C)."""
-    with np.load(folder.path / FRAMES, allow_pickle=False) as content:
-        return content["frames"]
+    return read_plain_npz(folder.path / FRAMES)["frames"]
 
 
 def score_again(session, split, source=None):

@@ -190,3 +190,35 @@ def test_npz_files_are_neither_unpickled_nor_believed(tmp_path):
         archive.filelist[0].file_size = 1 << 50
     with pytest.raises(kcnn.UserError, match="memory has"):
         kcnn.check_data(tmp_path / "big.npz")
+
+
+def test_damaged_headers_inside_an_npz_are_one_line(tmp_path):
+    file = io.BytesIO()
+    np.save(file, np.zeros((4, 4), np.uint8))
+    whole, draw = file.getvalue(), np.random.default_rng(0)
+    for number in range(200):
+        damaged = bytearray(whole)
+        for place in draw.integers(0, 80, 3):
+            damaged[place] = draw.integers(256)
+        path = tmp_path / f"{number}.npz"
+        path.write_bytes(zipped(("x.npy", bytes(damaged)), ("y.npy", whole)))
+        try:
+            archives.read_plain_npz(path)
+        except kcnn.UserError as error:
+            assert "cannot be read as .npz" in str(error)
+
+
+def test_damaged_lzma_archives_are_one_line(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.bin", bytes(range(256)) * 40)
+    whole, draw, refused = file.getvalue(), np.random.default_rng(0), 0
+    for number in range(60):
+        damaged = bytearray(whole)
+        damaged[draw.integers(45, len(whole) - 120)] ^= 255
+        (tmp_path / f"{number}.zip").write_bytes(damaged)
+        try:
+            archives.unpack(tmp_path / f"{number}.zip", tmp_path / str(number))
+        except kcnn.UserError:
+            refused += 1
+    assert refused > 30

@@ -63,7 +63,8 @@ def _dataset(splits, class_names, format):
     made = {}
     for name, parts in splits.items():
         weights = None if len(parts) < 3 else _weights(np.asarray(parts[2], np.float32), name)
-        made[name] = Samples(_images(parts[0], name), labels[name], numbered(len(parts[0])), weights)
+        names = numbered(len(parts[0]), "index" if len(splits) == 1 else name)  # no two splits may share a name
+        made[name] = Samples(_images(parts[0], name), labels[name], names, weights)
     notes = []
     values = getattr(made["train"].images, "values", None) if "train" in made else None
     if values is not None and values.ndim == 3:

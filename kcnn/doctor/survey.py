@@ -129,7 +129,7 @@ def _see_array(values, digests, thumbs, colours, progress):
             grey, colours[place] = (part.numpy() for part in reduced(small))
             thumbs[place] = halved(grey)
         if progress:
-            progress(start + len(some), len(values))
+            progress(start + len(some))
 
 
 def encoded(images, place):

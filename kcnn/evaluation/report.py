@@ -4,7 +4,7 @@ import json
 import math
 from pathlib import Path
 
-from kcnn.disk import write_atomically
+from kcnn.disk import read_json, write_atomically
 from kcnn.evaluation import diagrams, plots
 from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.pages import page
@@ -50,7 +50,7 @@ def add_split(folder, split, figures, images=None):
 
 def read_metrics(folder):
     """What metrics.json in the report `folder` says, as a dict."""
-    return json.loads((Path(folder) / "metrics.json").read_text("utf-8"))
+    return read_json(Path(folder) / "metrics.json")
 
 
 def rebuild(folder):

@@ -4,22 +4,18 @@ import hashlib
 import io
 import re
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from kcnn.archives import BROKEN
 from kcnn.disk import write_atomically
 from kcnn.errors import UserError
 
 MOST_EXACT = 1 << 20  # scores kept in float32; more of them in float16
 MOST_BYTES = 1 << 31  # of all arrays together, unpacked
 COLUMNS = {"scores": "f", "labels": "u", "predicted": "u", "loss": "f", "weights": "f", "names": "u", "identity": "u"}
-
-
-# What zipfile and NumPy raise for damage: RuntimeError stands for encryption and unknown compression.
-DAMAGE = (OSError, ValueError, KeyError, EOFError, SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -84,11 +80,15 @@ def read_stored(report, split):
         arrays = _read(path)
         names = arrays["names"].tobytes().decode("utf-8", "surrogateescape").split("\0")
         rows = {len(arrays[key]) for key in ("scores", "labels", "predicted", "loss", "weights")} | {len(names)}
-        if len(rows) != 1 or arrays["scores"].ndim != 2:
+        several, width = arrays["labels"].ndim == 2, arrays["scores"].shape[-1]
+        shapes = {"loss": (), "weights": (), "scores": (width,)} | dict.fromkeys(
+            ("labels", "predicted"), (width,) * several
+        )
+        if len(rows) != 1 or any(arrays[key].shape[1:] != shape for key, shape in shapes.items()):
             raise ValueError("its arrays differ in length")
         if max(arrays["labels"].max(), arrays["predicted"].max()) >= max(arrays["scores"].shape[1], 2):
             raise ValueError("it names a class that has no score")
-    except DAMAGE as error:
+    except BROKEN as error:
         raise UserError(f"predictions {path} cannot be read: {error}") from None
     return Stored(**arrays | {"names": names, "identity": arrays["identity"].tobytes().decode("ascii", "replace")})
 
@@ -97,6 +97,8 @@ def _read(path):
     """{name: array} of the .npz `path`; nothing is unpacked before its sizes and kinds are known to be sound."""
     with zipfile.ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        if len(members) != len(archive.infolist()):
+            raise ValueError("two of its arrays have one name")
         if sum(info.file_size for info in members.values()) > MOST_BYTES:
             raise ValueError(f"it unpacks to more than {MOST_BYTES} bytes")
         for name, kinds in COLUMNS.items():

@@ -29,13 +29,13 @@ def _against_baselines(figures):
             f"pictures{how}, scores {_accuracy(linear)}{part}"
         )
     best = max((row for row in (plainest, linear) if row), key=lambda row: row["accuracy"])
-    return f"{words}. **{_verdict(figures, best)}**"
+    return f"{words}. **{_verdict(figures, best, 'both' if linear else 'that')}**"
 
 
-def _verdict(figures, rival):
+def _verdict(figures, rival, rivals):
     own, low = figures["accuracy"], figures["intervals"]["accuracy"][0]
     if low > rival["interval"][1]:
-        return "The network is clearly better than both."
+        return f"The network is clearly better than {rivals}."
     if own > rival["accuracy"]:
         return "The network is ahead, but the intervals overlap: so few pictures do not prove it."
     return "The network is no better than that: it has learned little that a far simpler model would not know."
