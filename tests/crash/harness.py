@@ -63,7 +63,7 @@ class Harness:
         return {"where": where, "step": begun, "checkpoint": step, "differs": differs}
 
     def strike(self, name, where, at=None):
-        """Start or resume the run `name` and kill it; False if it ended before.
+        """Start or resume the run `name` and kill it; False if it had finished before, though its process still lived.
 
         `where` is "instant" or one of FAULTS; `at` is the step, operation or epoch, drawn if None.
         """
@@ -71,13 +71,15 @@ class Harness:
         status = kill(name, where, at)
         if status not in (0, -signal.SIGKILL):
             raise RuntimeError(self.nursery.said())
-        return status == -signal.SIGKILL
+        return RunFolder(self.folder / "runs" / name).status().get("state") != "finished"
 
     def finish(self, name):
         """Resume the run `name` to its end; what differs from the whole one."""
         status = self.nursery.do("train", options=self.options, name=name)
         folder = RunFolder(self.folder / "runs" / name)
-        return [f"resume ended with {status}"] if status else differences(self.state, final_state(folder))
+        if status:
+            return [f"resume ended with {status}: {self.nursery.said().strip().splitlines()[-1]}"]
+        return differences(self.state, final_state(folder))
 
     def _start(self, name, **more):
         self.progress.unlink(missing_ok=True)
