@@ -9,15 +9,10 @@ import tensorflow as tf
 
 from kcnn.architectures import ARCHITECTURES, stride_of
 from kcnn.models import build_model, levels
+from tests.unfilled import without_weights
 
 TOYS = [name for name in ARCHITECTURES if name.endswith("_toy")]
 SHAPES = {1: (70, 3), 2: (45, 38, 3), 3: (35, 33, 40, 2)}
-
-
-def without_weights(name, **options):
-    """The model with variables that have a shape and no values: quick and small."""
-    with keras.StatelessScope(initialize_variables=False):
-        return build_model(name, **options)
 
 
 def check_levels(model, shape):

@@ -8,11 +8,11 @@ from kcnn.architectures import ARCHITECTURES
 from kcnn.architectures.family import family
 from kcnn.errors import UserError
 from kcnn.models import build_model, head_of, levels
+from tests.unfilled import without_weights
 
 
 def shapes(name, **options):
-    with keras.StatelessScope(initialize_variables=False):
-        return build_model(name, num_classes=4, **options)
+    return without_weights(name, num_classes=4, **options)
 
 
 def test_where_the_strides_are():
