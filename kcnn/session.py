@@ -19,6 +19,7 @@ from kcnn.run_folder import RunFolder
 from kcnn.training import runtime
 
 log = logging.getLogger(__name__)
+SHOWN = 5  # unreadable files that are named when a training starts
 
 
 @dataclass
@@ -55,6 +56,8 @@ def prepare(recipe, source=None):
 def start(recipe, source=None, name=None):
     """A fresh session: prepared, and with a run folder."""
     opened = prepare(recipe, source)
+    for place, reason in opened.dataset.set_aside[:SHOWN]:
+        log.warning("set aside: %s: %s (`kcnn check` names all such files)", place, reason)
     folder = RunFolder.create(recipe.runtime.runs, name, f"{recipe.model.architecture}-{opened.dataset.name}")
     try:
         folder.write_recipe(recipe)
