@@ -19,7 +19,7 @@ class Tip:
     does: str
 
 
-for name, kind, does in (
+for _name, _kind, _does in (
     ("pretrained weights for few pictures", "warning", "under 100 pictures a class without model.weights it says so"),
     ("a tenth of the rate when fine-tuning", "default", "train.fine_tune_factor = 0.1 after train.freeze_epochs"),
     ("norm after convolution, before activation", "default", "every block is built so"),
@@ -39,7 +39,7 @@ for name, kind, does in (
     ("label smoothing, stochastic depth, weight decay", "default", "train.weight_decay = 1e-4, on kernels only"),
     ("which optimiser", "default", "adamw, the robust one; sgd with momentum may win the last points"),
 ):  # fmt: skip
-    TIPS.add(name, Tip(kind, does))
+    TIPS.add(_name, Tip(_kind, _does))
 
 
 def before(recipe, facts, layers):

@@ -99,16 +99,16 @@ def diagnose_data(source, /, *, out=None, progress=None, **settings):
     return diagnosis
 
 
-def compare(a, b, *more, split=None):
+def compare(*runs, split=None):
     """Where runs differ, each against the first: recipes, figures, and the paired difference on the same pictures.
 
     Args:
-        a, b, more: run folders, or `Run`s.
+        runs: two or more run folders, or `Run`s.
         split: compare only this one, and raise `UserError` where its pictures differ.
 
     Returns a dict, see `comparison.compare`.
     """
-    return comparison.compare([getattr(run, "path", run) for run in (a, b, *more)], split)
+    return comparison.compare([getattr(run, "path", run) for run in runs], split)
 
 
 def list_architectures():

@@ -18,6 +18,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from kcnn.disk import writing
 from kcnn.errors import UserError
 from kcnn.resources import cache
 
@@ -39,7 +40,6 @@ BROKEN = (
     OSError,
     RuntimeError,
     ValueError,
-    NotImplementedError,
 )
 
 
@@ -56,7 +56,8 @@ def unpacked(path):
     path = Path(path)
     place = cache("archives") / _digest(path)
     if not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
+        with writing(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".unpacking-") as folder:
             inside = Path(folder, "content")
             unpack(path, inside)
@@ -149,14 +150,17 @@ def _refuse_clash(path, name, parts, is_folder, seen):
 
 
 def _write(path, name, size, open_entry, target):
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch(exist_ok=False)
     written = 0
-    with open_entry() as source, open(target, "xb") as file:
+    with open_entry() as source, open(target, "wb") as file:
         while part := source.read(CHUNK):
             written += len(part)
             if written > size:
                 break
-            file.write(part)
+            with writing(target):
+                file.write(part)
     if written != size:
         raise _refused(path, name, f"its header says {size:,} bytes, which is not so")
 

@@ -108,9 +108,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
 ):
     """Runs side by side: recipes, scores with intervals, and the difference on the same pictures."""
-    found = _api().compare(*runs, split=split) if len(runs) > 1 else None
-    if found is None:
-        raise UserError("compare needs two runs or more")
+    found = _api().compare(*runs, split=split)
     if as_json:
         return _say(json.dumps(found, indent=1))
     from rich.console import Console
@@ -226,9 +224,8 @@ def app_(
     options = {"server.address": "127.0.0.1", "server.port": port, "browser.gatherUsageStats": "false"}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "streamlit", "run", page, *words]
-    os.execve(
-        sys.executable, command, {**os.environ, "KCNN_RUNS": runs}
-    )  # no process is left behind when this one ends
+    # In place of this process: none is left behind when it ends.
+    os.execve(sys.executable, command, {**os.environ, "KCNN_RUNS": runs})
 
 
 def _api():

@@ -2,7 +2,8 @@
 
 Loading such a file has been a way to run code again and again (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747,
 CVE-2025-9905): kcnn never does it by itself. Who trusts a file has it loaded once, in a child process of its own with
-limits on time, memory and file size, an empty folder to work in and no environment; what comes back is plain tensors.
+limits on time, memory and file size, an empty folder to work in and next to no environment; what comes back is plain
+tensors.
 """
 
 import os

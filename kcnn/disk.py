@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kcnn.errors import UserError
 
-MAX_JSON = 1 << 28  # bytes
+MOST_BYTES = 1 << 28  # of a file that is read whole
 REMEDIES = {
     errno.ENOSPC: "free space",
     errno.EDQUOT: "free space within your quota",
@@ -90,13 +90,23 @@ def append_line(path, line):
         os.fsync(file.fileno())
 
 
-def read_json(path):
-    """The content of a JSON file, {} if it does not exist; raises `UserError` if it is damaged or over 256 MiB."""
-    path = Path(path)
-    if path.is_file() and path.stat().st_size > MAX_JSON:
-        raise UserError(f"{path} has {path.stat().st_size} bytes; at most {MAX_JSON} are read")
+def read_bounded(path, most=MOST_BYTES):
+    """The bytes of the file `path`; raises `UserError` if it cannot be read or has more than `most` bytes."""
     try:
-        content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        with open(path, "rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    if len(content) > most:
+        raise UserError(f"{path} has {os.path.getsize(path)} bytes; at most {most} are read")
+    return content
+
+
+def read_json(path):
+    """The content of a JSON file, {} if it does not exist; raises `UserError` if it is damaged or too large."""
+    path = Path(path)
+    try:
+        content = json.loads(read_bounded(path)) if path.is_file() else {}
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is no intact JSON file: {error}") from None
     if not isinstance(content, dict):

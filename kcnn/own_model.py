@@ -100,7 +100,7 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
             state = fitting.run()
             if state == "finished":
                 fitting.use_best()
-                folder.log(state, **{fitting.monitor: fitting.best()})
+                folder.log(state, scores={fitting.monitor: fitting.best()})
                 folder.set_status(state=state)
     return Fitted(model, state, folder.path, folder.history())
 

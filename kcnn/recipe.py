@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kcnn.disk import read_bounded
 from kcnn.errors import UserError, unknown_name
 from kcnn.resources import RUNS
 
@@ -229,10 +230,8 @@ def read(path):
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no such recipe: {path}; `kcnn list recipes` names those that come with kcnn")
-    if path.stat().st_size > MAX_TOML_BYTES:
-        raise UserError(f"recipe {path} has {path.stat().st_size} bytes; a recipe has at most {MAX_TOML_BYTES}")
     try:
-        return parse(tomllib.loads(path.read_text("utf-8")))
+        return parse(tomllib.loads(read_bounded(path, MAX_TOML_BYTES).decode("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"recipe {path} is no TOML: {error}") from None
 

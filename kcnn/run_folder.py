@@ -13,7 +13,17 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from kcnn.disk import WriteError, append_line, is_locked, lock, read_json, sweep, write_atomically, writing
+from kcnn.disk import (
+    WriteError,
+    append_line,
+    is_locked,
+    lock,
+    read_bounded,
+    read_json,
+    sweep,
+    write_atomically,
+    writing,
+)
 from kcnn.errors import UserError
 from kcnn.recipe import read as read_recipe
 from kcnn.resources import RUNS
@@ -157,7 +167,7 @@ class RunFolder:
     def events(self, event=None):
         """The events logged so far (those called `event`), oldest first."""
         file = self.path / "events.jsonl"
-        lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
+        lines = read_bounded(file).decode("utf-8", "replace").splitlines() if file.is_file() else []
         return [e for e in map(_parsed, lines) if e and event in (None, e["event"])]
 
     def write_history(self, rows):
@@ -174,8 +184,8 @@ class RunFolder:
         if not self.history_file.is_file():
             return []
         try:
-            with open(self.history_file, newline="", encoding="utf-8") as file:
-                return [{k: float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
+            file = io.StringIO(read_bounded(self.history_file).decode("utf-8"), newline="")
+            return [{k: float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
         except (ValueError, TypeError, csv.Error) as error:
             raise UserError(f"{self.history_file} is no intact history: {error}") from None
 
@@ -211,7 +221,7 @@ def list_runs(runs=RUNS):
 
 def _summary(folder):
     status, ended = folder.status(), folder.events("finished")
-    scores = {k: v for k, v in ended[-1].items() if k not in ("time", "event")} if ended else {}
+    scores = ended[-1].get("scores", {}) if ended else {}
     state = status.get("state", "failed")
     if state in LIVE_STATES and not folder.is_running():
         state = "failed"

@@ -28,7 +28,7 @@ def finish(session):
         set_aside=session.facts.set_aside, pictures=shown,
     )  # fmt: skip
     keep_frames(session, splits[0])
-    folder.log("finished", **{split: scored[split][session.head.main_metric] for split in splits})
+    folder.log("finished", scores={split: scored[split][session.head.main_metric] for split in splits})
     folder.set_status(state="finished")
 
 
@@ -42,7 +42,10 @@ def keep_frames(session, split, most=64):
 
 def kept_frames(folder):
     """What `keep_frames` kept, (N, H, W, C)."""
-    return read_plain_npz(folder.path / FRAMES)["frames"]
+    found = read_plain_npz(folder.path / FRAMES)
+    if "frames" not in found:
+        raise UserError(f"{folder.path / FRAMES} holds no frames; score the run again with `kcnn evaluate`")
+    return found["frames"]
 
 
 def score_again(session, split, source=None):

@@ -37,7 +37,9 @@ def test_runs_are_shown_with_state_progress_scores_and_report(opened, rng):
     runs, show = opened
     figures = measure(random_case(rng), list("abcdefg"))
     done = make_run(runs, "digits_1", "finished", 20)
-    (done / "events.jsonl").write_text(json.dumps({"event": "finished", "time": 1, "val": figures["accuracy"]}) + "\n")
+    (done / "events.jsonl").write_text(
+        json.dumps({"event": "finished", "time": 1, "scores": {"val": figures["accuracy"]}}) + "\n"
+    )
     write_report(done / "report", {"val": figures}, title="digits_1")
     make_run(runs, "photos-1", "training", 3)
     page = show()

@@ -8,12 +8,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kcnn.data.frames import choose_frame, statistics
-from kcnn.disk import write_atomically
+from kcnn.disk import read_bounded, write_atomically
 from kcnn.errors import UserError
 from kcnn.layers import MID_GREY
 from kcnn.recipe import Data
-
-MAX_BYTES = 1 << 28
 
 
 class Facts(BaseModel):
@@ -52,10 +50,8 @@ class Facts(BaseModel):
         path = Path(path)
         if not path.is_file():
             raise UserError(f"no facts at {path}: the folder is no finished or running run")
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"facts {path} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_bounded(path))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the file"

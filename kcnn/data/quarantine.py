@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kcnn.disk import read_bounded
 from kcnn.errors import UserError
-
-MAX_BYTES = 1 << 28
 
 
 def read(path):
@@ -17,10 +16,8 @@ def read(path):
     path = Path(path)
     if not path.is_file():
         raise UserError(f"data.quarantine: no such file: {path}; `kcnn check DATA --out FOLDER` writes one")
-    if path.stat().st_size > MAX_BYTES:
-        raise UserError(f"data.quarantine: {path} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_bounded(path).decode("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(text, newline=""), restval=""))
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"data.quarantine: {path} cannot be read as CSV: {error}") from None

@@ -4,9 +4,7 @@ import tensorflow as tf
 
 CLOSE = 0.01  # pixels: a place this near to a whole pixel is on it
 SHARP = 1.65  # pixels a frame pixel that are left to the warp: fewer blur, more alias
-SHRINKING = (
-    1.2  # from so many pixels a frame pixel on, one lobe of Lanczos is nearer to the area's mean than a triangle
-)
+SHRINKING = 1.2  # pixels a frame pixel from which one lobe of Lanczos is nearer to the area's mean than a triangle
 
 
 def shrink_of(matrix):

@@ -24,7 +24,7 @@ class Watch(keras.callbacks.Callback):
         super().__init__()
         self.engine, self.tell = engine, tell or log.warning
         self.told, self.units = set(), None
-        self.norms, self.totals = [], []
+        self.norms, self.totals = 0.0, []
 
     def get_state(self):
         """What was said already, so that a resumed run does not repeat it."""
@@ -36,18 +36,18 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Forget the last epoch's gradients."""
-        self.norms, self.totals = [], []
+        self.norms, self.totals = 0.0, []
 
     def on_train_batch_end(self, batch, logs=None):
-        """Keep this step's gradient norms."""
+        """Add up this step's gradient norms."""
         norms = np.asarray(self.engine.norms)
-        self.norms.append(norms)
+        self.norms = self.norms + norms
         self.totals.append(float(np.linalg.norm(norms)))
 
     def on_epoch_end(self, epoch, logs=None):
         """Judge the epoch."""
-        if self.norms:
-            self._judge_gradients(np.median(self.norms, 0))
+        if self.totals:
+            self._judge_gradients(self.norms / len(self.totals))
         if "dead units" not in self.told:
             self.units = self.units or DeadUnits(self.model)
             self._say("dead units", self.units.warning(self.engine.batch["image"]))
