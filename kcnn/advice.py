@@ -8,6 +8,7 @@ TIPS = Registry("tip")
 FEW = 100  # pictures a class: below, training from scratch learns little
 RARE = 10  # times fewer pictures than the most frequent class
 SMALL_BATCH = 8  # pictures whose statistics are too noisy for batch norm
+FEW_STEPS = 5  # an epoch: with fewer, weights hardly move
 GAP, RISE = 0.15, 1.2  # accuracy of training over validation; the last validation loss over the best
 
 
@@ -27,6 +28,7 @@ for _name, _kind, _does in (
     ("He initialisation with ReLU", "default", "every kernel of a rectified network is drawn so"),
     ("global pooling instead of large dense layers", "default", "model.top = 'pooled'"),
     ("twice the filters at half the size", "default", "the tables of the families do so"),
+    ("batches nearly as large as the data", "warning", "under 5 steps an epoch it proposes a smaller batch"),
     ("overfitting", "warning", "a gap between training and validation is named, with what helps"),
     ("leakage", "check", "`kcnn check` names duplicates and groups across splits"),
     ("class imbalance", "warning", "a class ten times rarer than another is named; train.class_weights = 'balanced'"),
@@ -44,7 +46,7 @@ for _name, _kind, _does in (
 
 def before(recipe, facts, layers):
     """What is to be said before a training: a list of one-line warnings. `layers` are those of the model."""
-    said = [_few(recipe, facts), _rare(recipe, facts), _small_batch(recipe, layers)]
+    said = [_few(recipe, facts), _rare(recipe, facts), _small_batch(recipe, layers), _few_steps(recipe, facts)]
     return [text for text in said if text]
 
 
@@ -77,6 +79,17 @@ def _small_batch(recipe, layers):
     return (
         f"batch norm over {recipe.train.batch_size} pictures is noisy: train.batch_size = {SMALL_BATCH} or more, or "
         "model.style = {norm = 'group'}"
+    )
+
+
+def _few_steps(recipe, facts):
+    batch = recipe.train.batch_size
+    steps, count = facts.steps_per_epoch(batch), facts.split_sizes.get("train", 0)
+    if steps >= FEW_STEPS or batch <= SMALL_BATCH:
+        return None
+    return (
+        f"{count} training pictures in batches of {batch} make {steps} step{'s' * (steps > 1)} an epoch: "
+        f"train.batch_size = {max(SMALL_BATCH, batch // 4)} learns more in as many epochs"
     )
 
 

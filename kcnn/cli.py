@@ -124,12 +124,14 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of them")],
     top: Annotated[int, typer.Option(min=1, help="how many labels each")] = 3,
 ):
-    """What a run sees in pictures: one line of JSON each."""
+    """What a run sees in pictures: one line of JSON each. Status 1 where a picture could not be read."""
     api = _api()
     from kcnn.data import picture_files
 
-    for answer in api.load_run(run).predict(picture_files(images), top=top):
+    answers = api.load_run(run).predict(picture_files(images), top=top)
+    for answer in answers:
         _say(json.dumps(answer))
+    raise typer.Exit(1 if any("error" in answer for answer in answers) else 0)
 
 
 @app.command()
@@ -199,14 +201,14 @@ def check(
 @app.command("list")
 def list_(
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(metavar="WHAT", help="architectures, heads, schedules, optimizers, recipes, options or tips"),
-    ],
+    ] = None,
 ):
-    """Names of what kcnn has."""
+    """Names of what kcnn has; without WHAT, what can be listed."""
     from kcnn import listing
 
-    if what not in listing.LIGHT:
+    if what is not None and what not in listing.LIGHT:
         _api()
     for line in listing.lines(what):
         _say(line)
@@ -267,6 +269,7 @@ def _tell_of(run):
             f"{split}: "
             + ", ".join(f"{k} {figures[k]:.4f}" for k in ("accuracy", "macro_f1") if figures.get(k) is not None)
         )
+    _say(f"weights: those of epoch {run.status['best_epoch']} of {run.status['epoch']}, the best")
     _say(f"report: {run.report}")
 
 

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from kcnn import evaluation
 from kcnn.errors import UserError
+from kcnn.recipe import flat
 from kcnn.run_folder import RunFolder
 from kcnn.scoring import uses
 
@@ -16,7 +19,8 @@ def compare(paths, split=None):
 
     {runs: [{name, path, splits: {split: {samples, uses, figures: {figure: {value, interval}}}}}],
      recipe: {"section.key": [its value in each run]}, only where they differ,
-     differences: {split: [{run, …} as `evaluation.difference`, or {run, refused: why} where the pictures differ]}}.
+     differences: {split: [{run, samples, apart, …} as `evaluation.difference` of the pictures that both scored
+      (`apart`: how many only each has), or {run, refused: why} where there are none]}}.
     With `split` only that one is compared, and `UserError` raised where it cannot be.
     """
     folders = [RunFolder.open(path) for path in paths]
@@ -39,18 +43,10 @@ def compare(paths, split=None):
 
 def recipe_differences(folders):
     """{"section.key": [its value in each run]} where the recipes of the runs differ."""
-    recipes = [_flat(folder.recipe().model_dump(mode="json")) for folder in folders]
+    recipes = [flat(folder.recipe().model_dump(mode="json")) for folder in folders]
     keys = dict.fromkeys(key for recipe in recipes for key in recipe)
     columns = {key: [recipe.get(key) for recipe in recipes] for key in keys if key not in OWN}
     return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
-
-
-def _flat(tree, path=""):
-    """{"a.b": value} of nested dicts."""
-    found = {}
-    for key, value in tree.items():
-        found |= _flat(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
-    return found
 
 
 def _run(folder):
@@ -69,21 +65,39 @@ def _difference(first, second, split):
     """The paired difference of two runs on a split, or why there is none."""
     try:
         pair = [evaluation.read_stored(folder.report, split) for folder in (first, second)]
-        _refuse_other_pictures(*pair, first.name, second.name, split)
+        pair, apart = _shared(*pair, [first, second], split)
     except UserError as error:
         return {"run": second.name, "refused": str(error)}
-    return {"run": second.name, **evaluation.difference(*pair)}
+    return {"run": second.name, "samples": len(pair[0].names), "apart": apart, **evaluation.difference(*pair)}
 
 
-def _refuse_other_pictures(a, b, first, second, split):
-    """Raises `UserError` that says how the pictures of a split differ, if they do."""
+def _shared(a, b, folders, split):
+    """([a, b] cut to the pictures that both have, how many only each has).
+
+    Raises `UserError` where there are none, or where what has one name may be another picture.
+    """
     if a.identity == b.identity:
-        return
-    only = [len(set(x.names) - set(y.names)) for x, y in ((a, b), (b, a))]
-    if any(only):
-        what = f"{only[0]} pictures are only in {first}'s, {only[1]} only in {second}'s"
-        cause = "train both on the same data with the same data.validation, data.test, data.limit and runtime.seed"
+        return [a, b], [0, 0]
+    names = [folder.name for folder in folders]
+    places = [{name: i for i, name in enumerate(one.names)} for one in (a, b)]
+    both = [name for name in a.names if name in places[1]]
+    apart = [len(one.names) - len(both) for one in (a, b)]
+    one_source = len({folder.recipe().data.source for folder in folders}) == 1
+    found = [one.take([place[name] for name in both]) for one, place in zip((a, b), places, strict=True)]
+    if both and any(apart) and one_source and _same_answers(*found):
+        return found, apart
+    if any(apart):
+        what = f"{apart[0]} pictures are only in {names[0]}'s, {apart[1]} only in {names[1]}'s"
+        cause = "train both on the same data with the same data.validation, data.test, data.limit, data.quarantine "
+        cause += "and runtime.seed"
     else:
         what = "they have the same names, but labels, classes, weights, order or contents differ"
         cause = "score both on the same data"
-    raise UserError(f"split {split!r} of {first} and {second} cannot be compared picture by picture: {what}; {cause}")
+    about = f"split {split!r} of {names[0]} and {names[1]}"
+    raise UserError(f"{about} cannot be compared picture by picture: {what}; {cause}")
+
+
+def _same_answers(a, b):
+    """Whether the same is asked of both: labels, weights and number of classes."""
+    same = a.scores.shape == b.scores.shape and np.array_equal(a.labels, b.labels)
+    return same and np.array_equal(a.weights, b.weights)

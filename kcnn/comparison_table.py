@@ -4,9 +4,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-NAMES = {"accuracy": "accuracy", "exact_match": "all labels right", "balanced_accuracy": "balanced accuracy"}
-NAMES |= {"macro_f1": "mean F1", "log_loss": "log loss", "mean_average_precision": "mean average precision"}
-NAMES |= {"roc_auc": "ROC area"}
+from kcnn.evaluation import short_name
+
 LOWER_IS_BETTER = ("log_loss",)
 
 
@@ -35,7 +34,7 @@ def _figures(found, split):
     if any(row and row["uses"] for row in rows):
         table.add_row("times used", *("" if row is None else str(row["uses"]) for row in rows))
     for key in dict.fromkeys(key for row in rows if row for key in row["figures"]):
-        table.add_row(NAMES[key], *(_cell(row and row["figures"].get(key)) for row in rows))
+        table.add_row(short_name(key), *(_cell(row and row["figures"].get(key)) for row in rows))
     return table
 
 
@@ -51,11 +50,13 @@ def _verdict(row, first, split):
     name = row["run"]
     if "refused" in row:
         return Text(f"{name} against {first}: {row['refused']}")
-    lines = [f"{name} against {first}, on the same pictures of {split}:"]
+    lines = [f"{name} against {first}, on the same {row['samples']} pictures of {split}:"]
+    if any(row["apart"]):
+        lines.append(f"  left out: {row['apart'][0]} that only {first} has, {row['apart'][1]} that only {name} has")
     for key, found in row.items():
         if isinstance(found, dict) and found["interval"]:
             low, high = found["interval"]
-            words = f"{NAMES[key]:18s} {found['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
+            words = f"{short_name(key):22s} {found['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
             lines.append(f"  {words}: {_sure(key, low, high, name)}")
     if "mcnemar_p" in row:
         only = f"{row['only_second']} pictures right only by {name}, {row['only_first']} only by {first}"

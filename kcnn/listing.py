@@ -9,9 +9,11 @@ LIGHT = ("recipes", "options", "tips")  # lists that need no TensorFlow
 
 
 def lines(what):
-    """The lines of `kcnn list WHAT`; raises `UserError` for another word."""
+    """The lines of `kcnn list WHAT`, those of all words if None; raises `UserError` for another word."""
     lists = {"architectures": _architectures, "heads": _heads, "schedules": _schedules, "optimizers": _optimizers,
              "recipes": _recipes, "options": _options, "tips": _tips}  # fmt: skip
+    if what is None:
+        return [f"kcnn list {word}" for word in lists]
     if what not in lists:
         raise unknown_name("list", what, lists)
     return lists[what]()

@@ -70,7 +70,7 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
     """Train `model` on `dataset`, batches of (x, y) or (x, y, sample weight); returns `Fitted`.
 
     Args:
-        model: any built `keras.Model`.
+        model: any built `keras.Model`; with several inputs, x is a tuple of them or a dict by their names.
         dataset, validation: tf.data.Datasets of batches; give `steps_per_epoch` if the length is not known. To resume
             exactly, the training set must give the same batches again.
         loss: a Keras loss or its name; that of a compiled model if None.
@@ -87,7 +87,7 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
     steps = steps_per_epoch or int(dataset.cardinality())
     if steps < 1:
         raise UserError("the training set's length is not known: give steps_per_epoch")
-    size = int(next(iter(dataset))[0].shape[0])
+    size = int(keras.tree.flatten(next(iter(dataset))[0])[0].shape[0])
     recipe = Recipe().override({f"train.{key}": value for key, value in settings.items()} | {"train.batch_size": size})
     recipe = recipe.override({"data.source": IN_MEMORY, "model.architecture": model.name, "runtime.seed": seed})
     runtime.prepare(recipe.runtime)

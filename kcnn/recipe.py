@@ -256,6 +256,14 @@ def options():
             yield f"{section}.{key}", spec.annotation, spec.default, spec.description
 
 
+def flat(tree, path=""):
+    """{"a.b": value} of nested dicts."""
+    found = {}
+    for key, value in tree.items():
+        found |= flat(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
+    return found
+
+
 def _without_none(tree):
     return {k: _without_none(v) if isinstance(v, dict) else v for k, v in tree.items() if v is not None}
 

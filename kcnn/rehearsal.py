@@ -9,7 +9,7 @@ import numpy as np
 from kcnn import advice, models, session, training, views
 from kcnn.recipe import Augment
 
-PICTURES, STEPS = 16, 60  # what is to be learned by heart, and in how many steps
+PICTURES, STEPS = 16, 60  # what is to be learned by heart, and in at most so many steps
 KNOWN = 0.3  # of the first loss: what is left of it at most when they are known by heart
 FLOAT = 4  # bytes
 
@@ -23,6 +23,7 @@ class Rehearsal:
     batch that was to be learned by heart; `warnings` in words.
     """
 
+    architecture: str
     input_shape: tuple[int, ...]
     levels: dict[str, tuple[int, ...]]
     parameters: int
@@ -43,7 +44,7 @@ class Rehearsal:
     def lines(self):
         """The rehearsal as text, a fact a line."""
         memory = sum(self.memory.values())
-        yield f"input {'×'.join(map(str, self.input_shape))}, batch {self.batch_size}"
+        yield f"{self.architecture}, input {'×'.join(map(str, self.input_shape))}, batch {self.batch_size}"
         for level, shape in self.levels.items():
             yield f"  {level}: {'×'.join(map(str, shape))}"
         yield f"{self.parameters:,} trainable parameters; at least {memory / 2**20:,.0f} MiB while training"
@@ -68,7 +69,7 @@ def rehearse(recipe, source=None):
     losses, score = _by_heart(opened)
     model, train = opened.model, opened.recipe.train
     return Rehearsal(
-        input_shape=tuple(opened.facts.input_shape), levels=_shapes(model),
+        architecture=recipe.model.architecture, input_shape=tuple(opened.facts.input_shape), levels=_shapes(model),
         parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
         memory=_memory(model, fitting.engine.optimizer, train.batch_size), batch_size=train.batch_size,
         steps_per_epoch=fitting.steps_per_epoch, epochs=train.last_epoch, seconds=seconds, losses=losses, score=score,
@@ -86,7 +87,7 @@ def _time_of_a_step(fitting, times=2):
 
 
 def _by_heart(opened):
-    """((first loss, last loss), share right) of a few pictures, trained on again and again by a fresh network."""
+    """((first loss, last loss), share right) of a few pictures, trained on by a fresh network until it knows them."""
     recipe = opened.recipe.override(
         {"train.weight_decay": 0.0, "train.label_smoothing": 0.0, "train.freeze_epochs": 0, "model.dropout": 0.0}
     )
@@ -98,6 +99,8 @@ def _by_heart(opened):
     for step in range(STEPS):
         sums, _ = engine.train_step(batch, np.float32(recipe.train.learning_rate), np.float32(step))
         losses.append(engine.means(sums)["loss"])
+        if losses[-1] < KNOWN * losses[0]:
+            break
     return (losses[0], losses[-1]), engine.means(sums)[head.main_metric]
 
 

@@ -48,6 +48,8 @@ def prepare(recipe, source=None):
     """A session without a run folder: data read and checked, network built. Raises `UserError` at every door."""
     runtime.prepare(recipe.runtime)
     dataset = open_data(recipe, source)
+    for place, reason in dataset.set_aside[:SHOWN]:
+        log.warning("set aside: %s: %s (`kcnn check` names all such files)", place, reason)
     facts = data.facts_of(dataset, recipe)
     model, head = build(recipe, facts)
     return Session(None, recipe, dataset, facts, model, head, loaded=load_earlier(recipe, model))
@@ -56,8 +58,6 @@ def prepare(recipe, source=None):
 def start(recipe, source=None, name=None):
     """A fresh session: prepared, and with a run folder."""
     opened = prepare(recipe, source)
-    for place, reason in opened.dataset.set_aside[:SHOWN]:
-        log.warning("set aside: %s: %s (`kcnn check` names all such files)", place, reason)
     folder = RunFolder.create(recipe.runtime.runs, name, f"{recipe.model.architecture}-{opened.dataset.name}")
     try:
         folder.write_recipe(recipe)
@@ -196,8 +196,7 @@ def extend(session, epochs):
 
 def make_fitting(session, callbacks=(), console=None, watched=True):
     """The `Fitting` of a session, not yet run; unwatched, it writes nothing, shows nothing and keeps no checkpoints."""
-    recipe, train_split = session.recipe, session.dataset.splits["train"]
-    model, section = session.model, session.recipe.train
+    recipe, model, section = session.recipe, session.model, session.recipe.train
     optimizer = training.make_optimizer(section, model.trainable_variables)
     average = training.MovingAverage(model, section.ema) if section.ema else None
     engine = training.Engine(model, session.head, optimizer, clip_norm=section.clip_norm, average=average)
@@ -208,7 +207,7 @@ def make_fitting(session, callbacks=(), console=None, watched=True):
 
     return training.Fitting(
         engine, session.folder, section, stream=stream,
-        steps_per_epoch=max(1, round(len(train_split) / section.batch_size)),
+        steps_per_epoch=session.facts.steps_per_epoch(section.batch_size),
         validation=views.batches(session, "val") if "val" in session.dataset.splits else None,
         monitor=session.head.main_metric,
         checkpoints=training.Checkpoints(session.folder.checkpoints) if watched else None,

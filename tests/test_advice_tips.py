@@ -34,7 +34,8 @@ def test_every_tip_is_provoked():
 
 def facts(counts=(500, 500)):
     names = tuple(f"class {i}" for i in range(len(counts)))
-    return Facts(class_names=names, input_shape=(32, 32, 3), class_counts=counts)
+    sizes = {"train": sum(counts)}
+    return Facts(class_names=names, input_shape=(32, 32, 3), class_counts=counts, split_sizes=sizes)
 
 
 def said(counts=(500, 500), **settings):
@@ -53,7 +54,7 @@ def test_nothing_is_said_where_nothing_is_wrong():
 @provokes("pretrained weights for few pictures")
 def test_few_pictures():
     assert "start from the weights of an earlier run" in said((60, 60))
-    assert said((60, 60), model__weights="runs/a") == ""
+    assert said((60, 60), model__weights="runs/a", train__batch_size=16) == ""
 
 
 @provokes("class imbalance")
@@ -72,6 +73,12 @@ def row(epoch, loss, val_loss, accuracy=0.9, val_accuracy=0.85):
     return {
         "epoch": epoch, "loss": loss, "val_loss": val_loss, "accuracy": accuracy, "val_accuracy": val_accuracy,
     }  # fmt: skip
+
+
+@provokes("batches nearly as large as the data")
+def test_few_steps_an_epoch():
+    assert "90 training pictures in batches of 64 make 1 step an epoch: train.batch_size = 16" in said((45, 45))
+    assert "step" not in said((45, 45), train__batch_size=16)
 
 
 @provokes("overfitting")
@@ -272,7 +279,12 @@ def test_a_dry_run_shows_what_would_happen_and_writes_nothing(toy, tmp_path, mon
     assert seen.learns and seen.losses[1] < seen.losses[0] and len(seen.levels) > 2
     assert seen.parameters > 1000 and min(seen.memory.values()) > 0 and seen.steps_per_epoch == 3
     text = "\n".join(seen.lines())
-    assert "by heart" in text and "it can learn" in text and "few: start from the weights" in text
+    assert (
+        text.startswith("resnet_toy, input 16×16×1")
+        and "by heart" in text
+        and "it can learn" in text
+        and "few: start from the weights" in text
+    )
     assert not list(tmp_path.iterdir())
 
 

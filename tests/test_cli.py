@@ -79,6 +79,7 @@ def test_every_word_has_help(capsys):
 def test_lists_are_not_empty(capsys, what):
     status, out, _ = kcnn(capsys, "list", what)
     assert status == 0 and out.strip()
+    assert f"kcnn list {what}" in kcnn(capsys, "list")[1].splitlines()
 
 
 def test_options_list_is_the_schema(capsys):
@@ -110,6 +111,9 @@ def test_fit_evaluate_predict_explain_export(capsys, photos, tmp_path):
     assert "exists already" in refused(capsys, "fit", *words)
     status, out, _ = kcnn(capsys, "evaluate", run)
     assert status == 0 and 0 <= json.loads(out)["accuracy"] <= 1
+    (photos / "torn.png").write_bytes(b"no picture")
+    status, out, _ = kcnn(capsys, "predict", run, photos / "torn.png")
+    assert status == 1 and "cannot be read" in json.loads(out)["error"]
     status, out, _ = kcnn(capsys, "predict", run, photos / "dark" / "1.png", photos / "light")
     answers = [json.loads(line) for line in out.splitlines()]
     assert status == 0 and len(answers) == 11 and answers[0]["label"] in ("dark", "light")

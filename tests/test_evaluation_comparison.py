@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +71,20 @@ def test_other_pictures_are_refused_with_the_reason(runs, tmp_path):
     (tmp_path / "relabelled" / "report" / "predictions-test.npz").unlink()
     (row,) = kcnn.compare(runs / "plain", tmp_path / "relabelled")["differences"]["test"]
     assert "no predictions of split 'test'" in row["refused"]
+
+
+def test_runs_of_one_source_are_compared_on_the_pictures_that_both_have(runs, tmp_path):
+    some = make(tmp_path, "some", 2.2, identity="less")
+    whole = np.arange(300)
+    p = world(np.random.default_rng(7), 300, 3, 2.2)
+    less = replace(p, **{key: getattr(p, key)[whole >= 20] for key in ("scores", "labels", "weights")})
+    less = replace(less, index=np.arange(280))
+    store(some / "report", "test", less, losses(less), NAMES[20:], "less")
+    (row,) = kcnn.compare(runs / "plain", some)["differences"]["test"]
+    assert row["samples"] == 280 and row["apart"] == [20, 0] and row["accuracy"]["interval"][0] > 0
+    store(some / "report", "test", less, losses(less), NAMES[19:-1], "less")
+    (row,) = kcnn.compare(runs / "plain", some)["differences"]["test"]
+    assert "cannot be compared" in row["refused"]  # the same names, but other labels
 
 
 def test_more_runs_each_against_the_first(runs):

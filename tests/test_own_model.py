@@ -42,6 +42,25 @@ def test_one_plain_sgd_epoch_equals_keras_fit(tmp_path):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-6)
 
 
+def two_inputs(names=("left", "right")):
+    inputs = [keras.Input((2,), name=name) for name in names]
+    joined = keras.layers.Concatenate()([keras.layers.Dense(8, "relu", name=f"on_{i.name}")(i) for i in inputs])
+    return keras.Model(inputs, keras.layers.Dense(3, "softmax")(joined), name="two")
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_models_of_several_inputs_are_trained_and_watched(tmp_path, by_name):
+    def halves(x, y):
+        return ({"right": x[:, 2:], "left": x[:, :2]} if by_name else (x[:, :2], x[:, 2:])), y
+
+    fitted = kcnn.fit(two_inputs(), blobs().map(halves), runs=tmp_path, epochs=2, **OPTIONS)
+    assert fitted.state == "finished" and len(fitted.history) == 2
+    wide = two_inputs()
+    wide.get_layer("on_right").kernel.assign(np.full((2, 8), 3e38))
+    with pytest.raises(kcnn.UserError, match="the output of layer on_right is the first"):
+        kcnn.fit(wide, blobs().map(halves), runs=tmp_path, epochs=1, **OPTIONS)
+
+
 class StopAfter(keras.callbacks.Callback):
     """A user's callback that leaves a stop file at its batch."""
 

@@ -1,5 +1,6 @@
 """How a training ends before its time: signals, the stop file, its parent's death; and who may go on with it."""
 
+import json
 import logging
 import os
 import signal
@@ -9,8 +10,10 @@ import pytest
 from keras.callbacks import LambdaCallback
 
 import kcnn
+from kcnn.recipe import Recipe
 from kcnn.run_folder import RunFolder
-from kcnn.training import Checkpoints, runtime
+from kcnn.training import Checkpoints, identity, runtime
+from kcnn.training.resuming import refuse_another
 from tests.crash.harness import alive, write_data
 from tests.test_own_model import OPTIONS as OWN
 from tests.test_own_model import blobs, net
@@ -88,6 +91,16 @@ def test_who_may_go_on_with_a_run(tmp_path, nursery, words):
     )
     assert told in nursery.said()
     assert folder.status()["state"] == "training", "a refusal changes nothing"
+
+
+def test_a_field_that_came_after_the_checkpoint_had_its_default():
+    now = identity(Recipe()) | {"fingerprint": "f"}
+    before = json.loads(json.dumps(now))
+    del before["train"]["focal_gamma"], before["augment"]
+    refuse_another({"identity": before, "extensions": []}, now, ())
+    now["train"]["focal_gamma"] = 2.0
+    with pytest.raises(kcnn.UserError, match=r"changed: train.focal_gamma 0.0 → 2.0$"):
+        refuse_another({"identity": before, "extensions": []}, now, ())
 
 
 def test_children_of_a_killed_kcnn_stop_with_a_checkpoint(tmp_path, nursery, words):

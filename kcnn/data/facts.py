@@ -40,6 +40,10 @@ class Facts(BaseModel):
     def num_classes(self):
         return len(self.class_names)
 
+    def steps_per_epoch(self, batch_size):
+        """How many batches make an epoch: a whole number near to one pass over the training pictures."""
+        return max(1, round(self.split_sizes.get("train", 0) / batch_size))
+
     def write(self, path):
         """Write facts.json; the file is complete or absent, never half written."""
         write_atomically(path, self.model_dump_json(indent=1))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kcnn.data.checks import examine
+from kcnn.data.headers import upright_sizes
 from kcnn.data.samples import Arrays
 from kcnn.errors import UserError
 
@@ -38,8 +39,7 @@ def _sizes(images, options):
         headers = examined.headers[examined.readable]
         if not len(headers):
             raise UserError("no picture can be read; `kcnn check` says why")
-    sizes = np.where(headers[:, 4:] > 4, headers[:, 2:0:-1], headers[:, 1:3])
-    return sizes, 1 if (headers[:, 3] == 1).all() else 3
+    return upright_sizes(headers), 1 if (headers[:, 3] == 1).all() else 3
 
 
 def _common(sizes):

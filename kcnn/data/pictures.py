@@ -6,7 +6,7 @@ import tensorflow as tf
 from kcnn.data import array_rendering as arrays
 from kcnn.data.decode import checked_header, to_channels
 from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, uncovers
-from kcnn.data.headers import Header
+from kcnn.data.headers import Header, upright_sizes
 from kcnn.data.rendering import render, render_encoded, round_to_bytes
 from kcnn.data.resampling import SHARP
 from kcnn.data.samples import Arrays, Files
@@ -54,6 +54,7 @@ class EncodedPictures:
         self.from_files = isinstance(images, Files)
         self.items = tf.constant(list(images.paths if self.from_files else images.items), tf.string)
         self.headers = None if images.headers is None else tf.constant(images.headers, tf.int32)
+        self.sizes = None if images.headers is None else tf.constant(upright_sizes(images.headers), tf.int32)
         self.frame, self.framing, self.max_pixels, self.augment = tuple(frame), framing, max_pixels, augment
         self.fill = _fill(augment, framing)
 
@@ -61,8 +62,7 @@ class EncodedPictures:
         """What is cheaper for a whole batch of the plan than for one picture: the matrices."""
         if self.headers is None:
             return row
-        headers = tf.gather(self.headers, tf.maximum(row["index"], 0))
-        sizes = tf.where(headers[:, 4:] > 4, headers[:, 2:0:-1], headers[:, 1:3])
+        sizes = tf.gather(self.sizes, tf.maximum(row["index"], 0))
         return row | {"matrix": frame_matrix(sizes, self.frame, self.framing, self.augment, row.get("draws"))}
 
     def __call__(self, row):

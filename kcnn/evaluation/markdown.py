@@ -41,5 +41,10 @@ def span(key, interval):
 
 
 def name(key):
-    """What a figure is called."""
+    """What a figure is called, with an explanation in brackets where one helps."""
     return NAMES.get(key, key.replace("_", " ").capitalize())
+
+
+def short_name(key):
+    """What a figure is called."""
+    return name(key).partition(" (")[0]

@@ -79,4 +79,4 @@ def _mean_f1(first, second, seed):
 
 def _row(value, drawn):
     known = drawn[np.isfinite(drawn)]
-    return {"difference": value, "interval": percentiles(known) if len(known) else None}
+    return {"difference": value if np.isfinite(value) else None, "interval": percentiles(known) if len(known) else None}

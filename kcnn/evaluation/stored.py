@@ -4,7 +4,7 @@ import hashlib
 import io
 import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,11 @@ class Stored:
     weights: np.ndarray
     names: list[str]
     identity: str
+
+    def take(self, places):
+        """The answers for the samples at `places` (integers), in that order; the identity stays that of all."""
+        rows = {key: getattr(self, key)[places] for key in ("scores", "labels", "predicted", "loss", "weights")}
+        return replace(self, names=[self.names[i] for i in places], **rows)
 
 
 def store(report, split, predictions, loss, names, identity):

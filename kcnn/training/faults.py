@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kcnn.errors import UserError
+from kcnn.training.looking import is_open, looker
 
 ADVICE = (
     "lower train.learning_rate (it was {rate:.3g}), set train.clip_norm = 1.0 or train.warmup_epochs = 1; the last "
@@ -42,15 +43,12 @@ def _bad_layer(model, image):
     """The first layer whose output for `image` is not finite, as the training step computes it."""
     if not _all_finite(image):
         return "the batch of pictures"
-    layers = [layer for layer in getattr(model, "layers", ()) if not isinstance(layer, keras.layers.InputLayer)]
-    if not getattr(model, "inputs", None) or not all(hasattr(layer, "output") for layer in layers):
+    if not is_open(model):
         return None if _all_finite(model(image, training=True)) else "the model's output"
-    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
-    outputs = keras.Model(inputs, [layer.output for layer in layers])(image, training=True)
-    for layer, output in zip(layers, outputs if len(layers) > 1 else [outputs], strict=True):
-        if not all(_all_finite(part) for part in keras.tree.flatten(output)):
-            return f"the output of layer {layer.name}"
-    return None
+    tensors = [(layer.name, part) for layer in model.layers for part in keras.tree.flatten(layer.output)]
+    values = looker(model, [part for _, part in tensors])(image, training=True)
+    bad = (name for (name, _), value in zip(tensors, values, strict=True) if not _all_finite(value))
+    return next((f"the output of layer {name}" for name in bad), None)
 
 
 def _bad_gradient(engine):
@@ -59,6 +57,9 @@ def _bad_gradient(engine):
     return f"the gradient of {bad[-1]}" if bad else None
 
 
-def _all_finite(tensor):
-    values = keras.ops.convert_to_tensor(tensor)
-    return not keras.backend.is_float_dtype(values.dtype) or bool(keras.ops.all(keras.ops.isfinite(values)))
+def _all_finite(tensors):
+    """Whether a tensor, or every one of a nest of them, holds numbers only."""
+    for values in map(keras.ops.convert_to_tensor, keras.tree.flatten(tensors)):
+        if keras.backend.is_float_dtype(values.dtype) and not bool(keras.ops.all(keras.ops.isfinite(values))):
+            return False
+    return True

@@ -3,6 +3,7 @@
 import logging
 
 from kcnn.errors import UserError
+from kcnn.recipe import Recipe, flat
 from kcnn.training import runtime
 
 log = logging.getLogger(__name__)
@@ -13,12 +14,18 @@ def identity(recipe):
     return recipe.model_dump(mode="json", exclude={"train": {"extensions"}})
 
 
+KNOWN = flat(identity(Recipe()))
+
+
 def refuse_another(state, identity, extensions):
     """Raises `UserError`, with the differences, if a checkpoint's `state` is that of another training.
 
-    Only extensions may have come since: they begin where the checkpoint ends.
+    Only extensions may have come since: they begin where the checkpoint ends. A field that the recipe did not have
+    when the checkpoint was written had its default.
     """
-    changes = _changes(state["identity"], identity)
+    before, now = KNOWN | flat(state["identity"]), KNOWN | flat(identity)
+    keys = sorted(key for key in before | now if before.get(key) != now.get(key))
+    changes = [f"{key} {before.get(key)} → {now.get(key)}" for key in keys]
     before, now = state.get("extensions", []), [list(pair) for pair in extensions]
     if now[: len(before)] != before:
         changes.append(f"train.extensions {before} → {now}")
@@ -34,11 +41,3 @@ def compare_environment(folder, step):
         log.warning("continues, not bit-identical, because %s", ", ".join(changed))
         folder.write_json("environment.json", before | runtime.environment())
     folder.log("resumed", step=step, changed=changed)
-
-
-def _changes(before, now, path=""):
-    """["train.epochs 3 → 4", …]: where two trees of dicts differ."""
-    if not (isinstance(before, dict) and isinstance(now, dict)):
-        return [f"{path} {before} → {now}"] if before != now else []
-    keys = sorted({*before, *now})
-    return [c for k in keys for c in _changes(before.get(k), now.get(k), f"{path}.{k}".removeprefix("."))]

@@ -5,6 +5,8 @@ import logging
 import keras
 import numpy as np
 
+from kcnn.training.looking import is_open, looker
+
 log = logging.getLogger(__name__)
 VANISHING, EXPLODING, SPIKE = 1e-5, 1e3, 100.0  # shares of the loudest layer's gradient; of a step's; over the median
 DEAD = 0.5  # share of a layer's channels that no picture of a batch switches on
@@ -80,20 +82,19 @@ class DeadUnits:
     def __init__(self, model):
         self.layers = [layer for layer in getattr(model, "layers", ()) if _rectifies(layer)]
         lit = [keras.ops.any(layer.output > 0, axis=list(range(len(layer.output.shape) - 1))) for layer in self.layers]
-        inputs = getattr(model, "inputs", None)
-        self.look = keras.Model(inputs if len(inputs) > 1 else inputs[0], lit) if lit and inputs else None
+        self.look = looker(model, lit) if lit and is_open(model) else None
 
     def warning(self, images):
-        """One line on the worst layer if more than half of its channels are dark for `images` (B, ...); else None."""
+        """One line on the worst layer if more than half of its channels are dark for a batch of `images`; else None."""
         if self.look is None:
             return None
-        lit = self.look(images, training=False)
-        shares = [1 - float(np.mean(on)) for on in (lit if len(self.layers) > 1 else [lit])]
+        shares = [1 - float(np.mean(on)) for on in self.look(images, training=False)]
         worst = int(np.argmax(shares))
         if shares[worst] <= DEAD:
             return None
+        pictures = len(keras.tree.flatten(images)[0])
         return (
-            f"{shares[worst]:.0%} of the units of {self.layers[worst].name} are dead (0 for {len(images)} pictures): "
+            f"{shares[worst]:.0%} of the units of {self.layers[worst].name} are dead (0 for {pictures} pictures): "
             "lower train.learning_rate, or another activation, such as model.style = {activation = 'leaky_relu'}"
         )
 
