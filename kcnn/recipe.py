@@ -180,7 +180,9 @@ class Runtime(Section):
 
     seed: int = Field(0, ge=0, lt=2**31, description="of weights, order, augmentation and split")
     deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed; means float32")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the computation; weights stay float32")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the computation; weights stay float32; auto: the faster one, by a short measurement"
+    )
     threads: int | None = Field(None, ge=1, description="processor threads of one operation; none: one a core")
     runs: str = Field(RUNS, description="the folder in which run folders are made")
 

@@ -16,7 +16,7 @@ from kcnn.errors import UserError
 from kcnn.progress import bars
 from kcnn.recipe import IN_MEMORY
 from kcnn.run_folder import RunFolder
-from kcnn.training import runtime
+from kcnn.training import precision, runtime
 
 log = logging.getLogger(__name__)
 SHOWN = 5  # unreadable files that are named when a training starts
@@ -32,7 +32,9 @@ class Session:
     facts: object
     model: object
     head: object
+    engine: object = None
     loaded: dict = field(default_factory=dict)
+    tried: dict = field(default_factory=dict)
     began: float = field(default_factory=runtime.cpu_seconds)
 
 
@@ -57,20 +59,45 @@ def prepare(recipe, source=None):
 
 def start(recipe, source=None, name=None):
     """A fresh session: prepared, and with a run folder."""
-    opened = prepare(recipe, source)
+    opened = settle_precision(prepare(recipe, source))
+    recipe = opened.recipe
     folder = RunFolder.create(recipe.runtime.runs, name, f"{recipe.model.architecture}-{opened.dataset.name}")
     try:
         folder.write_recipe(recipe)
         opened.facts.write(folder.facts_file)
         folder.write_json("environment.json", runtime.environment())
         folder.set_status(state="preparing", epoch=0, epochs=recipe.train.last_epoch)
-        folder.log("started", **opened.loaded)
+        folder.log("started", precision=opened.tried, **opened.loaded)
         for text in advice.before(recipe, opened.facts, opened.model.layers):
             warn(folder, text)
     except UserError:
         folder.discard()
         raise
     return replace(opened, folder=folder)
+
+
+def settle_precision(session):
+    """The session in the precision that is the faster one, where its recipe leaves that open; says what was seen."""
+    recipe = session.recipe
+    if recipe.runtime.precision != "auto":
+        return session
+
+    def prepared(name):
+        given = replace(session, recipe=recipe.override({"runtime.precision": name}))
+        if name != precision.SAFE:
+            given.model, given.head = build(given.recipe, given.facts)
+            for own, first in zip(given.model.variables, session.model.variables, strict=True):
+                own.assign(first)
+        given.engine = make_engine(given)
+        return given
+
+    if recipe.runtime.deterministic:
+        return prepared(precision.SAFE)
+    steps = session.facts.steps_per_epoch(recipe.train.batch_size) * recipe.train.last_epoch
+    first = functools.partial(views.batches, session, "train", augment=recipe.augment)
+    chosen, seen = precision.settle(steps, prepared, lambda: iter(first()), recipe.train.learning_rate)
+    log.info("precision %s: %s", chosen.recipe.runtime.precision, seen["why"])
+    return replace(chosen, tried=seen)
 
 
 def warn(folder, text):
@@ -194,12 +221,18 @@ def extend(session, epochs):
         folder.log("extended", after=done, epochs=epochs)
 
 
+def make_engine(session):
+    """The `Engine` of a session's network under its recipe."""
+    model, section = session.model, session.recipe.train
+    optimizer = training.make_optimizer(section, model.trainable_variables)
+    average = training.MovingAverage(model, section.ema) if section.ema else None
+    return training.Engine(model, session.head, optimizer, clip_norm=section.clip_norm, average=average)
+
+
 def make_fitting(session, callbacks=(), console=None, watched=True):
     """The `Fitting` of a session, not yet run; unwatched, it writes nothing, shows nothing and keeps no checkpoints."""
     recipe, model, section = session.recipe, session.model, session.recipe.train
-    optimizer = training.make_optimizer(section, model.trainable_variables)
-    average = training.MovingAverage(model, section.ema) if section.ema else None
-    engine = training.Engine(model, session.head, optimizer, clip_norm=section.clip_norm, average=average)
+    engine = session.engine or make_engine(session)
     watchers = _watchers(session, engine, console) if watched else []
 
     def stream(step):

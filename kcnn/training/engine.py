@@ -84,6 +84,13 @@ class Engine:
         pairs = [[tf.reduce_sum(tf.cast(part, tf.float64)) for part in pair] for pair in sums.values()]
         return tf.convert_to_tensor(pairs)
 
+    def state(self):
+        """{stable name: variable} of all that a step changes."""
+        groups = {"model": self.model.variables, "optimizer": self.optimizer.variables}
+        if self.average:
+            groups["average"] = self.average.shadows
+        return {f"{group}/{i}": v for group, variables in groups.items() for i, v in enumerate(variables)}
+
     def evaluate(self, batches):
         """{metric: mean} over all `batches`."""
         total = 0.0

@@ -70,18 +70,11 @@ class Fitting:
 
     # ---- state -------------------------------------------------------------------------------------------------
 
-    def _variables(self):
-        """Every tensor of the training's state, by a stable name."""
-        groups = {"model": self.engine.model.variables, "optimizer": self.engine.optimizer.variables}
-        if self.engine.average:
-            groups["average"] = self.engine.average.shadows
-        return {f"{group}/{i}": v for group, variables in groups.items() for i, v in enumerate(variables)}
-
     def save_checkpoint(self):
         """Write all state as of now, if this training keeps checkpoints."""
         if not self.checkpoints:
             return
-        arrays = {name: v.numpy() for name, v in self._variables().items()}
+        arrays = {name: v.numpy() for name, v in self.engine.state().items()}
         arrays["sums"] = np.asarray(self.sums, np.float64)
         self.progress.plateau = self.plateau.state
         kept = [c.get_state() if hasattr(c, "get_state") else None for c in self.user_callbacks]
@@ -101,7 +94,7 @@ class Fitting:
 
     def _take_up(self, step, arrays, state):
         refuse_another(state, self.identity, self.train.extensions)
-        variables = self._variables()
+        variables = self.engine.state()
         if strangers := variables.keys() ^ (arrays.keys() - {"sums"}):
             raise UserError(
                 f"the checkpoint has other tensors than this kcnn makes: {', '.join(sorted(strangers)[:4])}"

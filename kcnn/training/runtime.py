@@ -34,9 +34,9 @@ def prepare(runtime):
 
 @contextmanager
 def precision(runtime):
-    """Within the block, layers are made for the precision of [runtime]; determinism means float32."""
+    """Within the block, layers are made for the precision of [runtime]; determinism, and auto so far, mean float32."""
     before = keras.config.dtype_policy()
-    precise = runtime.deterministic or runtime.precision == "float32"
+    precise = runtime.deterministic or runtime.precision in ("auto", "float32")
     keras.config.set_dtype_policy("float32" if precise else f"mixed_{runtime.precision}")
     try:
         yield

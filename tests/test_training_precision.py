@@ -1,0 +1,111 @@
+"""precision = "auto": real steps are timed and undone, the winner is written down and obeyed ever after."""
+
+import keras
+import numpy as np
+import pytest
+
+import kcnn
+from kcnn.recipe import Recipe
+from kcnn.training import Engine, MovingAverage, precision
+from kcnn.training.precision import Trial, is_better, settle, trial
+
+TRAIN = Recipe().train
+
+
+def batches(size=8):
+    rng = np.random.default_rng(0)
+    while True:
+        label = rng.integers(0, 3, size).astype("int32")
+        image = rng.uniform(0, 255, (size, 16, 16, 3)).astype("float32")
+        yield {"image": image, "label": label, "weight": np.ones(size, "float32")}
+
+
+def engine():
+    from kcnn.models import build_model, head_of
+    from kcnn.training import make_optimizer
+
+    head = head_of("classifier", num_classes=3, dropout=0.5)
+    model = build_model("resnet_toy", head, input_shape=(16, 16, 3))
+    return Engine(model, head, make_optimizer(TRAIN, model.trainable_variables), average=MovingAverage(model, 0.9))
+
+
+def test_a_trial_leaves_no_trace():
+    tried = engine()
+    before = {name: variable.numpy() for name, variable in tried.state().items()}
+    assert any(name.startswith("average/") for name in before) and len(before) > 20
+    seen = trial(tried, batches(), 0.01)
+    assert len(seen.losses) == precision.STEPS + 1 and len(set(seen.losses)) > 1 and seen.cost > seen.seconds > 0
+    for name, variable in tried.state().items():
+        np.testing.assert_array_equal(before[name], variable.numpy(), err_msg=name)
+    assert trial(tried, batches(), 0.01, limit=0.0) is None
+    for name, variable in tried.state().items():
+        np.testing.assert_array_equal(before[name], variable.numpy(), err_msg=name)
+
+
+def test_faster_by_a_tenth_with_the_same_losses_is_better():
+    safe = Trial(1.0, 3.0, (2.0, 1.5))
+    assert is_better(Trial(0.9, 3.0, (2.02, 1.49)), safe)
+    assert not is_better(Trial(0.95, 3.0, (2.0, 1.5)), safe)
+    assert not is_better(Trial(0.5, 3.0, (2.0, 1.55)), safe)
+    assert not is_better(Trial(0.5, 3.0, (2.0, np.nan)), safe)
+
+
+class Stub:
+    def __init__(self, name):
+        self.name = self.engine = name
+
+
+@pytest.mark.parametrize(
+    ("steps", "trials", "chosen", "why"),
+    [
+        (100, {}, "float32", "100 steps are too few"),
+        (1000, {"float32": Trial(0.1, 2.5, (1.0,))}, "float32", "too short"),  # 2 % of 100 s are less than it costs
+        (10**6, {"float32": Trial(0.1, 11.0, (1.0,))}, "float32", "too short"),  # twice that would be over 20 s
+        (10**4, {"float32": Trial(0.1, 1.0, (1.0,)), "bfloat16": None}, "float32", "not faster"),
+        (10**4, {"float32": Trial(0.1, 1.0, (1.0,)), "bfloat16": Trial(0.05, 1.0, (1.0,))}, "bfloat16", "faster"),
+        (10**4, {"float32": Trial(0.1, 1.0, (1.0,)), "bfloat16": Trial(0.05, 1.0, (2.0,))}, "float32", "same losses"),
+    ],
+)
+def test_what_is_tried_and_chosen(monkeypatch, steps, trials, chosen, why):
+    left = dict(trials)
+    monkeypatch.setattr(precision, "trial", lambda engine, *_: left.pop(engine))
+    best, seen = settle(steps, Stub, lambda: None, 0.1)
+    assert best.name == seen["chosen"] == chosen and why in seen["why"] and not left
+
+
+def train(tmp_path, name, **settings):
+    rng, y = np.random.default_rng(0), np.arange(32) % 2
+    x = rng.integers(0, 255, (32, 16, 16, 3), dtype=np.uint8)
+    settings = {"batch_size": 8, "epochs": 2, "dropout": 0.3, "runs": str(tmp_path), "name": name} | settings
+    return kcnn.build_and_fit_classifier((x, y), "resnet_toy", **settings), (x, y)
+
+
+def test_the_choice_is_written_obeyed_and_explained(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "MOST_SHARE", 1.0)
+    speeds = {"float32": 1.0, "bfloat16": 0.1}
+    monkeypatch.setattr(precision, "trial", lambda engine, *_: Trial(speeds[policy(engine.model)], 0.1, (1.0,)))
+    run, source = train(tmp_path, "half")
+    assert 'precision = "bfloat16"' in run.folder.recipe_file.read_text()
+    assert run.folder.events("started")[0]["precision"] == {
+        "chosen": "bfloat16", "float32": 1.0, "bfloat16": 0.1, "why": "it is faster, with the same losses",
+    }  # fmt: skip
+    monkeypatch.undo()
+    again = kcnn.load_run(run.path, source).extend(1)
+    assert policy(again.model) == "bfloat16" and len(again.history) == 3
+    assert all(v.dtype == "float32" for v in again.model.trainable_variables)
+
+
+def policy(model):
+    return next(layer.compute_dtype for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+
+
+def test_trying_changes_no_bit_of_the_training(tmp_path, monkeypatch):
+    plain, _ = train(tmp_path, "plain", precision="float32")
+    monkeypatch.setattr(precision, "MOST_SHARE", 1e6)
+    monkeypatch.setattr(precision, "GAIN", 1e6)  # nothing is that much faster
+    tried, _ = train(tmp_path, "tried")
+    seen = tried.folder.events("started")[0]["precision"]
+    assert seen["chosen"] == "float32" and seen["bfloat16"] > 0
+    timed = ("seconds", "images_per_second", "data_wait")
+    for a, b in zip(plain.history, tried.history, strict=True):
+        assert {k: v for k, v in a.items() if k not in timed} == {k: v for k, v in b.items() if k not in timed}
