@@ -3,12 +3,13 @@
 import errno
 import re
 import signal
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 import kcnn
-from kcnn.disk import REMEDIES, WriteError
+from kcnn.disk import REMEDIES, WriteError, write_atomically
 from kcnn.run_folder import RunFolder
 from kcnn.training import Checkpoints
 from tests.crash.faults import Faults
@@ -51,6 +52,15 @@ def test_a_refusal_at_any_point_leaves_a_whole_checkpoint(tmp_path, error, befor
         assert not list(folder.glob(".*")), "nothing half-written is left on a full disk"
         saved(folder, 4)
         assert Checkpoints(folder).load()[0] == 4
+
+
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_a_file_system_that_cannot_sync_folders_will_do_and_a_broken_one_will_not(tmp_path, error):
+    for match, refused in ((str(tmp_path), error == errno.EIO), ("*/.a.*", True)):
+        strikes = Faults(0, error, kinds=["fsync"], match=match).installed()
+        with strikes, pytest.raises(WriteError) if refused else nullcontext():
+            write_atomically(tmp_path / "a", b"content")
+        assert (tmp_path / "a").read_bytes() == b"content"
 
 
 @pytest.mark.parametrize("before", [(1,), (1, 2)])
