@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kcnn.archive_entries import CHUNK, checked_name, entries, refuse_clash, refused
-from kcnn.disk import is_locked, lock, writing
+from kcnn.disk import WriteError, is_locked, lock, make_folder, writing
 from kcnn.errors import UserError
 from kcnn.resources import cache
 
@@ -81,8 +81,7 @@ def unpack(path, folder):
                 raise refused(path, name, f"it would unpack to more than {most:,} bytes or {MAX_ENTRIES:,} entries")
             target = folder.joinpath(*parts)
             if is_folder:
-                with writing(target):
-                    target.mkdir(parents=True, exist_ok=True)
+                make_folder(target)
             else:
                 _write(path, name, size, open_entry, target)
     except UserError:
@@ -110,8 +109,8 @@ def read_plain_npz(path):
 
 
 def _write(path, name, size, open_entry, target):
+    make_folder(target.parent)
     with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
         target.touch(exist_ok=False)
     written = 0
     with open_entry() as source, open(target, "wb") as file:
@@ -128,8 +127,7 @@ def _write(path, name, size, open_entry, target):
 @contextmanager
 def _unpacking_below(cached):
     """A new folder in the folder `cached`, removed after the block; those that killed processes left go first."""
-    with writing(cached):
-        cached.mkdir(parents=True, exist_ok=True)
+    make_folder(cached)
     for left in cached.glob(f"{UNPACKING}*"):
         if (left / "lock").exists() and not is_locked(left / "lock"):
             shutil.rmtree(left, ignore_errors=True)
@@ -146,9 +144,9 @@ def _settle(inside, place):
     """Move the finished folder to its place, unless another process was there first."""
     try:
         inside.rename(place)
-    except OSError:
+    except OSError as error:
         if not place.is_dir():
-            raise
+            raise WriteError(place, error) from error
         shutil.rmtree(inside)
 
 

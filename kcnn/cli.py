@@ -144,9 +144,11 @@ def explain(
     ] = None,
 ):
     """Where a run looks in a picture: a heat map over it, as PNG."""
+    from kcnn.disk import make_folder
+
     opened = _api().load_run(run)
     path = out or opened.path / "explanations" / f"{image.stem}-{method}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     opened.explain(image, method, target=target, level=level, path=path)
     _say(f"wrote {path}")
 

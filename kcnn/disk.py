@@ -40,6 +40,12 @@ def writing(path):
         raise WriteError(path, error) from error
 
 
+def make_folder(path):
+    """Make the folder `path`, and those above it, if it is not there; raises `WriteError` where that fails."""
+    with writing(path):
+        os.makedirs(path, exist_ok=True)
+
+
 def write_atomically(path, data):
     """Replace the file `path` by `data` (bytes or text) so that a reader or a power cut sees all or nothing.
 

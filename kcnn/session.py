@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from kcnn import advice, conversion, data, models, scoring, training, views
-from kcnn.disk import writing
 from kcnn.errors import UserError
 from kcnn.progress import bars
 from kcnn.recipe import IN_MEMORY
@@ -174,8 +173,7 @@ def train(session, *, resume=False, callbacks=(), console=None):
                 for text in advice.after(folder.history()):
                     warn(folder, text)
                 fitting.use_best()
-                with writing(folder.report):
-                    scoring.finish(session)
+                scoring.finish(session)
     return state
 
 

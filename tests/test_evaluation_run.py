@@ -1,7 +1,9 @@
 """A real run's evaluation, from the table of its pictures to the report, and `kcnn evaluate` on other data."""
 
 import csv
+import errno
 import json
+import os
 import re
 
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 from PIL import Image
 
 import kcnn
-from kcnn import baselines, evaluation, scoring
+from kcnn import baselines, evaluation, scoring, session
 from kcnn.evaluation import read_stored
+from tests.crash.faults import Faults
 from tests.test_cli import kcnn as command
 from tests.test_cli import refused
 from tests.test_session import CLASSES, picture
@@ -114,6 +117,32 @@ def test_other_data_is_scored_without_touching_the_report(capsys, run, tmp_path)
     assert "no split 'val'; it has" in refused(capsys, "evaluate", run.path, "--data", table)
     table.write_text(table.read_text().replace("split", "part"))
     assert "unknown column 'split'" in refused(capsys, "evaluate", run.path, "--data", table)
+
+
+def test_pictures_on_a_full_disk_are_one_line(capsys, run, tmp_path):
+    table = run.recipe.data.source
+    picture = os.path.join(os.path.dirname(table), "pictures/disc0.png")
+    commands = {("evaluate", run.path): run.folder.report, ("check", table, "--out", tmp_path / "out"): "out"}
+    for words, folder in commands.items():
+        with Faults(0, errno.ENOSPC, match="*.png", lasting=True).installed():
+            told = refused(capsys, *words)
+        assert re.search(rf"kcnn: cannot write .*{folder}/.*\.png: No space left on device; free space\n", told)
+    with Faults(0, errno.ENOSPC, match="*/there/*", lasting=True).installed():
+        told = refused(capsys, "explain", run.path, picture, "--out", tmp_path / "there" / "a.png")
+    assert f"cannot write {tmp_path}/there/a.png" in told
+    (tmp_path / "file").touch()
+    told = refused(capsys, "explain", run.path, picture, "--out", tmp_path / "file" / "a.png")
+    assert f"cannot write {tmp_path}/file: File exists" in told
+
+
+def test_a_file_that_cannot_be_read_for_the_report_is_no_full_disk(run, monkeypatch):
+    def finish(_):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a picture")
+
+    monkeypatch.setattr(scoring, "finish", finish)
+    with pytest.raises(FileNotFoundError, match="a picture"):
+        session.train(run._session(None), resume=True)
+    run.folder.set_status(state="finished")
 
 
 def test_a_folder_without_splits_is_scored_whole(capsys, run, tmp_path):

@@ -113,7 +113,7 @@ def test_tensorboard_on_a_full_disk_is_such_a_line_too(tmp_path, nursery):
 def test_a_report_that_cannot_be_written_comes_after_a_resume(tmp_path, nursery):
     write_data(tmp_path / "data.npz")
     options = OPTIONS | {"runs": str(tmp_path), "data.source": str(tmp_path / "data.npz"), "epochs": 1}
-    fails = {"at": 0, "error": errno.ENOSPC, "match": "*/report/*", "lasting": True}
+    fails = {"at": 0, "error": errno.ENOSPC, "match": "*/report/*.png", "lasting": True}
     assert nursery.do("train", options=options, name="r", faults=fails) == 1
     folder = RunFolder(tmp_path / "r")
     assert "UserError: cannot write" in nursery.said() and f"then `kcnn resume {folder.path}`" in nursery.said()
