@@ -96,7 +96,8 @@ def test_a_disk_that_stays_full_ends_a_training_in_one_line_and_it_goes_on_later
     faults = Faults(1 if file == "status.json" else 0, error, match=f"*/{file}", lasting=True)
     with faults.installed(), pytest.raises(kcnn.UserError) as refused:
         kcnn.fit(net(), blobs(), blobs(), **options)
-    words = f"cannot write {tmp_path}/full/.*{file}: .*; {REMEDIES[error]}, then `kcnn resume {tmp_path}/full`"
+    words = f"cannot write {tmp_path}/full/.*{file}: .*; {REMEDIES[error]}, "
+    words += "then call kcnn.fit again with name='full' and resume=True"
     assert re.fullmatch(words, str(refused.value))
     assert not RunFolder(tmp_path / "full").is_running()
     rest = kcnn.fit(net(), blobs(), blobs(), resume=True, **options)
