@@ -93,7 +93,7 @@ def extend(
 def evaluate(
     run: RunPath,
     split: Annotated[str, typer.Option(help="val, test, or any other split of the data")] = "val",
-    data: Annotated[str | None, typer.Option(help="other data of the same classes")] = None,
+    data: Annotated[str | None, typer.Option(help="other data, of any of the run's classes")] = None,
 ):
     """Score a run on one split; each use of a test split is logged in the run."""
     figures = _api().load_run(run).evaluate(split, data)

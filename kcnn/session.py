@@ -35,12 +35,16 @@ class Session:
     began: float = field(default_factory=runtime.cpu_seconds)
 
 
-def open_data(recipe, source=None):
-    """The checked `DataSet` of a recipe; `source` stands in for an address when the data is in memory."""
+def open_data(recipe, source=None, class_names=None):
+    """The checked `DataSet` of a recipe; `source` stands in for an address when the data is in memory.
+
+    With the `class_names` of a run it is data to be scored and not to be learned from: see `data.load`.
+    """
     address = recipe.data.source if source is None else source
-    found = data.load(address, recipe.data, recipe.runtime.seed)
+    found = data.load(address, recipe.data, recipe.runtime.seed, class_names)
     with bars() as tell:
-        return data.check(found, recipe.data, progress=functools.partial(tell, "reading pictures"))
+        progress = functools.partial(tell, "reading pictures")
+        return data.check(found, recipe.data, progress, training=class_names is None)
 
 
 def prepare(recipe, source=None):

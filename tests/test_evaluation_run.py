@@ -155,7 +155,28 @@ def test_a_folder_without_splits_is_scored_whole(capsys, run, tmp_path):
     assert status == 0 and json.loads(out)["samples"] == 12 and json.loads(out)["accuracy"] > 0.8
     (tmp_path / "new" / "circles").mkdir()
     Image.fromarray(picture("disc", rng)).save(tmp_path / "new" / "circles" / "0.png")
-    assert "the classes of" in refused(capsys, "evaluate", run.path, "--data", tmp_path / "new")
+    told = refused(capsys, "evaluate", run.path, "--data", tmp_path / "new")
+    assert f"the classes of {tmp_path}/new are not the run's: 'circles' not among {', '.join(sorted(CLASSES))}" in told
+
+
+def test_data_of_one_class_or_of_test_rows_only_is_scored(capsys, run, tmp_path):
+    rng, kind = np.random.default_rng(5), CLASSES[-1]
+    (tmp_path / "new" / kind).mkdir(parents=True)
+    for i in range(4):
+        Image.fromarray(picture(kind, rng)).save(tmp_path / "new" / kind / f"{i}.png")
+    status, out, _ = command(capsys, "evaluate", run.path, "--data", tmp_path / "new")
+    assert status == 0 and json.loads(out)["samples"] == 4 and json.loads(out)["accuracy"] > 0.7
+    table = write_table(tmp_path / "tested", 4, seed=6, splits=("test",))
+    for words in ((), ("--split", "test")):
+        status, out, _ = command(capsys, "evaluate", run.path, "--data", table, *words)
+        assert status == 0 and json.loads(out)["samples"] == 4 * len(CLASSES)
+        assert run.folder.events("scored")[-1]["split"] == "test"
+    assert "no split 'fresh'; it has test" in refused(capsys, "evaluate", run.path, "--data", table, "--split", "fresh")
+    pictures = np.stack([picture(name, rng) for name in reversed(CLASSES)])
+    named = run.evaluate(source={"test": (pictures, list(reversed(CLASSES)))})
+    assert named["accuracy"] == 1 and [row["support"] for row in named["per_class"]] == [1] * len(CLASSES)
+    with pytest.raises(kcnn.UserError, match="the classes of tuple are not the run's: '2' not among"):
+        run.evaluate(source=(pictures, [2, 2, 2]))
 
 
 def test_an_unseen_split_is_refused_before_the_end(capsys, run):
