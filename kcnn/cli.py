@@ -93,7 +93,7 @@ def extend(
 def evaluate(
     run: RunPath,
     split: Annotated[str, typer.Option(help="val, test, or any other split of the data")] = "val",
-    data: Annotated[str | None, typer.Option(help="other data of the same classes")] = None,
+    data: Annotated[str | None, typer.Option(help="other data, of any of the run's classes")] = None,
 ):
     """Score a run on one split; each use of a test split is logged in the run."""
     figures = _api().load_run(run).evaluate(split, data)
@@ -146,9 +146,11 @@ def explain(
     ] = None,
 ):
     """Where a run looks in a picture: a heat map over it, as PNG."""
+    from kcnn.disk import make_folder
+
     opened = _api().load_run(run)
     path = out or opened.path / "explanations" / f"{image.stem}-{method}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     opened.explain(image, method, target=target, level=level, path=path)
     _say(f"wrote {path}")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from kcnn.errors import UserError
 
 MOST_BYTES = 1 << 28  # of a file that is read whole
+UNKNOWN = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)  # what a file system says that lacks an operation
 REMEDIES = {
     errno.ENOSPC: "free space",
     errno.EDQUOT: "free space within your quota",
@@ -39,6 +40,12 @@ def writing(path):
         raise WriteError(path, error) from error
 
 
+def make_folder(path):
+    """Make the folder `path`, and those above it, if it is not there; raises `WriteError` where that fails."""
+    with writing(path):
+        os.makedirs(path, exist_ok=True)
+
+
 def write_atomically(path, data):
     """Replace the file `path` by `data` (bytes or text) so that a reader or a power cut sees all or nothing.
 
@@ -62,9 +69,13 @@ def write_atomically(path, data):
 
 
 def _sync_folder(folder):
+    """Make the new name of a file last, where the file system can: some mounted ones know no fsync of a folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNKNOWN:
+            raise
     finally:
         os.close(descriptor)
 

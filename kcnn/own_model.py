@@ -96,7 +96,7 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
     with folder.held():
         if resume:
             fitting.restore()
-        with folder.noting_its_end():
+        with folder.noting_its_end(f"call kcnn.fit again with name={folder.name!r} and resume=True"):
             state = fitting.run()
             if state == "finished":
                 fitting.use_best()

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from kcnn.disk import write_atomically
+from kcnn.disk import make_folder, write_atomically
 from kcnn.errors import UserError
 from kcnn.run import Run
 from kcnn.training.interrupts import PARENT
@@ -38,7 +38,7 @@ def _fit(recipe, name, seed):
         words = ("resume", folder)
     else:
         file = Path(own.runtime.runs) / f".{folder.name}.toml"
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         write_atomically(file, own.to_toml())
         words = ("fit", file, "--name", folder.name)
     if not folder.exists() or Run(folder).status.get("state") != "finished":

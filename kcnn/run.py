@@ -117,16 +117,15 @@ class Run:
     def evaluate(self, split="val", source=None):
         """The figures of one split, added to the report.
 
-        `source` is other data of the same classes; without splits of its own, all of it is scored. A split that
-        training never saw is refused before training has ended, and each use of it is logged in the run.
+        `source` is other data of some of the same classes; if it has no splits of its own, or but one where val is
+        asked for, all of it is scored. A split that training never saw is refused before training has ended, and each
+        use of it is logged in the run.
         """
-        if split not in scoring.SEEN and self.status.get("state") != "finished":
-            raise UserError(
-                f"split {split!r} is for the end: run {self.name} is {self.status.get('state')}, not finished"
-            )
+        self._refuse_early(split)
         opened = self._session(source)
-        if source is not None and set(opened.dataset.splits) == {"train"}:
-            split = "train"
+        first, *more = opened.dataset.splits
+        if source is not None and not more and (split == "val" or first == "train"):
+            self._refuse_early(split := first)
         figures, pictures = scoring.score_again(opened, split, source)
         if source is None and (self.folder.report / "metrics.json").exists():
             evaluation.add_split(self.folder.report, split, figures, pictures)
@@ -163,6 +162,10 @@ class Run:
 
     # ---- parts -------------------------------------------------------------------------------------------------
 
+    def _refuse_early(self, split):
+        if split not in scoring.SEEN and (state := self.status.get("state")) != "finished":
+            raise UserError(f"split {split!r} is for the end: run {self.name} is {state}, not finished")
+
     def _reopened(self):
         if self.folder.is_running():
             raise UserError(f"run {self.name} is being trained by process {self.status['pid']}; stop that first")
@@ -178,11 +181,8 @@ class Run:
     def _session(self, source):
         if source is None:
             return session.reopen(self.folder, self._source, self._built)
-        whole = {"data.validation": 0.0, "data.test": 0.0, "data.limit": None}
-        whole = self.recipe.override(whole | {"data.quarantine": None, "data.group_column": None})
-        dataset = session.open_data(whole, source)
-        if tuple(dataset.class_names) != tuple(self.facts.class_names):
-            raise UserError(f"the classes of {source} differ from the run's: {', '.join(self.facts.class_names)}")
+        whole = self.recipe.override({"data.quarantine": None, "data.group_column": None})
+        dataset = session.open_data(whole, source, self.facts.class_names)
         return session.Session(self.folder, self.recipe, dataset, self.facts, *self._built)
 
     def _frames(self, items):

@@ -124,13 +124,13 @@ class RunFolder:
             yield
 
     @contextmanager
-    def noting_its_end(self):
-        """If the block fails, the status says so; a disk that refuses is a `UserError` with the way on."""
+    def noting_its_end(self, way_on=None):
+        """If the block fails, the status says so; a disk that refuses is a `UserError` with the `way_on`."""
         try:
             yield
         except WriteError as error:
             self.fail(error)
-            raise UserError(f"{error}, then `kcnn resume {self.path}`") from error
+            raise UserError(f"{error}, then {way_on or f'`kcnn resume {self.path}`'}") from error
         except BaseException as error:
             self.fail(error)
             raise

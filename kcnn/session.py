@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from kcnn import advice, conversion, data, models, scoring, training, views
-from kcnn.disk import writing
 from kcnn.errors import UserError
 from kcnn.progress import bars
 from kcnn.recipe import IN_MEMORY
@@ -38,12 +37,16 @@ class Session:
     began: float = field(default_factory=runtime.cpu_seconds)
 
 
-def open_data(recipe, source=None):
-    """The checked `DataSet` of a recipe; `source` stands in for an address when the data is in memory."""
+def open_data(recipe, source=None, class_names=None):
+    """The checked `DataSet` of a recipe; `source` stands in for an address when the data is in memory.
+
+    With the `class_names` of a run it is data to be scored and not to be learned from: see `data.load`.
+    """
     address = recipe.data.source if source is None else source
-    found = data.load(address, recipe.data, recipe.runtime.seed)
+    found = data.load(address, recipe.data, recipe.runtime.seed, class_names)
     with bars() as tell:
-        return data.check(found, recipe.data, progress=functools.partial(tell, "reading pictures"))
+        progress = functools.partial(tell, "reading pictures")
+        return data.check(found, recipe.data, progress, training=class_names is None)
 
 
 def prepare(recipe, source=None):
@@ -201,8 +204,7 @@ def train(session, *, resume=False, callbacks=(), console=None):
                 for text in advice.after(folder.history()):
                     warn(folder, text)
                 fitting.use_best()
-                with writing(folder.report):
-                    scoring.finish(session)
+                scoring.finish(session)
     return state
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kcnn import data
+from kcnn.data.labels import translated
 from kcnn.data.samples import Encoded, Samples, as_strings, numbered
 from kcnn.errors import UserError
 from kcnn.recipe import Data, Recipe
@@ -124,3 +125,13 @@ def test_the_frame_follows_the_data(sizes, options, frame):
     found = data.DataSet({"train": samples}, ("a", "b"), False, "test")
     assert data.choose_frame(found, Data(**options)) == frame
     assert data.choose_frame(data.check(found, Data()), Data(**options)) == frame
+
+
+def test_labels_by_other_names_are_translated():
+    known, names = ("a", "b", "c"), ("c", "x", "a")
+    np.testing.assert_array_equal(translated(np.array([2, 0, 0], np.int32), names, known), [0, 2, 2])
+    columns = np.array([[0, 0, 1], [1, 0, 0.5]], np.float32)
+    np.testing.assert_array_equal(translated(columns, names, known), [[1, 0, 0], [0.5, 0, 1]])
+    for labels in (np.array([0, 1], np.int32), np.eye(3, dtype=np.float32)):
+        with pytest.raises(UserError, match="^'x' not among a, b, c$"):
+            translated(labels, names, known)

@@ -1,7 +1,9 @@
 """A real run's evaluation, from the table of its pictures to the report, and `kcnn evaluate` on other data."""
 
 import csv
+import errno
 import json
+import os
 import re
 
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 from PIL import Image
 
 import kcnn
-from kcnn import baselines, evaluation, scoring
+from kcnn import baselines, evaluation, scoring, session
 from kcnn.evaluation import read_stored
+from tests.crash.faults import Faults
 from tests.test_cli import kcnn as command
 from tests.test_cli import refused
 from tests.test_session import CLASSES, picture
@@ -116,6 +119,32 @@ def test_other_data_is_scored_without_touching_the_report(capsys, run, tmp_path)
     assert "unknown column 'split'" in refused(capsys, "evaluate", run.path, "--data", table)
 
 
+def test_pictures_on_a_full_disk_are_one_line(capsys, run, tmp_path):
+    table = run.recipe.data.source
+    picture = os.path.join(os.path.dirname(table), "pictures/disc0.png")
+    commands = {("evaluate", run.path): run.folder.report, ("check", table, "--out", tmp_path / "out"): "out"}
+    for words, folder in commands.items():
+        with Faults(0, errno.ENOSPC, match="*.png", lasting=True).installed():
+            told = refused(capsys, *words)
+        assert re.search(rf"kcnn: cannot write .*{folder}/.*\.png: No space left on device; free space\n", told)
+    with Faults(0, errno.ENOSPC, match="*/there/*", lasting=True).installed():
+        told = refused(capsys, "explain", run.path, picture, "--out", tmp_path / "there" / "a.png")
+    assert f"cannot write {tmp_path}/there/a.png" in told
+    (tmp_path / "file").touch()
+    told = refused(capsys, "explain", run.path, picture, "--out", tmp_path / "file" / "a.png")
+    assert f"cannot write {tmp_path}/file: File exists" in told
+
+
+def test_a_file_that_cannot_be_read_for_the_report_is_no_full_disk(run, monkeypatch):
+    def finish(_):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a picture")
+
+    monkeypatch.setattr(scoring, "finish", finish)
+    with pytest.raises(FileNotFoundError, match="a picture"):
+        session.train(run._session(None), resume=True)
+    run.folder.set_status(state="finished")
+
+
 def test_a_folder_without_splits_is_scored_whole(capsys, run, tmp_path):
     rng = np.random.default_rng(5)
     for kind in CLASSES:
@@ -126,7 +155,28 @@ def test_a_folder_without_splits_is_scored_whole(capsys, run, tmp_path):
     assert status == 0 and json.loads(out)["samples"] == 12 and json.loads(out)["accuracy"] > 0.8
     (tmp_path / "new" / "circles").mkdir()
     Image.fromarray(picture("disc", rng)).save(tmp_path / "new" / "circles" / "0.png")
-    assert "the classes of" in refused(capsys, "evaluate", run.path, "--data", tmp_path / "new")
+    told = refused(capsys, "evaluate", run.path, "--data", tmp_path / "new")
+    assert f"the classes of {tmp_path}/new are not the run's: 'circles' not among {', '.join(sorted(CLASSES))}" in told
+
+
+def test_data_of_one_class_or_of_test_rows_only_is_scored(capsys, run, tmp_path):
+    rng, kind = np.random.default_rng(5), CLASSES[-1]
+    (tmp_path / "new" / kind).mkdir(parents=True)
+    for i in range(4):
+        Image.fromarray(picture(kind, rng)).save(tmp_path / "new" / kind / f"{i}.png")
+    status, out, _ = command(capsys, "evaluate", run.path, "--data", tmp_path / "new")
+    assert status == 0 and json.loads(out)["samples"] == 4 and json.loads(out)["accuracy"] > 0.7
+    table = write_table(tmp_path / "tested", 4, seed=6, splits=("test",))
+    for words in ((), ("--split", "test")):
+        status, out, _ = command(capsys, "evaluate", run.path, "--data", table, *words)
+        assert status == 0 and json.loads(out)["samples"] == 4 * len(CLASSES)
+        assert run.folder.events("scored")[-1]["split"] == "test"
+    assert "no split 'fresh'; it has test" in refused(capsys, "evaluate", run.path, "--data", table, "--split", "fresh")
+    pictures = np.stack([picture(name, rng) for name in reversed(CLASSES)])
+    named = run.evaluate(source={"test": (pictures, list(reversed(CLASSES)))})
+    assert named["accuracy"] == 1 and [row["support"] for row in named["per_class"]] == [1] * len(CLASSES)
+    with pytest.raises(kcnn.UserError, match="the classes of tuple are not the run's: '2' not among"):
+        run.evaluate(source=(pictures, [2, 2, 2]))
 
 
 def test_an_unseen_split_is_refused_before_the_end(capsys, run):

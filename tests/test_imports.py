@@ -39,7 +39,7 @@ ROOMS += [
     "__init__",
     "__main__",
 ]
-FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "archives", "disk", "progress"}
+FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "archive_entries", "archives", "disk", "progress"}
 
 
 def imported(path):

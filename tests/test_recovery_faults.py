@@ -3,12 +3,13 @@
 import errno
 import re
 import signal
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 import kcnn
-from kcnn.disk import REMEDIES, WriteError
+from kcnn.disk import REMEDIES, WriteError, write_atomically
 from kcnn.run_folder import RunFolder
 from kcnn.training import Checkpoints
 from tests.crash.faults import Faults
@@ -53,6 +54,15 @@ def test_a_refusal_at_any_point_leaves_a_whole_checkpoint(tmp_path, error, befor
         assert Checkpoints(folder).load()[0] == 4
 
 
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_a_file_system_that_cannot_sync_folders_will_do_and_a_broken_one_will_not(tmp_path, error):
+    for match, refused in ((str(tmp_path), error == errno.EIO), ("*/.a.*", True)):
+        strikes = Faults(0, error, kinds=["fsync"], match=match).installed()
+        with strikes, pytest.raises(WriteError) if refused else nullcontext():
+            write_atomically(tmp_path / "a", b"content")
+        assert (tmp_path / "a").read_bytes() == b"content"
+
+
 @pytest.mark.parametrize("before", [(1,), (1, 2)])
 def test_a_kill_at_any_point_leaves_a_whole_checkpoint(tmp_path, nursery, before):
     for at in range(POINTS):
@@ -86,7 +96,8 @@ def test_a_disk_that_stays_full_ends_a_training_in_one_line_and_it_goes_on_later
     faults = Faults(1 if file == "status.json" else 0, error, match=f"*/{file}", lasting=True)
     with faults.installed(), pytest.raises(kcnn.UserError) as refused:
         kcnn.fit(net(), blobs(), blobs(), **options)
-    words = f"cannot write {tmp_path}/full/.*{file}: .*; {REMEDIES[error]}, then `kcnn resume {tmp_path}/full`"
+    words = f"cannot write {tmp_path}/full/.*{file}: .*; {REMEDIES[error]}, "
+    words += "then call kcnn.fit again with name='full' and resume=True"
     assert re.fullmatch(words, str(refused.value))
     assert not RunFolder(tmp_path / "full").is_running()
     rest = kcnn.fit(net(), blobs(), blobs(), resume=True, **options)
@@ -103,7 +114,7 @@ def test_tensorboard_on_a_full_disk_is_such_a_line_too(tmp_path, nursery):
 def test_a_report_that_cannot_be_written_comes_after_a_resume(tmp_path, nursery):
     write_data(tmp_path / "data.npz")
     options = OPTIONS | {"runs": str(tmp_path), "data.source": str(tmp_path / "data.npz"), "epochs": 1}
-    fails = {"at": 0, "error": errno.ENOSPC, "match": "*/report/*", "lasting": True}
+    fails = {"at": 0, "error": errno.ENOSPC, "match": "*/report/*.png", "lasting": True}
     assert nursery.do("train", options=options, name="r", faults=fails) == 1
     folder = RunFolder(tmp_path / "r")
     assert "UserError: cannot write" in nursery.said() and f"then `kcnn resume {folder.path}`" in nursery.said()

@@ -1,8 +1,12 @@
 """Hostile archives: each is refused with its rule, and nothing outside the one folder is touched."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -34,9 +38,9 @@ sys.addaudithook(hook)
 for number, path in enumerate(sorted(source.iterdir())):
     try:
         archives.unpack(path, root / str(number))
-        found[path.stem] = "unpacked"
+        found[path.name.partition(".")[0]] = "unpacked"
     except UserError as error:
-        found[path.stem] = str(error)
+        found[path.name.partition(".")[0]] = str(error)
 print(json.dumps([found, touched]))
 """
 
@@ -51,13 +55,12 @@ def zipped(*entries, **changes):
 
 
 def tarred(*entries):
-    """A tar of (name, bytes) or TarInfo."""
+    """A tar of (name or TarInfo, bytes), or TarInfo alone."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
         for entry in entries:
-            info, content = (
-                (entry, b"") if isinstance(entry, tarfile.TarInfo) else (tarfile.TarInfo(entry[0]), entry[1])
-            )
+            name, content = (entry, b"") if isinstance(entry, tarfile.TarInfo) else entry
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     return file.getvalue()
@@ -87,6 +90,35 @@ def bomb():
     return zipped(("zeros.bin", bytes(archives.ALLOWED + 1)))
 
 
+def long_header(kind=tarfile.XHDTYPE):
+    """A tar whose entry has a header of 8 MiB, which compresses to next to nothing."""
+    return tarred((special("long", kind), b" " * (8 << 20)), ("a.png", b"x"))
+
+
+def negative_header():
+    """A tar whose entry states a header of -512 bytes, which Python's own reader takes for "all there is"."""
+    block = bytearray(special("long", tarfile.XHDTYPE).tobuf(tarfile.GNU_FORMAT)[:512])
+    block[124:136], block[148:156] = (-512).to_bytes(12, "big", signed=True), b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block) + bytes(8 << 20)
+
+
+def long_sparse_map():
+    """A tar with a map of holes of 8 MiB, one number a line, before the content of its entry."""
+    info = tarfile.TarInfo("a.png")
+    info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+    content = b"4000000\n" + b"0\n" * (4 << 20)
+    info.size = len(content)
+    return info.tobuf(tarfile.PAX_FORMAT) + content
+
+
+def wrong_checksum(compress, place):
+    """A compressed tar with one bit of its trailing checksum wrong."""
+    data = bytearray(compress(tarred(("a.png", os.urandom(3000)))))
+    data[place] ^= 1
+    return bytes(data)
+
+
 HOSTILE = {
     "traversal.zip": (lambda: zipped(("../evil", b"x")), "climbs out"),
     "inner traversal.zip": (lambda: zipped(("a/../../evil", b"x")), "climbs out"),
@@ -111,6 +143,15 @@ HOSTILE = {
     "wrong size.zip": (lying_zip, ""),
     "cut.zip": (lambda: zipped(("a.png", os.urandom(3000)))[:-40], "cannot be unpacked"),
     "cut.tar": (lambda: tarred(("a.png", os.urandom(30000)))[:9000], "cannot be unpacked"),
+    "checksum gz.tar.gz": (lambda: wrong_checksum(gzip.compress, -6), "CRC check failed"),
+    "checksum bz2.tar.bz2": (lambda: wrong_checksum(bz2.compress, -3), "cannot be unpacked"),
+    "checksum xz.tar.xz": (lambda: wrong_checksum(lzma.compress, -30), "cannot be unpacked"),
+    "trailing data gz.tar.gz": (lambda: gzip.compress(tarred(("a", b"x"))) + b"garbage", "Not a gzipped file"),
+    "trailing bomb.tar.gz": (lambda: gzip.compress(tarred(("a", b"x")) + bytes(archives.ALLOWED)), "data of more than"),
+    "long header.tar.gz": (lambda: gzip.compress(long_header()), "headers of more than"),
+    "negative header.tar.gz": (lambda: gzip.compress(negative_header()), "headers of more than"),
+    "long name header.tar.gz": (lambda: gzip.compress(long_header(tarfile.GNUTYPE_LONGNAME)), "headers of more than"),
+    "long sparse map.tar.gz": (lambda: gzip.compress(long_sparse_map()), "headers of more than"),
     "no archive.zip": (lambda: b"text", "cannot be unpacked"),
 }
 HARMLESS = {
@@ -137,15 +178,19 @@ def outcome(tmp_path_factory):
     return found, touched, root
 
 
+def stem(name):
+    return name.partition(".")[0]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_archives_are_refused_by_their_rule(outcome, name):
-    told = outcome[0][name.rpartition(".")[0]]
+    told = outcome[0][stem(name)]
     assert told.startswith("archive ") and HOSTILE[name][1] in told and "\n" not in told
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_odd_archives_do_no_harm(outcome, name):
-    assert outcome[0][name.rpartition(".")[0]] == "unpacked"
+    assert outcome[0][stem(name)] == "unpacked"
 
 
 def test_nothing_outside_the_folder_is_touched(outcome):
@@ -175,6 +220,30 @@ def test_an_archive_of_pictures_is_data(tmp_path, monkeypatch, kind):
         found = kcnn.check_data(path)
         assert found.class_names == ("a", "b") and sum(map(len, found.splits.values())) == 8 and found.name == "pets"
     assert len(list((tmp_path / "cache" / "archives").iterdir())) == 1
+
+
+def test_what_a_kill_left_in_the_cache_goes_and_what_lives_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("KCNN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "a.zip").write_bytes(zipped(("a.png", b"x")))
+    holds = (
+        "import sys, time; from pathlib import Path; from kcnn import archives\n"
+        "with archives._unpacking_below(Path(sys.argv[1])) as folder:\n"
+        "    print(folder, flush=True); time.sleep(60)"
+    )
+    words = [sys.executable, "-c", holds, str(tmp_path / "cache" / "archives")]
+    children = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    killed, alive = (child.stdout.readline().strip() for child in children)
+    try:
+        children[0].send_signal(signal.SIGKILL)
+        children[0].wait()
+        assert os.path.isdir(killed)
+        place = archives.unpacked(tmp_path / "a.zip")
+        assert not os.path.exists(killed) and os.path.isdir(alive)
+        assert sorted(place.parent.iterdir()) == sorted([place, place.parent / os.path.basename(alive)])
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
 
 
 def test_npz_files_are_neither_unpickled_nor_believed(tmp_path):

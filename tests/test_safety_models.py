@@ -5,6 +5,7 @@ import io
 import json
 import marshal
 import pickle
+import time
 import zipfile
 
 import h5py
@@ -16,6 +17,7 @@ from safetensors.numpy import load_file
 import kcnn
 from kcnn import conversion
 from kcnn.conversion import convert
+from tests.crash.harness import alive
 
 DENSE = {"name": "dense", "trainable": True, "units": 1, "activation": "linear", "use_bias": True}
 
@@ -124,6 +126,14 @@ def test_no_door_loads_a_hostile_file(hostile, tmp_path):
     assert not canary.exists()
 
 
+def gone(pid, within=5.0):
+    """True once no process `pid` lives; one that nobody has waited for does not."""
+    end = time.monotonic() + within
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not alive(pid)
+
+
 def test_the_lambda_would_do_harm(tmp_path):
     """The cases are real: trusted, the code runs (in the child, on its own)."""
     canary = tmp_path / "canary"
@@ -160,3 +170,32 @@ def test_a_trusted_model_file_has_limits(tmp_path, monkeypatch):
     with pytest.raises(kcnn.UserError, match="could not be loaded in its child process"):
         convert(tmp_path / "model.keras", trust=True)
     assert not (tmp_path / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(("last", "told"), [
+    ("print('noise' * 20_000_000, file=sys.stderr); sys.exit('the end')", "in its child process: the end$"),
+    ("sys.stderr.write('noise' * 20_000_000); sys.exit(1)", "in its child process: [noise]{300}$"),
+    ("sys.exit(0)", "in its child process: it was killed by its limits$"),
+    ("time.sleep(600)", "was not loaded within 5 seconds$"),
+])  # fmt: skip
+def test_what_a_child_starts_ends_with_it_and_its_words_are_cut(tmp_path, monkeypatch, last, told):
+    (tmp_path / "model.h5").touch()
+    start = "pid = subprocess.Popen(['sleep', '600']).pid; open(sys.argv[1] + '.pid', 'w').write(str(pid))"
+    monkeypatch.setattr(conversion, "CHILD", f"import subprocess, sys, time\n{start}\n{last.replace('; ', chr(10))}")
+    monkeypatch.setattr(conversion, "PATIENCE", 5)
+    with pytest.raises(kcnn.UserError, match=told):
+        convert(tmp_path / "model.h5", trust=True)
+    assert gone(int((tmp_path / "model.h5.pid").read_text()))
+
+
+def test_tensors_of_one_name_are_refused(tmp_path):
+    x = answer = keras.Input((2,))
+    for name in ("one", "two"):
+        y = keras.Input((2,))
+        answer = keras.Model(y, keras.layers.Dense(2, name="same")(y), name=name)(answer)
+    model = keras.Model(x, answer)
+    names = [variable.path for variable in model.weights]
+    assert len(set(names)) < len(names), "Keras calls the kernels of both inner models same/kernel"
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(kcnn.UserError, match="two of its tensors are called same/kernel; give its layers names"):
+        convert(tmp_path / "model.keras", trust=True)

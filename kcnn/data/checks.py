@@ -30,22 +30,23 @@ class Examination:
     readable: np.ndarray
 
 
-def check(dataset, options, progress=None):
+def check(dataset, options, progress=None, training=True):
     """The data set without what cannot be used, which is listed in its `set_aside` as (name, reason).
 
     `options`: recipe.Data. `progress(done, total)` is called now and then. Raises UserError where fewer than two
-    classes are left to learn, or a split has nothing readable.
+    classes are left to learn (unless it is not for `training`), or a split has nothing readable.
     """
-    _refuse_one_class(dataset)
+    if training:
+        _refuse_one_class(dataset)
     total, done, examined = sum(len(samples) for samples in dataset.splits.values()), 0, {}
     for name, samples in dataset.splits.items():
         tell = progress and (lambda n, before=done: progress(before + n, total))
         examined[name] = examine(samples.images, options.max_pixels, tell)
         done += len(samples)
-    return keep_readable(dataset, examined, options)
+    return keep_readable(dataset, examined, options, training)
 
 
-def keep_readable(dataset, examined, options):
+def keep_readable(dataset, examined, options, training=True):
     """`check` after every picture was looked at: `examined` is {split: Examination}."""
     splits, set_aside = {}, list(dataset.set_aside)
     for name, samples in dataset.splits.items():
@@ -57,7 +58,8 @@ def keep_readable(dataset, examined, options):
             raise UserError(f"no picture of split {name!r} can be read ({len(bad)} looked at; {example})")
         splits[name] = _keep(samples, examined[name])
     checked = replace(dataset, splits=splits, set_aside=set_aside)
-    _refuse_one_class(checked)
+    if training:
+        _refuse_one_class(checked)
     return checked
 
 

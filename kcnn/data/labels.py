@@ -30,6 +30,24 @@ def from_sets(sets, class_names=None):
     return labels, class_names
 
 
+def translated(labels, names, known):
+    """`labels` by the classes `names` as labels by the classes `known`, which may be more, or in another order.
+
+    Raises UserError naming the classes that occur and are not known.
+    """
+    occur = labels.any(0) if labels.ndim == 2 else np.bincount(labels, minlength=len(names)) > 0
+    if unknown := [name for name, there in zip(names, occur, strict=True) if there and name not in known]:
+        raise UserError(f"{', '.join(map(repr, unknown[:5]))} not among {', '.join(known)}")
+    place = [known.index(name) if name in known else -1 for name in names]
+    if labels.ndim == 1:
+        return np.array(place, np.int32)[labels]
+    columns = np.zeros((len(labels), len(known)), labels.dtype)
+    for k, column in enumerate(place):
+        if column >= 0:
+            columns[:, column] = labels[:, k]
+    return columns
+
+
 def from_arrays(splits, class_names=None):
     """({split: labels}, class names, multi_label) from {split: y}.
 

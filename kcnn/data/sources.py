@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kcnn import archives
 from kcnn.data import arrays, builtin, folder, quarantine, table, tfds
+from kcnn.data.labels import translated
 from kcnn.data.splits import divide
 from kcnn.errors import UserError, unknown_name
 from kcnn.registry import Registry
@@ -54,8 +55,10 @@ SOURCES.add("tf.data", Source(arrays.is_tf_data, arrays.read_tf_data, "a tf.data
 SOURCES.add("arrays", Source(arrays.is_arrays, arrays.read_arrays, "(x, y) or {'train': (x, y)}"))
 
 
-def load(address, options, seed=0):
+def load(address, options, seed=0, class_names=None):
     """The data at `address`, as a DataSet with at least the split "train".
+
+    With the `class_names` of a run, data to score by it: any of its classes, splits as they are, "train" or not.
 
     `address`: a folder with one sub-folder a class (inside train/val/test/... folders or not), a .csv or .npz file,
     "tfds:NAME", "builtin:digits", arrays (x, y), {"train": (x, y), ...} or a tf.data.Dataset of (image, label).
@@ -73,12 +76,26 @@ def load(address, options, seed=0):
     dataset = source.read(address, options, seed)
     if options.quarantine:
         dataset = quarantine.leave_out(dataset, options.quarantine)
+    if class_names is not None:
+        return replace(_of_classes(dataset, class_names, address), name=_word(address)).stamped()
     if "train" not in dataset.splits or not len(dataset.splits["train"]):
         raise UserError(
             f"data {_shown(address)} has no training pictures: its splits are {', '.join(dataset.splits) or 'none'}; "
             "call one 'train'"
         )
     return replace(dataset, splits=divide(dataset.splits, options, seed), name=_word(address)).stamped()
+
+
+def _of_classes(dataset, class_names, address):
+    """`dataset` with its labels by the names of a run's classes."""
+    try:
+        splits = {
+            split: replace(samples, labels=translated(samples.labels, dataset.class_names, class_names))
+            for split, samples in dataset.splits.items()
+        }
+    except UserError as error:
+        raise UserError(f"the classes of {_shown(address)} are not the run's: {error}") from None
+    return replace(dataset, splits=splits, class_names=tuple(class_names))
 
 
 def _word(address):

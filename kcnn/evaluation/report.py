@@ -4,7 +4,7 @@ import json
 import math
 from pathlib import Path
 
-from kcnn.disk import read_json, write_atomically
+from kcnn.disk import make_folder, read_json, write_atomically
 from kcnn.evaluation import diagrams, plots
 from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.pages import page
@@ -21,7 +21,7 @@ def write_report(
     its pictured pairs}}; either may be missing.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     metrics = {
         "title": title,
         "metric": metric,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kcnn.archives import BROKEN
-from kcnn.disk import write_atomically
+from kcnn.disk import make_folder, write_atomically
 from kcnn.errors import UserError
 
 MOST_EXACT = 1 << 20  # scores kept in float32; more of them in float16
@@ -56,7 +56,7 @@ def store(report, split, predictions, loss, names, identity):
     }
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
-    Path(report).mkdir(parents=True, exist_ok=True)
+    make_folder(report)
     write_atomically(place(report, split), content.getvalue())
 
 

@@ -4,6 +4,10 @@ Figures are plain `matplotlib.figure.Figure` objects: nothing touches pyplot's g
 from any thread and any program.
 """
 
+import io
+
+from kcnn.disk import write_atomically
+
 BLUE, ORANGE, GREEN, RED, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#B2182B", "#8A8F98", "#22262B"
 SEQUENTIAL = "Blues"
 DPI = 110
@@ -52,10 +56,12 @@ def new_figure(width, height):
 
 
 def save(figure, path):
-    """Write `figure` as a PNG at `path`, the same bytes for the same figure."""
+    """Write `figure` as a PNG at `path`, the same bytes for the same figure; raises `WriteError` if that fails."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+    content = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
+    write_atomically(path, content.getvalue())
 
 
 def plain(text):
