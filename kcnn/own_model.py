@@ -90,6 +90,8 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
     size = int(keras.tree.flatten(next(iter(dataset))[0])[0].shape[0])
     recipe = Recipe().override({f"train.{key}": value for key, value in settings.items()} | {"train.batch_size": size})
     recipe = recipe.override({"data.source": IN_MEMORY, "model.architecture": model.name, "runtime.seed": seed})
+    if recipe.train.layer_decay < 1:
+        raise UserError("layer_decay needs levels, which only the models of build_model name")
     runtime.prepare(recipe.runtime)
     folder = _folder(runs, name, recipe, resume)
     fitting = _fitting(model, dataset, validation, KerasLoss(loss), folder, recipe, steps, callbacks, console)
@@ -109,7 +111,10 @@ def _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks,
     section = recipe.train
     optimizer = training.make_optimizer(section, model.trainable_variables)
     average = training.MovingAverage(model, section.ema) if section.ema else None
-    engine = training.Engine(model, head, optimizer, clip_norm=section.clip_norm, average=average)
+    engine = training.Engine(
+        model, head, optimizer, clip_norm=section.clip_norm, average=average, accumulate=section.accumulate,
+        forward=_rematerialized(model) if section.rematerialize else None,
+    )  # fmt: skip
     return training.Fitting(
         engine, folder, section, stream=lambda step: dataset.repeat().skip(step).map(_batch), steps_per_epoch=steps,
         validation=None if validation is None else validation.map(_batch), monitor=head.main_metric,
@@ -117,6 +122,13 @@ def _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks,
         callbacks=[training.ProgressBar(console), training.Watch(engine), *callbacks],
         identity=training.identity(recipe) | {"weights": [list(v.shape) for v in model.weights]},
     )  # fmt: skip
+
+
+def _rematerialized(model):
+    try:
+        return training.Rematerialized(model)
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"fit: rematerialize is for functional models: {error}") from None
 
 
 def _refuse_unfit(what, batches):

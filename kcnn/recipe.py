@@ -151,6 +151,15 @@ class Train(Section):
     early_stopping: int | None = Field(
         None, ge=1, description="stop after so many epochs without a better validation score"
     )
+    accumulate: int = Field(
+        1, ge=1, description="parts of a batch computed one after another: less memory; batch norm sees the parts"
+    )
+    rematerialize: bool = Field(
+        False, description="compute activations again in the backward pass: less memory, about a third more time"
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="the rate of each level of the network over that of the next deeper one"
+    )
     freeze_epochs: int = Field(0, ge=0, description="fine-tuning: epochs in which only the head learns")
     fine_tune_factor: float = Field(
         0.1, gt=0, le=1, description="fine-tuning: the rate of the second phase over the first's"
@@ -167,6 +176,12 @@ class Train(Section):
     def _extensions_follow(self):
         if self.extensions and self.extensions[0][0] > self.epochs:
             raise ValueError(f"the first of train.extensions must begin within train.epochs = {self.epochs}")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_are_equal(self):
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"train.batch_size {self.batch_size} must divide by train.accumulate {self.accumulate}")
         return self
 
     @property

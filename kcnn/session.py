@@ -226,9 +226,23 @@ def extend(session, epochs):
 def make_engine(session):
     """The `Engine` of a session's network under its recipe."""
     model, section = session.model, session.recipe.train
-    optimizer = training.make_optimizer(section, model.trainable_variables)
+    optimizer = training.make_optimizer(section, model.trainable_variables, layer_rates(model, section.layer_decay))
     average = training.MovingAverage(model, section.ema) if section.ema else None
-    return training.Engine(model, session.head, optimizer, clip_norm=section.clip_norm, average=average)
+    forward = training.Rematerialized(model) if section.rematerialize else None
+    return training.Engine(
+        model, session.head, optimizer, clip_norm=section.clip_norm, average=average, accumulate=section.accumulate,
+        forward=forward,
+    )  # fmt: skip
+
+
+def layer_rates(model, decay):
+    """{path: factor of the rate} of each weight up to the deepest level: `decay` for that one, its square before it."""
+    if decay == 1:
+        return {}
+    names = [layer.name for layer in model.layers]
+    ends = sorted(names.index(name) for name in models.levels(model).values())
+    depths = [sum(i <= end for end in ends) for i in range(len(names))]
+    return {v.path: decay**n for layer, n in zip(model.layers, depths, strict=True) for v in layer.weights}
 
 
 def make_fitting(session, callbacks=(), console=None, watched=True):

@@ -6,6 +6,7 @@ from kcnn.training.ema import MovingAverage
 from kcnn.training.engine import Engine
 from kcnn.training.fitting import Fitting
 from kcnn.training.optimizers import OPTIMIZERS, make_optimizer
+from kcnn.training.rematerialization import Rematerialized
 from kcnn.training.resuming import identity
 from kcnn.training.schedules import SCHEDULES
 from kcnn.training.watch import DATA_BOUND, Watch
@@ -20,6 +21,7 @@ __all__ = [
     "Fitting",
     "MovingAverage",
     "ProgressBar",
+    "Rematerialized",
     "TensorBoardScalars",
     "Watch",
     "identity",

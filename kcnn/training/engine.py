@@ -16,11 +16,14 @@ class Engine:
         optimizer: a built Keras optimiser; None for evaluation only.
         clip_norm: largest global norm of the gradient, or None.
         average: a `MovingAverage` to update after each step, or None.
+        accumulate: equal parts of a batch that are computed one after another, for their gradients to be added up.
+        forward: what computes the model's outputs in training, if not the model itself.
     """
 
-    def __init__(self, model, head, optimizer=None, *, clip_norm=None, average=None):
+    def __init__(self, model, head, optimizer=None, *, clip_norm=None, average=None, accumulate=1, forward=None):
         self.model, self.head, self.optimizer = model, head, optimizer
         self.clip_norm, self.average = clip_norm, average
+        self.accumulate, self.forward = accumulate, forward or model
         self.names, self.norms, self.batch = (), (), None  # of the last step
         self.learning = {layer.name: layer.trainable for layer in model.layers}
         self.frozen = None
@@ -37,31 +40,56 @@ class Engine:
         self.train_step = tf.function(self._train_step, autograph=False, reduce_retracing=True)
         self.eval_step = tf.function(self._eval_step, autograph=False, reduce_retracing=True)
 
-    def compute_loss(self, targets, outputs):
-        """The loss to differentiate: Σ sum / Σ weight over the global batch, plus the layers' own losses."""
-        total, weight = self.head.loss(targets, outputs)
-        loss = tf.math.divide_no_nan(tf.reduce_sum(total), tf.reduce_sum(weight))
-        return tf.add_n([loss, *self.model.losses]), (total, weight)
-
     def _train_step(self, batch, rate, step):
         """Update the weights on `batch`; return the sums (metrics, 2), float64, and each variable's gradient norm.
 
         A gradient that is not finite changes no weight: its norm tells of it.
         """
+        gradients, loss, sums = self._gradients(batch) if self.accumulate == 1 else self._accumulated(batch)
+        norms = tf.sqrt(2 * tf.stack([tf.nn.l2_loss(tf.cast(g, tf.float32)) for g in gradients]))
+        norm = tf.norm(norms)
+        finite = tf.math.is_finite(norm) & tf.math.is_finite(loss)
+        tf.cond(finite, lambda: self._apply(gradients, norm, rate, step), lambda: False)
+        return tf.concat([sums, tf.cast([[norm, 1.0]], tf.float64)], axis=0), norms
+
+    def _gradients(self, batch, divide=True):
+        """(gradients, loss, sums (metrics, 2)) of a batch.
+
+        The loss is Σ sum / Σ weight over the batch plus the layers' own losses; if not `divide`, Σ weight times that.
+        """
         with tf.GradientTape() as tape:
-            outputs = self.model(batch["image"], training=True)
+            outputs = self.forward(batch["image"], training=True)
             targets = self.head.targets(batch)
-            loss, parts = self.compute_loss(targets, outputs)
+            total, weight = self.head.loss(targets, outputs)
+            loss, whole = tf.reduce_sum(total), tf.reduce_sum(weight)
+            if divide:
+                loss, whole = tf.math.divide_no_nan(loss, whole), tf.ones_like(whole)
+            loss = tf.add_n([loss, *(whole * tf.cast(own, whole.dtype) for own in self.model.losses)])
         gradients = tape.gradient(loss, [v.value for v in self.variables])
         gradients = [
             tf.zeros(v.shape, v.dtype) if g is None else g for g, v in zip(gradients, self.variables, strict=True)
         ]
-        norms = tf.sqrt(2 * tf.stack([tf.nn.l2_loss(tf.cast(g, tf.float32)) for g in gradients]))
-        norm = tf.norm(norms)
-        finite = tf.math.is_finite(norm) & tf.math.is_finite(tf.cast(loss, tf.float32))
-        tf.cond(finite, lambda: self._apply(gradients, norm, rate, step), lambda: False)
-        sums = self._stack({"loss": parts, **self.head.metrics(targets, outputs)})
-        return tf.concat([sums, tf.cast([[norm, 1.0]], tf.float64)], axis=0), norms
+        sums = self._stack({"loss": (total, weight), **self.head.metrics(targets, outputs)})
+        return gradients, tf.cast(loss, tf.float32), sums
+
+    def _accumulated(self, batch):
+        """What `_gradients` gives, of the parts of a batch one after another."""
+        parts = tf.nest.map_structure(lambda t: tf.reshape(t, [self.accumulate, -1, *t.shape[1:]]), batch)
+
+        def add(i, gradients, loss, sums):
+            part = tf.nest.map_structure(lambda t: t[i], parts)
+            more, more_loss, more_sums = self._gradients(part, divide=False)
+            return i + 1, [a + b for a, b in zip(gradients, more, strict=True)], loss + more_loss, sums + more_sums
+
+        zeros = [tf.zeros(v.shape, v.dtype) for v in self.variables]
+        start = (tf.constant(0), zeros, tf.constant(0.0), tf.zeros([1, 2], tf.float64))
+        shapes = (tf.TensorShape([]), [g.shape for g in zeros], tf.TensorShape([]), tf.TensorShape([None, 2]))
+        _, gradients, loss, sums = tf.while_loop(
+            lambda i, *_: i < self.accumulate, add, start, shapes, parallel_iterations=1
+        )
+        whole = sums[0, 1]  # the loss comes first
+        gradients = [tf.math.divide_no_nan(g, tf.cast(whole, g.dtype)) for g in gradients]
+        return gradients, tf.math.divide_no_nan(loss, tf.cast(whole, loss.dtype)), sums
 
     def _apply(self, gradients, norm, rate, step):
         if self.clip_norm:

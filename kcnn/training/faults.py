@@ -28,8 +28,8 @@ def out_of_memory(batch_size):
     """The `UserError` for a device whose memory is full."""
     return UserError(
         f"out of memory at a batch of {batch_size}: set train.batch_size = {max(1, batch_size // 2)} (and "
-        f"train.reference_batch = {batch_size}, which keeps the rate right), smaller pictures by data.image_size, or "
-        f"runtime.precision = 'bfloat16'"
+        f"train.reference_batch = {batch_size}, which keeps the rate right), train.accumulate = 2, "
+        f"train.rematerialize = true, smaller pictures by data.image_size, or runtime.precision = 'bfloat16'"
     )
 
 
