@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from kcnn import data, doctor
 from kcnn.data.samples import Encoded, Samples, as_strings
@@ -28,8 +28,8 @@ def planted(originals, rng):
     return data.DataSet(splits, ("a", "b"), False, "pictures with copies"), wanted
 
 
-def _samples(names, items):
-    return Samples(Encoded(as_strings(items)), np.arange(len(names), dtype=np.int32) % 2, as_strings(names))
+def _samples(names, items, classes=2):
+    return Samples(Encoded(as_strings(items)), np.arange(len(names), dtype=np.int32) % classes, as_strings(names))
 
 
 def found_and_false(diagnosis, wanted):
@@ -71,9 +71,43 @@ def test_copies_of_all_stamps_are_found_and_nothing_else(data_folder, rng):
     check(stamps(data_folder, 1), rng)
 
 
-def test_one_scene_with_another_object_is_no_copy():
-    from PIL import ImageDraw
+def plain_shape(seed, side=48, noise=4):
+    """A disc, box or triangle of one colour on another, with a little noise: another seed makes another."""
+    rng = np.random.default_rng(seed)
+    ground, colour = (tuple(map(int, part)) for part in rng.integers(0, 256, (2, 3)))
+    (x, y), r = rng.uniform(0.3, 0.7, 2) * side, rng.uniform(0.15, 0.3) * side
+    image = Image.new("RGB", (side, side), ground)
+    draw = ImageDraw.Draw(image)
+    box = [x - r, y - r, x + r, y + r]
+    [lambda: draw.ellipse(box, colour), lambda: draw.rectangle(box, colour),
+     lambda: draw.polygon([(x, y - r), (x + r, y + r), (x - r, y + r)], colour)][seed % 3]()  # fmt: skip
+    noisy = np.asarray(image) + rng.normal(0, noise, (side, side, 3))
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
+
+def digit(values, side):
+    return Image.fromarray(values[..., 0]).resize((side, side), Image.BICUBIC)
+
+
+@pytest.mark.parametrize("noise", [0, 4])
+def test_plain_shapes_that_look_alike_are_no_copies(noise):
+    for count, side in ((90, 48), (300, 32), (300, 64)):
+        items = [encode(plain_shape(i, side, noise), "PNG") for i in range(count)]
+        found = doctor.diagnose(_one_split(items, 3), Data())
+        assert not any(found.of(kind) for kind in GROUPS) and not found.quarantine
+    found = doctor.diagnose(_one_split([*items, items[5]], 3), Data())
+    assert [shown.name for shown in found.of("exact_duplicates")[0].pictures] == ["5", "300"]
+
+
+@pytest.mark.parametrize("side", [32, 64])
+def test_digits_saved_as_larger_pictures_are_no_copies_of_each_other(side):
+    values = data.load("builtin:digits", Data(validation=0, test=0)).splits["train"].images.values[:1000]
+    found = doctor.diagnose(_one_split([encode(digit(one, side), "PNG") for one in values]), Data())
+    false = sum(len(case.pictures) - 1 for kind in GROUPS for case in found.of(kind))
+    assert len(values) == 1000 and not false, found.of("near_duplicates")
+
+
+def test_one_scene_with_another_object_is_no_copy():
     scenes = []
     for colour in ("white", "black"):
         image = scene(3)
@@ -125,8 +159,9 @@ def test_the_fit_finds_where_a_crop_was(scale, shift):
     found = alignment.fit(whole, still)
     np.testing.assert_allclose(found[0, ::2], scale, atol=0.01)
     np.testing.assert_allclose(found[0, 1::2], shift, atol=0.15)
-    assert alignment.likeness(whole, still, found)[0][0] > 0.97
+    assert alignment.likeness(whole, still, found).correlation[0] > 0.97
 
 
-def _one_split(items):
-    return data.DataSet({"train": _samples([str(i) for i in range(len(items))], items)}, ("a", "b"), False, "x")
+def _one_split(items, classes=2):
+    samples = _samples([str(i) for i in range(len(items))], items, classes)
+    return data.DataSet({"train": samples}, tuple("abc"[:classes]), False, "x")
