@@ -140,6 +140,41 @@ def test_the_copy_in_the_test_split_stays():
     assert [name for name, _ in found.quarantine] == ["train", "val"]
 
 
+def test_near_copies_within_a_split_are_reported_and_left_alone():
+    png, jpeg = encode(scene(1), "PNG"), encode(scene(1), "JPEG", quality=80)
+    others = [encode(scene(i), "PNG") for i in (2, 3)]
+    found = doctor.diagnose(_one_split([png, others[0], jpeg, others[1]]), Data())
+    assert len(found.of("near_duplicates")) == 1 and not found.quarantine
+    half = encode(scene(1).resize((64, 48), Image.BICUBIC), "PNG")
+    splits = {
+        "train": _samples(["a", "b", "c"], [png, others[0], jpeg]),
+        "test": _samples(["t", "u"], [half, others[1]]),
+    }
+    found = doctor.diagnose(data.DataSet(splits, ("a", "b"), False, "x"), Data())
+    assert [name for name, _ in found.quarantine] == ["a", "c"], "the side that is learned"
+
+
+def test_exact_copies_are_named_first_and_one_of_them_stands_for_all_among_the_near_ones():
+    png, jpeg = encode(scene(1), "PNG"), encode(scene(1), "JPEG", quality=80)
+    splits = {"train": _samples(["a", "b", "c"], [png, encode(scene(2), "PNG"), jpeg]),
+              "test": _samples(["t", "u"], [png, encode(scene(3), "PNG")])}  # fmt: skip
+    found = doctor.diagnose(data.DataSet(splits, ("a", "b"), False, "x"), Data())
+    (exact,), (near,) = found.of("exact_across_splits"), found.of("near_across_splits")
+    assert {shown.name for shown in exact.pictures} == {"a", "t"} and exact.detail == "the same content"
+    assert {shown.name for shown in near.pictures} == {"c", "t"}
+    assert dict(found.quarantine) == {"a": "exact copy of t in test", "c": "near copy of t in test"}
+
+
+def test_rows_of_one_name_are_severe_and_said_for_a_list_of_names_cannot_tell_them_apart():
+    one, two, *others = (encode(scene(i), "PNG") for i in range(1, 6))
+    splits = {"train": _samples(["same", "b", "twice", "c", "twice"], [one, others[0], two, others[1], two]),
+              "test": _samples(["same", "u"], [one, others[2]])}  # fmt: skip
+    found = doctor.diagnose(data.DataSet(splits, ("a", "b"), False, "x"), Data())
+    assert found.is_severe and [case.detail for case in found.of("listed_twice")] == [
+        "keep one row in test, delete those in train", "keep one of 2 rows in train"]  # fmt: skip
+    assert not found.quarantine
+
+
 def test_small_pictures_such_as_digits_are_compared_exactly_only():
     values = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 1), np.uint8)
     values[1] = values[0]

@@ -52,6 +52,7 @@ ODD = {
     "leak_2.png": (png(16), "ant", "test", "", {"exact_across_splits"}),
     "leak_3.png": (png(17), "ant", "train", "", {"near_across_splits"}),
     "leak_4.jpg": (encode(scene(17), "JPEG", quality=60), "ant", "val", "", {"near_across_splits"}),
+    "leak_5.png": (png(24), "ant", "val", "", {"exact_across_splits", "listed_twice"}),
     "zoo_1.png": (png(18), "ant", "train", "zoo", {"torn_groups"}),
     "zoo_2.png": (png(19), "ant", "test", "zoo", {"torn_groups"}),
     "zoo_3.png": (png(20), "ant", "train", "park", set()),
@@ -77,6 +78,7 @@ def odd(tmp_path_factory):
     for name, (content, label, split, group, _) in ODD.items():
         (folder / name).write_bytes(content)
         rows.append((name, label, split, group))
+    rows.append(("leak_5.png", "ant", "test", ""))
     with open(folder / "odd.csv", "w", newline="") as file:
         csv.writer(file).writerows(rows)
     return folder / "odd.csv"
@@ -228,4 +230,4 @@ def test_out_inside_the_data_is_refused(tmp_path):
 def test_progress_tells_how_far_it_is(odd):
     calls = []
     kcnn.diagnose_data(odd, progress=lambda *call: calls.append(call), **OPTIONS)
-    assert ("reading pictures", len(ODD), len(ODD)) in calls and any(call[0] == "comparing" for call in calls)
+    assert ("reading pictures", len(ODD) + 1, len(ODD) + 1) in calls and any(call[0] == "comparing" for call in calls)

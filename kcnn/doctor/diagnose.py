@@ -4,10 +4,11 @@ import numpy as np
 
 from kcnn.data.checks import keep_readable
 from kcnn.data.frames import choose_frame
+from kcnn.doctor.copies import copy_cases, copy_groups, representatives, to_leave_out
 from kcnn.doctor.exact import exact_groups
 from kcnn.doctor.near import near_pairs
 from kcnn.doctor.record import Case, Diagnosis, Histogram, findings_of
-from kcnn.doctor.several import class_cases, copy_cases, copy_groups, group_cases, to_leave_out
+from kcnn.doctor.several import class_cases, group_cases
 from kcnn.doctor.single import odd_cases, unreadable_cases
 from kcnn.doctor.survey import survey
 from kcnn.errors import UserError
@@ -35,10 +36,9 @@ def diagnose(dataset, options, progress=None):
         cases["refused"] = [Case(detail=str(error))]
     cases |= odd_cases(seen, dataset, frame)
     exact = exact_groups(seen, dataset, options.max_pixels)
-    _, first = np.unique(exact, return_index=True)
-    first = np.sort(first)
+    first = representatives(seen, exact)
     near = near_pairs(seen, dataset, first[seen.readable[first]], options.max_pixels, compare)
-    groups = copy_groups(seen, exact, near)
+    groups = copy_groups(exact, near)
     cases |= copy_cases(seen, groups) | class_cases(seen, dataset) | group_cases(seen, dataset, options.group_column)
     return Diagnosis(
         name=dataset.name, format=dataset.format, pictures=len(seen), readable=int(seen.readable.sum()),

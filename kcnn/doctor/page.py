@@ -18,7 +18,7 @@ from kcnn.evaluation.markdown import plain, table
 
 FRAME = (112, 112, 3)
 SINGLES, ROWS, LINES = 12, 9, 20
-SEVERAL = ("exact_across_splits", "near_across_splits", "conflicting_duplicates", "exact_duplicates",
+SEVERAL = ("exact_across_splits", "near_across_splits", "listed_twice", "conflicting_duplicates", "exact_duplicates",
            "near_duplicates", "torn_groups")  # fmt: skip
 
 
