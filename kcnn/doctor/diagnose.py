@@ -27,8 +27,7 @@ def diagnose(dataset, options, progress=None):
     """
     look, compare = (_tell(progress, what) for what in ("reading pictures", "comparing"))
     seen = survey(dataset, options, look)
-    cases = unreadable_cases(seen, dataset, options)
-    frame = None
+    cases, frame = {}, None
     try:
         examined = {split: seen.examination(split) for split in dataset.splits}
         frame = choose_frame(keep_readable(dataset, examined, options), options)
@@ -39,9 +38,11 @@ def diagnose(dataset, options, progress=None):
     first = representatives(seen, exact)
     near = near_pairs(seen, dataset, first[seen.readable[first]], options.max_pixels, compare)
     groups = copy_groups(exact, near)
+    cases |= unreadable_cases(seen, dataset, options)
     cases |= copy_cases(seen, groups) | class_cases(seen, dataset) | group_cases(seen, dataset, options.group_column)
     return Diagnosis(
-        name=dataset.name, format=dataset.format, pictures=len(seen), readable=int(seen.readable.sum()),
+        written_by="kcnn check", name=dataset.name, format=dataset.format,
+        pictures=len(seen), readable=int(seen.readable.sum()),
         splits={split: dict(zip(dataset.class_names, dataset.class_counts(split), strict=True))
                 for split in sorted(dataset.splits, key=_place)},
         notes=tuple(dataset.notes), findings=findings_of(cases), histograms=tuple(_histograms(seen)),
