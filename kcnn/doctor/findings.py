@@ -31,7 +31,7 @@ _add("exact_across_splits", SEVERE, "the same picture in several splits",
      "What is scored was also learned: the score is too good to be true.", LEAVE_OUT)  # fmt: skip
 _add("near_across_splits", SEVERE, "almost the same picture in several splits",
      "What is scored was learned in another encoding, size, crop or mirror image: the score is too good.",
-     f"look at the pairs, then {LEAVE_OUT} for one side; or keep what belongs together by data.group_column")  # fmt: skip
+     f"look at the pairs, then {LEAVE_OUT} for one side; or keep together what data.group_column names")  # fmt: skip
 _add("listed_twice", SEVERE, "one file in several rows",
      "It counts several times, and what is scored may also be learned. quarantine.csv goes by names: it cannot leave "
      "out one row.", "delete all rows but one from the table")  # fmt: skip

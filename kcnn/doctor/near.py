@@ -8,11 +8,9 @@ too little detail to tell a copy from a look-alike has no near copies: only an e
 import itertools
 
 import numpy as np
-import tensorflow as tf
 
-from kcnn.data.samples import Arrays
 from kcnn.doctor import alignment
-from kcnn.doctor.survey import encoded
+from kcnn.doctor.survey import looked_again
 from kcnn.doctor.thumbnails import graph
 
 LEAST_SIDE = 32  # px: in smaller pictures, such as digits, different things look alike
@@ -120,9 +118,11 @@ def _verified(survey, dataset, first, second, max_pixels):
     moving[mirrored] = moving[mirrored, :, ::-1]
     places = alignment.fit(moving, still)
     kept = np.flatnonzero(alignment.likeness(moving, still, places).correlation > PLAUSIBLE)
+    read = _read_again(survey, dataset, np.concatenate([first[kept], second[kept]]), max_pixels)
+    kept = np.array([k for k in kept if first[k] in read and second[k] in read], np.int64)
     if not len(kept):
         return []
-    moving, still = (_read_again(survey, dataset, part[kept], max_pixels) for part in (first, second))
+    moving, still = (np.stack([read[i] for i in part[kept]]) for part in (first, second))
     flip = mirrored[kept]
     moving[flip] = moving[flip, :, ::-1]
     grids = [survey.colours[part[kept]].astype(np.int16) for part in (first, second)]
@@ -146,14 +146,7 @@ def _sure(like, places, unpainted):
 
 
 def _read_again(survey, dataset, chosen, max_pixels):
-    """Thumbnails float32 (n, 64, 64) of the pictures `chosen`."""
-    unique, place = np.unique(chosen, return_inverse=True)
-    read = []
-    for i in unique:
-        images = dataset.splits[survey.splits[i]].images
-        if isinstance(images, Arrays):
-            data = tf.io.encode_png(images.values[survey.places[i]])
-        else:
-            data = tf.constant(encoded(images, survey.places[i]), tf.string)
-        read.append(graph(max_pixels)(data)[1].numpy())
-    return np.stack(read).astype(np.float32)[place.reshape(-1)]
+    """{index: thumbnail float32 (64, 64)} of the pictures `chosen`, without those that vanished."""
+    look = graph(max_pixels)
+    read = {i: looked_again(survey, dataset, i, lambda data: look(data)[1].numpy()) for i in np.unique(chosen)}
+    return {i: thumb.astype(np.float32) for i, thumb in read.items() if thumb is not None}
