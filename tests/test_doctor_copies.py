@@ -47,7 +47,7 @@ def check(originals, rng):
     dataset, wanted = planted(originals, rng)
     shares, false = found_and_false(doctor.diagnose(dataset, Data()), wanted)
     assert set(shares) == {"exact", "encoded", "half", "crop", "sides", "mirrored"}
-    assert shares["exact"] == 1 and all(share >= 0.95 for share in shares.values()), shares
+    assert all(share >= (0.95 if kind in ("crop", "sides") else 1) for kind, share in shares.items()), shares
     assert len(false) <= (len(dataset.splits["train"]) + len(wanted)) / 1000, false
 
 
