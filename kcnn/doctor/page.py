@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from kcnn.data.checks import examine
 from kcnn.data.quarantine import spelled, written
+from kcnn.data.headers import upright_sizes
 from kcnn.data.reading import read
 from kcnn.data.samples import Arrays, Files
 from kcnn.disk import read_bounded, write_atomically
@@ -134,7 +135,7 @@ class _Pictures:
 
 def _unpadded(frame, header):
     """The part of `frame` that shows a picture of the `header` (5,): what is left of black is the picture's own."""
-    sides = np.array(header[1:3][:: -1 if header[4] > 4 else 1])
+    sides = upright_sizes(header[None])[0]
     height, width = np.maximum(np.floor(sides / max(sides.max(), 1) * FRAME[0]).astype(int), 1)
     top, left = (FRAME[0] - height) // 2, (FRAME[1] - width) // 2
     return frame[top : top + height, left : left + width]

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from kcnn.data.checks import TOGETHER, Examination, examine
 from kcnn.data.decode import UNREADABLE, to_channels
-from kcnn.data.headers import FORMATS
+from kcnn.data.headers import FORMATS, upright_sizes
 from kcnn.data.reading import file_bytes
 from kcnn.data.samples import Arrays, Files
 from kcnn.doctor.marks import marks_of
@@ -48,7 +48,7 @@ class Survey:
 
     def sizes(self):
         """int32 (N, 2): upright height and width."""
-        return np.where(self.headers[:, 4:] > 4, self.headers[:, 2:0:-1], self.headers[:, 1:3])
+        return upright_sizes(self.headers)
 
     def examination(self, split):
         """The `Examination` of one split, as data.checks makes it."""
