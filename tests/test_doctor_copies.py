@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from kcnn import data, doctor
 from kcnn.data.samples import Encoded, Samples, as_strings
@@ -28,8 +28,8 @@ def planted(originals, rng):
     return data.DataSet(splits, ("a", "b"), False, "pictures with copies"), wanted
 
 
-def _samples(names, items):
-    return Samples(Encoded(as_strings(items)), np.arange(len(names), dtype=np.int32) % 2, as_strings(names))
+def _samples(names, items, classes=2):
+    return Samples(Encoded(as_strings(items)), np.arange(len(names), dtype=np.int32) % classes, as_strings(names))
 
 
 def found_and_false(diagnosis, wanted):
@@ -47,7 +47,7 @@ def check(originals, rng):
     dataset, wanted = planted(originals, rng)
     shares, false = found_and_false(doctor.diagnose(dataset, Data()), wanted)
     assert set(shares) == {"exact", "encoded", "half", "crop", "sides", "mirrored"}
-    assert shares["exact"] == 1 and all(share >= 0.95 for share in shares.values()), shares
+    assert all(share >= (0.95 if kind in ("crop", "sides") else 1) for kind, share in shares.items()), shares
     assert len(false) <= (len(dataset.splits["train"]) + len(wanted)) / 1000, false
 
 
@@ -71,9 +71,43 @@ def test_copies_of_all_stamps_are_found_and_nothing_else(data_folder, rng):
     check(stamps(data_folder, 1), rng)
 
 
-def test_one_scene_with_another_object_is_no_copy():
-    from PIL import ImageDraw
+def plain_shape(seed, side=48, noise=4):
+    """A disc, box or triangle of one colour on another, with a little noise: another seed makes another."""
+    rng = np.random.default_rng(seed)
+    ground, colour = (tuple(map(int, part)) for part in rng.integers(0, 256, (2, 3)))
+    (x, y), r = rng.uniform(0.3, 0.7, 2) * side, rng.uniform(0.15, 0.3) * side
+    image = Image.new("RGB", (side, side), ground)
+    draw = ImageDraw.Draw(image)
+    box = [x - r, y - r, x + r, y + r]
+    [lambda: draw.ellipse(box, colour), lambda: draw.rectangle(box, colour),
+     lambda: draw.polygon([(x, y - r), (x + r, y + r), (x - r, y + r)], colour)][seed % 3]()  # fmt: skip
+    noisy = np.asarray(image) + rng.normal(0, noise, (side, side, 3))
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
+
+def digit(values, side):
+    return Image.fromarray(values[..., 0]).resize((side, side), Image.BICUBIC)
+
+
+@pytest.mark.parametrize("noise", [0, 4])
+def test_plain_shapes_that_look_alike_are_no_copies(noise):
+    for count, side in ((90, 48), (300, 32), (300, 64)):
+        items = [encode(plain_shape(i, side, noise), "PNG") for i in range(count)]
+        found = doctor.diagnose(_one_split(items, 3), Data())
+        assert not any(found.of(kind) for kind in GROUPS) and not found.quarantine
+    found = doctor.diagnose(_one_split([*items, items[5]], 3), Data())
+    assert [shown.name for shown in found.of("exact_duplicates")[0].pictures] == ["5", "300"]
+
+
+@pytest.mark.parametrize("side", [32, 64])
+def test_digits_saved_as_larger_pictures_are_no_copies_of_each_other(side):
+    values = data.load("builtin:digits", Data(validation=0, test=0)).splits["train"].images.values[:1000]
+    found = doctor.diagnose(_one_split([encode(digit(one, side), "PNG") for one in values]), Data())
+    false = sum(len(case.pictures) - 1 for kind in GROUPS for case in found.of(kind))
+    assert len(values) == 1000 and not false, found.of("near_duplicates")
+
+
+def test_one_scene_with_another_object_is_no_copy():
     scenes = []
     for colour in ("white", "black"):
         image = scene(3)
@@ -106,6 +140,41 @@ def test_the_copy_in_the_test_split_stays():
     assert [name for name, _ in found.quarantine] == ["train", "val"]
 
 
+def test_near_copies_within_a_split_are_reported_and_left_alone():
+    png, jpeg = encode(scene(1), "PNG"), encode(scene(1), "JPEG", quality=80)
+    others = [encode(scene(i), "PNG") for i in (2, 3)]
+    found = doctor.diagnose(_one_split([png, others[0], jpeg, others[1]]), Data())
+    assert len(found.of("near_duplicates")) == 1 and not found.quarantine
+    half = encode(scene(1).resize((64, 48), Image.BICUBIC), "PNG")
+    splits = {
+        "train": _samples(["a", "b", "c"], [png, others[0], jpeg]),
+        "test": _samples(["t", "u"], [half, others[1]]),
+    }
+    found = doctor.diagnose(data.DataSet(splits, ("a", "b"), False, "x"), Data())
+    assert [name for name, _ in found.quarantine] == ["a", "c"], "the side that is learned"
+
+
+def test_exact_copies_are_named_first_and_one_of_them_stands_for_all_among_the_near_ones():
+    png, jpeg = encode(scene(1), "PNG"), encode(scene(1), "JPEG", quality=80)
+    splits = {"train": _samples(["a", "b", "c"], [png, encode(scene(2), "PNG"), jpeg]),
+              "test": _samples(["t", "u"], [png, encode(scene(3), "PNG")])}  # fmt: skip
+    found = doctor.diagnose(data.DataSet(splits, ("a", "b"), False, "x"), Data())
+    (exact,), (near,) = found.of("exact_across_splits"), found.of("near_across_splits")
+    assert {shown.name for shown in exact.pictures} == {"a", "t"} and exact.detail == "the same content"
+    assert {shown.name for shown in near.pictures} == {"c", "t"}
+    assert dict(found.quarantine) == {"a": "exact copy of t in test", "c": "near copy of t in test"}
+
+
+def test_rows_of_one_name_are_severe_and_said_for_a_list_of_names_cannot_tell_them_apart():
+    one, two, *others = (encode(scene(i), "PNG") for i in range(1, 6))
+    splits = {"train": _samples(["same", "b", "twice", "c", "twice"], [one, others[0], two, others[1], two]),
+              "test": _samples(["same", "u"], [one, others[2]])}  # fmt: skip
+    found = doctor.diagnose(data.DataSet(splits, ("a", "b"), False, "x"), Data())
+    assert found.is_severe and [case.detail for case in found.of("listed_twice")] == [
+        "keep one row in test, delete those in train", "keep one of 2 rows in train"]  # fmt: skip
+    assert not found.quarantine
+
+
 def test_small_pictures_such_as_digits_are_compared_exactly_only():
     values = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 1), np.uint8)
     values[1] = values[0]
@@ -125,8 +194,9 @@ def test_the_fit_finds_where_a_crop_was(scale, shift):
     found = alignment.fit(whole, still)
     np.testing.assert_allclose(found[0, ::2], scale, atol=0.01)
     np.testing.assert_allclose(found[0, 1::2], shift, atol=0.15)
-    assert alignment.likeness(whole, still, found)[0][0] > 0.97
+    assert alignment.likeness(whole, still, found).correlation[0] > 0.97
 
 
-def _one_split(items):
-    return data.DataSet({"train": _samples([str(i) for i in range(len(items))], items)}, ("a", "b"), False, "x")
+def _one_split(items, classes=2):
+    samples = _samples([str(i) for i in range(len(items))], items, classes)
+    return data.DataSet({"train": samples}, tuple("abc"[:classes]), False, "x")

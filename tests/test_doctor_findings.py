@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 import kcnn
 from kcnn.data.quarantine import read
+from kcnn.data.reading import MAX_BYTES
 from kcnn.doctor import FINDINGS, Diagnosis, text
 from kcnn.errors import UserError
 from tests.spoiled import encode, huge, picture, scene
@@ -52,6 +54,7 @@ ODD = {
     "leak_2.png": (png(16), "ant", "test", "", {"exact_across_splits"}),
     "leak_3.png": (png(17), "ant", "train", "", {"near_across_splits"}),
     "leak_4.jpg": (encode(scene(17), "JPEG", quality=60), "ant", "val", "", {"near_across_splits"}),
+    "leak_5.png": (png(24), "ant", "val", "", {"exact_across_splits", "listed_twice"}),
     "zoo_1.png": (png(18), "ant", "train", "zoo", {"torn_groups"}),
     "zoo_2.png": (png(19), "ant", "test", "zoo", {"torn_groups"}),
     "zoo_3.png": (png(20), "ant", "train", "park", set()),
@@ -77,6 +80,7 @@ def odd(tmp_path_factory):
     for name, (content, label, split, group, _) in ODD.items():
         (folder / name).write_bytes(content)
         rows.append((name, label, split, group))
+    rows.append(("leak_5.png", "ant", "test", ""))
     with open(folder / "odd.csv", "w", newline="") as file:
         csv.writer(file).writerows(rows)
     return folder / "odd.csv"
@@ -188,6 +192,18 @@ def test_what_is_not_its_own_is_not_written_over(sound, tmp_path):
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
     with pytest.raises(UserError, match="holds other files"):
         kcnn.diagnose_data(sound, out=tmp_path / "thesis")
+    (tmp_path / "thesis" / "check.json").write_text('{"name": "my own check", "findings": []}')
+    with pytest.raises(UserError, match="holds other files"):
+        kcnn.diagnose_data(sound, out=tmp_path / "thesis")
+    (out / "quarantine.csv").unlink()
+    record = json.loads((out / "check.json").read_text())
+    (out / "check.json").write_text(json.dumps({k: v for k, v in record.items() if k != "written_by"}))
+    with pytest.raises(UserError, match="holds other files"):
+        kcnn.diagnose_data(sound, out=out)
+    (out / "check.json").write_text(json.dumps(record))
+    (out / "chapter.txt").write_text("years of work")
+    with pytest.raises(UserError, match=r"such as chapter\.txt"):
+        kcnn.diagnose_data(sound, out=out)
     with pytest.raises(UserError, match="is a file"):
         kcnn.diagnose_data(sound, out=tmp_path / "thesis" / "chapter.txt")
 
@@ -219,6 +235,43 @@ def test_names_that_are_no_unicode_are_listed_and_left_out(tmp_path):
     assert not kept.set_aside and sum(map(len, kept.splits.values())) == 8
 
 
+@pytest.mark.parametrize("reader", ["near", "exact"])
+def test_a_file_that_vanishes_while_pictures_are_compared_is_one_finding(tmp_path, monkeypatch, reader):
+    module = sys.modules["kcnn.doctor.diagnose"]
+    copies = {"a.png": png(1), "b.bmp": encode(scene(1, (128, 96)), "BMP")}
+    if reader == "near":
+        copies["b.bmp"] = encode(scene(1, (128, 96)), "JPEG")
+    for k, label in enumerate(("x", "y")):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for i in range(3):
+            (tmp_path / "data" / label / f"{i}.png").write_bytes(png(10 + 10 * k + i))
+    for name, content in copies.items():
+        (tmp_path / "data" / "x" / name).write_bytes(content)
+    look = module.survey
+
+    def then_vanish(*args):
+        seen = look(*args)
+        (tmp_path / "data" / "x" / "a.png").unlink()
+        return seen
+
+    monkeypatch.setattr(module, "survey", then_vanish)
+    found = kcnn.diagnose_data(tmp_path / "data", out=tmp_path / "out", validation=0.0)
+    assert [(case.pictures[0].name, case.detail) for case in found.of("unreadable")] == [("x/a.png", "no such file")]
+    assert found.readable == 7 and not found.of("near_duplicates") and not found.of("exact_duplicates")
+
+
+def test_a_file_of_more_bytes_than_any_picture_is_not_read(tmp_path):
+    for label in ("x", "y"):
+        (tmp_path / label).mkdir()
+        for i in range(2):
+            (tmp_path / label / f"{i}.png").write_bytes(png(ord(label) + 10 * i))
+    with open(tmp_path / "x" / "0.png", "ab") as file:
+        file.truncate(MAX_BYTES + 1)  # of holes
+    found, checked = kcnn.diagnose_data(tmp_path, validation=0.0), kcnn.check_data(tmp_path, validation=0.0)
+    (case,) = found.of("unreadable")
+    assert checked.set_aside == [("x/0.png", case.detail)] and "more than 1073741824 bytes" in case.detail
+
+
 def test_out_inside_the_data_is_refused(tmp_path):
     (tmp_path / "x").mkdir()
     with pytest.raises(UserError, match="lies in the data folder"):
@@ -228,4 +281,4 @@ def test_out_inside_the_data_is_refused(tmp_path):
 def test_progress_tells_how_far_it_is(odd):
     calls = []
     kcnn.diagnose_data(odd, progress=lambda *call: calls.append(call), **OPTIONS)
-    assert ("reading pictures", len(ODD), len(ODD)) in calls and any(call[0] == "comparing" for call in calls)
+    assert ("reading pictures", len(ODD) + 1, len(ODD) + 1) in calls and any(call[0] == "comparing" for call in calls)

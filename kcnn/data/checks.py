@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from kcnn.data.decode import UNREADABLE, checked_header, decode_stored
 from kcnn.data.headers import FORMATS, JPEG
+from kcnn.data.reading import MAX_BYTES
 from kcnn.data.reasons import explain
 from kcnn.data.samples import Arrays, Files
 from kcnn.errors import UserError
@@ -73,8 +74,9 @@ def examine(images, max_pixels, progress=None):
 
     def look(item):
         try:
-            return graph(tf.constant(item, tf.string)).numpy()
-        except UNREADABLE:
+            too_long = from_files and os.path.getsize(item) > MAX_BYTES
+            return None if too_long else graph(tf.constant(item, tf.string)).numpy()
+        except (OSError, *UNREADABLE):
             return None
 
     headers, readable = np.zeros([len(items), 5], np.int32), np.zeros(len(items), bool)

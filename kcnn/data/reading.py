@@ -1,5 +1,6 @@
 """Reading a few pictures for predict: the same decoder and the same frame as in evaluation."""
 
+import errno
 import functools
 import os
 
@@ -56,16 +57,24 @@ def _reader(frame, framing, max_pixels):
     )
 
 
+def file_bytes(path):
+    """The content of a picture's file; raises OSError if it cannot be opened or has more than MAX_BYTES."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(MAX_BYTES + 1) if size <= MAX_BYTES else b""
+    if max(size, len(data)) > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"more than {MAX_BYTES} bytes")
+    return data
+
+
 def _bytes(item):
-    """The content of a file; nothing for one that cannot be opened, which is then answered as unreadable."""
+    """The content of a file; nothing for one that cannot be read, which is then answered as unreadable."""
     if isinstance(item, bytes):
         return item
     try:
-        with open(item, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        return file_bytes(item)
     except OSError:
         return b""
-    return data if len(data) <= MAX_BYTES else b""
 
 
 def _fit(picture, frame, framing):

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kcnn.data.decode import UNREADABLE
 from kcnn.data.headers import FORMATS, JPEG, read_header
+from kcnn.data.reading import MAX_BYTES
 from kcnn.data.samples import Arrays, Files
 
 ENDS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82", "gif": b"\x3b"}
@@ -32,6 +33,8 @@ def explain(images, place, max_pixels):
     path = images.paths[place]
     if not os.path.exists(path):
         return Reason("unreadable", "no such file")
+    if os.path.getsize(path) > MAX_BYTES:
+        return Reason("unreadable", f"has more than {MAX_BYTES} bytes")
     try:
         with open(path, "rb") as file:
             return explain_bytes(file.read(LOOKED_AT), max_pixels)

@@ -1,9 +1,11 @@
 """Do two small pictures show the same? One is moved and stretched until it fits the other, then they are compared.
 
 Re-encoding and resizing change hardly anything, a crop changes place and scale: four numbers (a scale and a shift along
-each axis) are found by Gauss-Newton steps from coarse to fine, for many pairs at once. What fits is judged by two
-figures: the correlation, and the worst patch, so that one scene with another object in it is not taken for a copy.
+each axis) are found by Gauss-Newton steps from coarse to fine, for many pairs at once. What fits is judged by
+several figures, for that two pictures correlate says little where both are plain: a disc fits any other disc.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +14,24 @@ FARTHEST = 0.08  # of the side: the largest shift
 LEAST, MOST = 0.85, 1.18  # scale
 STRIDES = (0.05, 1.5)  # the longest single step in scale and in pixels
 PATCHES = 8  # a side
+DETAIL, AGREES = 2.0, 0.7  # a patch bears witness if it varies by so many grey levels and correlates by so much
+
+
+class Likeness(NamedTuple):
+    """How two pictures compare, (P,) each.
+
+    `correlation`; `worst`: the root mean square difference in the worst of 8 × 8 patches, over the standard deviation
+    of the whole: large where one scene has another object in it. `slip`: the difference of the whole over its slope,
+    that is in pixels of displacement: however smooth a picture is, its copy slips little; `worst_slip`: that of the
+    worst patch. `witnesses`: how many of the 64 patches have detail, and the same in both: few in plain pictures, which
+    may look alike without being copies.
+    """
+
+    correlation: np.ndarray
+    worst: np.ndarray
+    slip: np.ndarray
+    worst_slip: np.ndarray
+    witnesses: np.ndarray
 
 
 def fit(moving, still):
@@ -34,22 +54,37 @@ def enlarged(found):
 
 
 def likeness(moving, still, found):
-    """(correlation (P,), worst patch (P,)) of `still` and `moving` under `found`, where both have pixels.
+    """The `Likeness` of `still` and `moving` under `found`, where both have pixels.
 
-    The worst patch is the root mean square difference in one of 8 × 8 patches, over the standard deviation of the
-    whole. Both pictures are halved once placed: what is left of the resampling is not counted.
+    Both pictures are halved once placed, so that what is left of the resampling is not counted, and given one contrast.
     """
     seen, inside = _placed(moving, found)
     valid = (halved(inside.astype(np.float32)) > 0.99).astype(np.float32)
     first, second = _centred(halved(seen), valid), _centred(halved(still * inside), valid)
-    spread = np.sqrt((second**2).sum((1, 2)))
-    scale = spread / np.maximum(np.sqrt((first**2).sum((1, 2))), 1e-6)
-    correlation = (first * second).sum((1, 2)) * scale / np.maximum(spread**2, 1e-6)
-    difference = (first * scale[:, None, None] - second) ** 2
-    deviation = spread / np.sqrt(np.maximum(valid.sum((1, 2)), 1))
-    counts = _patches(valid)
-    patches = _patches(difference) / np.maximum(counts, counts.max() / 2)
-    return correlation, np.sqrt(patches.max((1, 2))) / np.maximum(deviation, 1e-6)
+    spread = _length(second)
+    first *= (spread / np.maximum(_length(first), 1e-6))[:, None, None]
+    difference = first - second
+    pixels, counts = np.sqrt(np.maximum(valid.sum((1, 2)), 1)), _patches(valid)
+    patches = _patches(difference**2) / np.maximum(counts, counts.max() / 2)
+    worst = np.sqrt(patches.max((1, 2))) * pixels
+    slope = np.maximum(np.hypot(*(_length(part * valid) for part in np.gradient(second, axis=(1, 2)))), 1e-6)
+    return Likeness(
+        correlation=(first * second).sum((1, 2)) / np.maximum(spread**2, 1e-6),
+        worst=worst / np.maximum(spread, 1e-6),
+        slip=_length(difference) / slope,
+        worst_slip=worst / slope,
+        witnesses=_witnesses(first, second, np.maximum(counts, 1)),
+    )
+
+
+def _witnesses(first, second, counts):
+    means = _patches(first) / counts, _patches(second) / counts
+    one, other, both = (
+        _patches(a * b) / counts - means[i] * means[j]
+        for a, b, i, j in ((first, first, 0, 0), (second, second, 1, 1), (first, second, 0, 1))
+    )
+    detailed = np.minimum(one, other) > DETAIL**2
+    return (detailed & (both > AGREES * np.sqrt(np.maximum(one * other, 0)))).sum((1, 2))
 
 
 def _steps(moving, still, found, count):
@@ -89,6 +124,10 @@ def _weights(scale, shift, side):
 def _centred(values, valid):
     mean = (values * valid).sum((1, 2), keepdims=True) / np.maximum(valid.sum((1, 2), keepdims=True), 1)
     return (values - mean) * valid
+
+
+def _length(values):
+    return np.sqrt((values**2).sum((1, 2)))
 
 
 def _patches(values):

@@ -4,10 +4,11 @@ import numpy as np
 
 from kcnn.data.checks import keep_readable
 from kcnn.data.frames import choose_frame
+from kcnn.doctor.copies import copy_cases, copy_groups, representatives, to_leave_out
 from kcnn.doctor.exact import exact_groups
 from kcnn.doctor.near import near_pairs
 from kcnn.doctor.record import Case, Diagnosis, Histogram, findings_of
-from kcnn.doctor.several import class_cases, copy_cases, copy_groups, group_cases, to_leave_out
+from kcnn.doctor.several import class_cases, group_cases
 from kcnn.doctor.single import odd_cases, unreadable_cases
 from kcnn.doctor.survey import survey
 from kcnn.errors import UserError
@@ -26,8 +27,7 @@ def diagnose(dataset, options, progress=None):
     """
     look, compare = (_tell(progress, what) for what in ("reading pictures", "comparing"))
     seen = survey(dataset, options, look)
-    cases = unreadable_cases(seen, dataset, options)
-    frame = None
+    cases, frame = {}, None
     try:
         examined = {split: seen.examination(split) for split in dataset.splits}
         frame = choose_frame(keep_readable(dataset, examined, options), options)
@@ -35,13 +35,14 @@ def diagnose(dataset, options, progress=None):
         cases["refused"] = [Case(detail=str(error))]
     cases |= odd_cases(seen, dataset, frame)
     exact = exact_groups(seen, dataset, options.max_pixels)
-    _, first = np.unique(exact, return_index=True)
-    first = np.sort(first)
+    first = representatives(seen, exact)
     near = near_pairs(seen, dataset, first[seen.readable[first]], options.max_pixels, compare)
-    groups = copy_groups(seen, exact, near)
+    groups = copy_groups(exact, near)
+    cases |= unreadable_cases(seen, dataset, options)
     cases |= copy_cases(seen, groups) | class_cases(seen, dataset) | group_cases(seen, dataset, options.group_column)
     return Diagnosis(
-        name=dataset.name, format=dataset.format, pictures=len(seen), readable=int(seen.readable.sum()),
+        written_by="kcnn check", name=dataset.name, format=dataset.format,
+        pictures=len(seen), readable=int(seen.readable.sum()),
         splits={split: dict(zip(dataset.class_names, dataset.class_counts(split), strict=True))
                 for split in sorted(dataset.splits, key=_place)},
         notes=tuple(dataset.notes), findings=findings_of(cases), histograms=tuple(_histograms(seen)),

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kcnn.data.decode import decode
 from kcnn.data.samples import Arrays
-from kcnn.doctor.survey import encoded
+from kcnn.doctor.survey import looked_again
 
 
 def exact_groups(survey, dataset, max_pixels):
@@ -40,11 +40,13 @@ def _alike_thumbs(survey, group):
 
 
 def _pixels(survey, dataset, i, max_pixels):
-    """A digest of the decoded picture; of an array, its own, which was compared already."""
+    """A digest of the decoded picture; its own, compared already, of an array and of a file that vanished."""
     images = dataset.splits[survey.splits[i]].images
     if isinstance(images, Arrays):
         return survey.digests[i].tobytes()
-    pixels = _decoder(max_pixels)(tf.constant(encoded(images, survey.places[i]))).numpy()
+    pixels = looked_again(survey, dataset, i, lambda data: _decoder(max_pixels)(data).numpy())
+    if pixels is None:
+        return survey.digests[i].tobytes()
     return hashlib.sha256(np.ascontiguousarray(pixels).data).digest()
 
 

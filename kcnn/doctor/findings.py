@@ -31,7 +31,10 @@ _add("exact_across_splits", SEVERE, "the same picture in several splits",
      "What is scored was also learned: the score is too good to be true.", LEAVE_OUT)  # fmt: skip
 _add("near_across_splits", SEVERE, "almost the same picture in several splits",
      "What is scored was learned in another encoding, size, crop or mirror image: the score is too good.",
-     f"look at the pairs, then {LEAVE_OUT}; or keep what belongs together by data.group_column")  # fmt: skip
+     f"look at the pairs, then {LEAVE_OUT} for one side; or keep together what data.group_column names")  # fmt: skip
+_add("listed_twice", SEVERE, "one file in several rows",
+     "It counts several times, and what is scored may also be learned. quarantine.csv goes by names: it cannot leave "
+     "out one row.", "delete all rows but one from the table")  # fmt: skip
 _add("torn_groups", SEVERE, "groups in several splits",
      "Pictures of one group (a patient, a scene) are learned and scored: the score says little about new groups.",
      "leave data.split_column out, so that kcnn splits by group, or put each group into one split")  # fmt: skip
@@ -50,7 +53,7 @@ _add("exact_duplicates", WARNING, "the same picture several times",
      "It counts several times; a random split may put one copy into each part.", LEAVE_OUT)  # fmt: skip
 _add("near_duplicates", HINT, "almost the same picture several times",
      "Re-encoded, resized, cropped or mirrored copies, or frames of one scene: they count several times.",
-     f"look at the pairs; if they are copies, {LEAVE_OUT}")  # fmt: skip
+     "look at the pairs; if they are copies, add the names of all but one to quarantine.csv")  # fmt: skip
 _add("empty_class", WARNING, "classes without a readable picture", "They are never learned and never scored.",
      "add pictures, or remove the folder or class")  # fmt: skip
 _add("unbalanced", WARNING, "unbalanced classes", "A network may do well by never guessing the rare classes.",

@@ -1,17 +1,16 @@
 """Near copies: re-encoded, resized, slightly cropped or mirrored.
 
 Three sieves, each finer and dearer than the one before: 63 numbers a picture, compared with all others by products of
-blocks; the thumbnails in memory, one fitted to the other; and thumbnails of twice the side, read again.
+blocks; the thumbnails in memory, one fitted to the other; and thumbnails of twice the side, read again. A picture with
+too little detail to tell a copy from a look-alike has no near copies: only an exact copy of it is found.
 """
 
 import itertools
 
 import numpy as np
-import tensorflow as tf
 
-from kcnn.data.samples import Arrays
 from kcnn.doctor import alignment
-from kcnn.doctor.survey import encoded
+from kcnn.doctor.survey import looked_again
 from kcnn.doctor.thumbnails import graph
 
 LEAST_SIDE = 32  # px: in smaller pictures, such as digits, different things look alike
@@ -19,9 +18,13 @@ FLAT = 4.0  # grey levels: pictures with a smaller standard deviation are not co
 ALIKE = 0.75  # first sieve: 99 % of 5 % crops are above, about 1 in 5 000 pairs of other pictures
 PARTNERS = 16  # that one picture keeps of those
 SHAPES = 1.16  # the largest ratio between two copies' aspects: a 5 % crop off each side changes one by 1.11
-HUES = 20.0  # levels by which the colour of two copies may differ
+COLOUR = 20.0  # levels by which the mean colour of two copies may differ
 PLAUSIBLE, SAME = 0.92, 0.97  # correlation in the second and third sieve
 WORST = 0.45  # the worst patch in the third: copies stay below 0.4, one scene with another object is above 0.5
+SLIP = 0.2  # px of 32 in the third: copies stay below 0.17, other pictures as smooth as digits are above 0.29
+WORST_SLIP = 0.7  # the same of the worst patch
+WITNESSES = 28  # patches of 64 in the third: 99 % of photographs have 30, a few plain shapes 24 at most
+UNMOVED, UNPAINTED, FEWER = (0.01, 0.3), 8, 8  # scale and px, levels of a cell: so exact a match needs fewer witnesses
 BLOCK, TOGETHER = 2048, 256
 
 
@@ -103,9 +106,8 @@ def _same_shape(survey, first, second):
     aspect = sizes[:, 1] / np.maximum(sizes[:, 0], 1)
     ratio = aspect[first] / aspect[second]
     mean = survey.colours.astype(np.float32).mean((1, 2))
-    hue = mean - mean.mean(1, keepdims=True)
-    difference = np.abs(hue[first] - hue[second]).max(1)
-    return (np.maximum(ratio, 1 / ratio) <= SHAPES) & (difference <= HUES)
+    difference = np.abs(mean[first] - mean[second]).max(1)
+    return (np.maximum(ratio, 1 / ratio) <= SHAPES) & (difference <= COLOUR)
 
 
 def _verified(survey, dataset, first, second, max_pixels):
@@ -115,30 +117,36 @@ def _verified(survey, dataset, first, second, max_pixels):
     mirrored = (odd[0] * odd[1]).sum(1) < 0
     moving[mirrored] = moving[mirrored, :, ::-1]
     places = alignment.fit(moving, still)
-    kept = np.flatnonzero(alignment.likeness(moving, still, places)[0] > PLAUSIBLE)
+    kept = np.flatnonzero(alignment.likeness(moving, still, places).correlation > PLAUSIBLE)
+    read = _read_again(survey, dataset, np.concatenate([first[kept], second[kept]]), max_pixels)
+    kept = np.array([k for k in kept if first[k] in read and second[k] in read], np.int64)
     if not len(kept):
         return []
-    moving, still = (_read_again(survey, dataset, part[kept], max_pixels) for part in (first, second))
+    moving, still = (np.stack([read[i] for i in part[kept]]) for part in (first, second))
     flip = mirrored[kept]
     moving[flip] = moving[flip, :, ::-1]
+    grids = [survey.colours[part[kept]].astype(np.int16) for part in (first, second)]
+    grids[0][flip] = grids[0][flip, :, ::-1]
+    unpainted = np.abs(grids[0] - grids[1]).max((1, 2, 3)) <= UNPAINTED
     same, good = np.zeros(len(kept)), np.zeros(len(kept), bool)
     for one, other in ((moving, still), (still, moving)):  # what is a crop of the other is surer found from that side
-        places = alignment.fit(alignment.halved(one), alignment.halved(other))
-        correlation, worst = alignment.likeness(one, other, alignment.enlarged(places))
-        same, good = np.maximum(same, correlation), good | ((correlation > SAME) & (worst < WORST))
+        places = alignment.enlarged(alignment.fit(alignment.halved(one), alignment.halved(other)))
+        like = alignment.likeness(one, other, places)
+        same, good = np.maximum(same, like.correlation), good | _sure(like, places, unpainted)
     rows = zip(first[kept], second[kept], same, flip, good, strict=True)
     return [(int(i), int(j), float(value), bool(turn)) for i, j, value, turn, yes in rows if yes]
 
 
+def _sure(like, places, unpainted):
+    """bool (P,): which of the `alignment.Likeness` are of copies; one that did not move at all is sooner believed."""
+    unmoved = (np.abs(places - alignment.STILL) < UNMOVED * 2).all(1) & unpainted
+    fits = (like.correlation > SAME) & (like.worst < WORST) & (like.slip < SLIP)
+    detailed = (like.witnesses >= WITNESSES) & (like.worst_slip < WORST_SLIP)
+    return fits & (detailed | (unmoved & (like.witnesses >= FEWER)))
+
+
 def _read_again(survey, dataset, chosen, max_pixels):
-    """Thumbnails float32 (n, 64, 64) of the pictures `chosen`."""
-    unique, place = np.unique(chosen, return_inverse=True)
-    read = []
-    for i in unique:
-        images = dataset.splits[survey.splits[i]].images
-        if isinstance(images, Arrays):
-            data = tf.io.encode_png(images.values[survey.places[i]])
-        else:
-            data = tf.constant(encoded(images, survey.places[i]), tf.string)
-        read.append(graph(max_pixels)(data)[1].numpy())
-    return np.stack(read).astype(np.float32)[place.reshape(-1)]
+    """{index: thumbnail float32 (64, 64)} of the pictures `chosen`, without those that vanished."""
+    look = graph(max_pixels)
+    read = {i: looked_again(survey, dataset, i, lambda data: look(data)[1].numpy()) for i in np.unique(chosen)}
+    return {i: thumb.astype(np.float32) for i, thumb in read.items() if thumb is not None}

@@ -7,10 +7,12 @@ from pydantic import ValidationError
 
 from kcnn.data.checks import examine
 from kcnn.data.quarantine import spelled, written
+from kcnn.data.headers import upright_sizes
 from kcnn.data.reading import read
 from kcnn.data.samples import Arrays, Files
-from kcnn.disk import write_atomically
+from kcnn.disk import read_bounded, write_atomically
 from kcnn.doctor import figures
+from kcnn.doctor.findings import FINDINGS
 from kcnn.doctor.record import Diagnosis
 from kcnn.doctor.words import SET_ASIDE, amount, counted, line, summary
 from kcnn.errors import UserError
@@ -18,8 +20,10 @@ from kcnn.evaluation.markdown import plain, table
 
 FRAME = (112, 112, 3)
 SINGLES, ROWS, LINES = 12, 9, 20
-SEVERAL = ("exact_across_splits", "near_across_splits", "conflicting_duplicates", "exact_duplicates",
+SEVERAL = ("exact_across_splits", "near_across_splits", "listed_twice", "conflicting_duplicates", "exact_duplicates",
            "near_duplicates", "torn_groups")  # fmt: skip
+
+OURS = {"check.json", "check.md", "quarantine.csv", "sizes.png", "classes.png", *(f"{kind}.png" for kind in FINDINGS)}
 
 
 def write_page(diagnosis, dataset, folder, max_pixels):
@@ -131,7 +135,7 @@ class _Pictures:
 
 def _unpadded(frame, header):
     """The part of `frame` that shows a picture of the `header` (5,): what is left of black is the picture's own."""
-    sides = np.array(header[1:3][:: -1 if header[4] > 4 else 1])
+    sides = upright_sizes(header[None])[0]
     height, width = np.maximum(np.floor(sides / max(sides.max(), 1) * FRAME[0]).astype(int), 1)
     top, left = (FRAME[0] - height) // 2, (FRAME[1] - width) // 2
     return frame[top : top + height, left : left + width]
@@ -144,9 +148,12 @@ def _claim(folder):
     record, list_ = folder / "check.json", folder / "quarantine.csv"
     if folder.is_dir() and any(folder.iterdir()):
         try:
-            earlier = Diagnosis.model_validate_json(record.read_bytes())
-        except (OSError, ValidationError):
+            earlier = Diagnosis.model_validate_json(read_bounded(record))
+        except (UserError, ValidationError):
             raise UserError(f"--out {folder} holds other files; give a new folder") from None
+        others = sorted({file.name for file in folder.iterdir() if not file.name.startswith(".")} - OURS)
+        if others:
+            raise UserError(f"--out {folder} holds other files, such as {others[0]}; give a new folder")
         if list_.exists() and list_.read_bytes() != written(earlier.quarantine):
             raise UserError(f"--out {folder}: {list_.name} was edited there; give a new folder, or delete that file")
     try:

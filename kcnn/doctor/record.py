@@ -1,6 +1,6 @@
 """The doctor's answer: a record that is JSON, and from which text, page and quarantine list are made."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -56,12 +56,13 @@ class Histogram(Part):
 
 
 class Diagnosis(Part):
-    """What the doctor says of one data set.
+    """What the doctor says of one data set; `written_by` marks the file that holds it as ours.
 
     `splits` is {split: {class: pictures}} as read, before anything is set aside; `quarantine` is (name, reason) of
     what training had better leave out.
     """
 
+    written_by: Literal["kcnn check"]
     name: Text
     format: Text
     pictures: int

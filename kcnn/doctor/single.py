@@ -12,12 +12,18 @@ SUFFIXES = {
 }  # fmt: skip
 TINY = 8  # px
 LONG = 3.0  # longer over shorter side
+MOST = 50  # pictures of one group that a case shows
 ONE_COLOUR = 1.5  # grey levels: the largest standard deviation of a picture without content
 
 
 def shown(survey, i):
     """Picture `i` of the survey as the record shows it."""
     return Shown(name=str(survey.names[i]), split=str(survey.splits[i]), label=str(survey.labels[i]))
+
+
+def more(members):
+    """Words on the pictures of one group that a case does not show."""
+    return f"; {len(members)} pictures, {MOST} shown" if len(members) > MOST else ""
 
 
 def unreadable_cases(survey, dataset, options):

@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from kcnn.data.checks import TOGETHER, Examination, examine
 from kcnn.data.decode import UNREADABLE, to_channels
-from kcnn.data.headers import FORMATS
+from kcnn.data.headers import FORMATS, upright_sizes
+from kcnn.data.reading import file_bytes
 from kcnn.data.samples import Arrays, Files
 from kcnn.doctor.marks import marks_of
 from kcnn.doctor.thumbnails import CELLS, SIDE, graph, halved, reduced
@@ -47,7 +48,7 @@ class Survey:
 
     def sizes(self):
         """int32 (N, 2): upright height and width."""
-        return np.where(self.headers[:, 4:] > 4, self.headers[:, 2:0:-1], self.headers[:, 1:3])
+        return upright_sizes(self.headers)
 
     def examination(self, split):
         """The `Examination` of one split, as data.checks makes it."""
@@ -133,8 +134,17 @@ def _see_array(values, digests, thumbs, colours, progress):
 
 
 def encoded(images, place):
-    """The stored bytes of one picture of Files or Encoded."""
-    if not isinstance(images, Files):
-        return images.items[place]
-    with open(images.paths[place], "rb") as file:
-        return file.read()
+    """The stored bytes of one picture of Files or Encoded; raises OSError as `file_bytes` does."""
+    return file_bytes(images.paths[place]) if isinstance(images, Files) else images.items[place]
+
+
+def looked_again(survey, dataset, i, look):
+    """`look(bytes)` of picture `i`, which was read before; None, and no longer `readable`, if it vanished since."""
+    images = dataset.splits[survey.splits[i]].images
+    try:
+        if isinstance(images, Arrays):
+            return look(tf.io.encode_png(images.values[survey.places[i]]))
+        return look(tf.constant(encoded(images, survey.places[i]), tf.string))
+    except (OSError, *UNREADABLE):
+        survey.readable[i] = False
+        return None
