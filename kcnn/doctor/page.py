@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from kcnn.data.checks import examine
-from kcnn.data.quarantine import spelled, written
 from kcnn.data.headers import upright_sizes
+from kcnn.data.quarantine import spelled, written
 from kcnn.data.reading import read
 from kcnn.data.samples import Arrays, Files
 from kcnn.disk import read_bounded, write_atomically
