@@ -15,11 +15,13 @@ __all__ = [
     "compare",
     "diagnose_data",
     "dry_run",
+    "find_learning_rate",
     "fit",
     "list_architectures",
     "list_heads",
     "list_runs",
     "load_run",
+    "plan",
 ]
 
 _HOMES = {"Recipe": "recipe", "Run": "run", "UserError": "errors", "build_model": "models", "list_runs": "run_folder"}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kcnn import architectures, comparison, data, doctor, heads, own_model, rehearsal, session
+from kcnn import architectures, comparison, data, doctor, heads, own_model, planning, rate_finder, rehearsal, session
 from kcnn.errors import UserError, unknown_name
 from kcnn.recipe import IN_MEMORY, Recipe, options, parse, read
 from kcnn.resources import find_recipe
@@ -38,6 +38,16 @@ def dry_run(recipe="classify/digits", source=None, **settings):
     Its `learns` says whether the network can learn a few of the pictures by heart; its `lines()` are the text.
     """
     return rehearsal.rehearse(*resolve(recipe, source, settings))
+
+
+def plan(recipe="classify/digits", source=None, **settings):
+    """What a training will cost, from a few real steps of it: a `Plan`; its `lines()` are the text."""
+    return planning.plan(*resolve(recipe, source, settings))
+
+
+def find_learning_rate(recipe="classify/digits", source=None, **settings):
+    """The range test: a `RateCurve` with the `suggested` rate and the curve to `plot`."""
+    return rate_finder.find(*resolve(recipe, source, settings))
 
 
 def fit(model, dataset, validation=None, **options):

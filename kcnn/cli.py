@@ -21,6 +21,12 @@ app = typer.Typer(
 )
 CHANGE = "change any field of the recipe; `kcnn list options` names them"
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help=CHANGE)]
+RecipeWord = Annotated[
+    str | None, typer.Argument(metavar="[RECIPE]", help="a TOML file, or one from `kcnn list recipes`")
+]
+DataWord = Annotated[str | None, typer.Option("--data", help="a folder or archive, .csv, .npz, tfds:NAME, builtin:…")]
+ArchitectureWord = Annotated[str | None, typer.Option("--architecture", help="from `kcnn list architectures`")]
+HeadWord = Annotated[str | None, typer.Option("--head", help="a name from `kcnn list heads`")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such as runs/digits-1")]
 
 
@@ -38,14 +44,10 @@ def demo(
 
 @app.command()
 def fit(
-    recipe: Annotated[
-        str | None, typer.Argument(metavar="[RECIPE]", help="a TOML file, or one from `kcnn list recipes`")
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="a folder or archive, .csv, .npz, tfds:NAME or builtin:digits")
-    ] = None,
-    architecture: Annotated[str | None, typer.Option(help="a name from `kcnn list architectures`")] = None,
-    head: Annotated[str | None, typer.Option(help="a name from `kcnn list heads`")] = None,
+    recipe: RecipeWord = None,
+    data: DataWord = None,
+    architecture: ArchitectureWord = None,
+    head: HeadWord = None,
     epochs: Annotated[int | None, typer.Option(help="passes over the training pictures")] = None,
     weights: Annotated[str | None, typer.Option(help="an earlier run or a .safetensors file to start from")] = None,
     settings: Settings = None,
@@ -56,15 +58,9 @@ def fit(
     ] = False,
 ):
     """Train what RECIPE says, changed by the options; without a recipe, what the options say."""
-    from kcnn.recipe import Recipe
-
     words = {"data.source": data, "model.architecture": architecture, "model.head": head}
     words |= {"train.epochs": epochs, "model.weights": weights}
-    if recipe is None and data is None:
-        raise UserError("fit needs a RECIPE or --data; `kcnn list recipes` names those that come with kcnn")
-    changes = {key: value for key, value in words.items() if value is not None} | _parse(settings)
-    api = _api()
-    chosen, _ = api.resolve(Recipe() if recipe is None else recipe, settings=changes)
+    api, chosen = _chosen(recipe, words, settings)
     if dry_run:
         return _dry_run(api, chosen)
     if seeds > 1:
@@ -72,6 +68,40 @@ def fit(
 
         return fit_seeds(chosen, seeds, name)
     return _tell_of(api.build_and_fit(chosen, name=name))
+
+
+@app.command()
+def plan(
+    recipe: RecipeWord = None,
+    data: DataWord = None,
+    architecture: ArchitectureWord = None,
+    head: HeadWord = None,
+    settings: Settings = None,
+):
+    """What a training will cost: parameters, memory, seconds a step and an epoch, from a few steps of it."""
+    words = {"data.source": data, "model.architecture": architecture, "model.head": head}
+    api, chosen = _chosen(recipe, words, settings)
+    for line in api.plan(chosen).lines():
+        _say(line)
+
+
+@app.command("find-rate")
+def find_rate(
+    recipe: RecipeWord = None,
+    data: DataWord = None,
+    architecture: ArchitectureWord = None,
+    head: HeadWord = None,
+    settings: Settings = None,
+    out: Annotated[Path | None, typer.Option(help="draw the curve into this PNG")] = None,
+):
+    """Which learning rate to train with: the rate grows for a hundred steps until the loss runs away."""
+    words = {"data.source": data, "model.architecture": architecture, "model.head": head}
+    api, chosen = _chosen(recipe, words, settings)
+    curve = api.find_learning_rate(chosen)
+    _say(f"train.learning_rate = {curve.suggested:.1e}")
+    if out is not None:
+        curve.plot(out)
+        _say(f"wrote {out}")
 
 
 @app.command()
@@ -246,6 +276,17 @@ def _api():
         os.close(nowhere)
     follow_parent()
     return api
+
+
+def _chosen(recipe, words, settings):
+    """(the api, the `Recipe` that a command's words mean)."""
+    from kcnn.recipe import Recipe
+
+    if recipe is None and words["data.source"] is None:
+        raise UserError("give a RECIPE or --data; `kcnn list recipes` names the recipes that come with kcnn")
+    changes = {key: value for key, value in words.items() if value is not None} | _parse(settings)
+    api = _api()
+    return api, api.resolve(Recipe() if recipe is None else recipe, settings=changes)[0]
 
 
 def _dry_run(api, recipe):

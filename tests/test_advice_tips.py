@@ -276,8 +276,8 @@ def test_a_dry_run_shows_what_would_happen_and_writes_nothing(toy, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     source, settings = toy
     seen = kcnn.dry_run(Recipe(), source, epochs=3, **settings)
-    assert seen.learns and seen.losses[1] < seen.losses[0] and len(seen.levels) > 2
-    assert seen.parameters > 1000 and min(seen.memory.values()) > 0 and seen.steps_per_epoch == 3
+    assert seen.learns and seen.losses[1] < seen.losses[0] and len(seen.plan.levels) > 2
+    assert seen.plan.parameters > 1000 and min(seen.plan.memory.values()) > 0 and seen.plan.steps_per_epoch == 3
     text = "\n".join(seen.lines())
     assert (
         text.startswith("resnet_toy, input 16×16×1")

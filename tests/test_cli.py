@@ -68,7 +68,7 @@ def test_every_word_has_help(capsys):
     status, out, _ = kcnn(capsys, "--help")
     assert status == 0
     words = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
-    known = "demo fit resume extend evaluate compare predict explain export convert check list app"
+    known = "demo fit plan find-rate resume extend evaluate compare predict explain export convert check list app"
     assert set(known.split()) == set(words)
     for word in words:
         assert word in out
@@ -133,7 +133,7 @@ def test_data_that_is_not_there(capsys, tmp_path):
     (tmp_path / "empty").mkdir()
     message = fit(capsys, tmp_path, tmp_path / "empty")
     assert "train" in message and "empty" in message, "it shows the tree seen and the layouts accepted"
-    assert "fit needs a RECIPE or --data" in refused(capsys, "fit")
+    assert "give a RECIPE or --data" in refused(capsys, "fit")
 
 
 def test_one_class_is_refused(capsys, photos, tmp_path):

@@ -28,6 +28,8 @@ ROOMS += [
     "advice",
     "conversion",
     "session",
+    "planning",
+    "rate_finder",
     "rehearsal",
     "run",
     "own_model",

@@ -1,0 +1,127 @@
+"""A plan: what a training will cost, from a few real steps of it. Nothing is written."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kcnn import advice, models, session, views
+
+FLOAT, MIB = 4, 2**20  # bytes
+WARM, LEAST, LONGEST = 2, 4, 5.0  # steps before timing, that are timed at least, and seconds after which no more are
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training is and costs.
+
+    `levels` {"c1": shape without the batch}; `memory` {"weights", "optimizer", "activations": bytes}, what the network
+    holds at least, and `peak_memory`, bytes that this process held at most, a step, a validation and a checkpoint
+    included; `step_seconds` of one step of `batch_size` pictures, data included; `epoch_seconds` with validation;
+    `warnings` in words.
+    """
+
+    architecture: str
+    precision: str
+    input_shape: tuple[int, ...]
+    levels: dict[str, tuple[int, ...]]
+    parameters: int
+    memory: dict[str, int]
+    peak_memory: int
+    batch_size: int
+    steps_per_epoch: int
+    epochs: int
+    step_seconds: float
+    epoch_seconds: float
+    warnings: tuple[str, ...]
+
+    def lines(self):
+        """The plan as text, a fact a line."""
+        yield f"{self.architecture}, input {_sides(self.input_shape)}, batch {self.batch_size}, {self.precision}"
+        for level, shape in self.levels.items():
+            yield f"  {level}: {_sides(shape)}"
+        held = " + ".join(f"{bytes / MIB:,.0f} {name}" for name, bytes in self.memory.items())
+        yield f"{self.parameters:,} trainable parameters; peak memory {self.peak_memory / MIB:,.0f} MiB"
+        yield f"  of which at least, for the network: {held} MiB"
+        yield (
+            f"one step {self.step_seconds:.3f} s, one epoch of {self.steps_per_epoch} steps {_time(self.epoch_seconds)}"
+            f", {self.epochs} epochs {_time(self.epochs * self.epoch_seconds)}"
+        )
+        yield from (f"warning: {text}" for text in self.warnings)
+
+
+def plan(recipe, source=None):
+    """The `Plan` of a training of `recipe`; raises `UserError` for all that the training would refuse."""
+    return of_session(session.settle_precision(session.prepare(recipe, source)))
+
+
+def of_session(opened):
+    """The `Plan` of a session that is prepared; its network is trained a little by it."""
+    fitting = session.make_fitting(opened, watched=False)
+    fitting.open()
+    model, train = opened.model, opened.recipe.train
+    seconds = _seconds_each(fitting.take_step)
+    epoch = seconds * fitting.steps_per_epoch + _validation_seconds(opened, fitting.engine)
+    held = [variable.numpy() for variable in fitting.engine.state().values()]  # as a checkpoint holds them
+    return Plan(
+        architecture=opened.recipe.model.architecture, precision=opened.recipe.runtime.precision,
+        input_shape=tuple(opened.facts.input_shape), levels=_shapes(model),
+        parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
+        memory=_memory(model, fitting.engine.optimizer, train.batch_size), peak_memory=_peak_memory(held),
+        batch_size=train.batch_size, steps_per_epoch=fitting.steps_per_epoch, epochs=train.last_epoch,
+        step_seconds=seconds, epoch_seconds=epoch,
+        warnings=tuple(advice.before(opened.recipe, opened.facts, model.layers)),
+    )  # fmt: skip
+
+
+def _seconds_each(act):
+    """Seconds that one call of `act` takes once it is warm."""
+    for _ in range(WARM):
+        act()
+    began, count = time.perf_counter(), 0
+    while count < LEAST or time.perf_counter() - began < LONGEST:
+        act()
+        count += 1
+    return (time.perf_counter() - began) / count
+
+
+def _validation_seconds(opened, engine):
+    """Seconds that one pass over the validation split takes."""
+    if "val" not in opened.dataset.splits:
+        return 0.0
+    batches = views.batches(opened, "val").repeat()
+    count = -(-len(opened.dataset.splits["val"]) // opened.recipe.train.batch_size)
+    source = iter(batches)
+    return count * _seconds_each(lambda: engine.eval_step(next(source)).numpy())
+
+
+def _shapes(model):
+    return {level: tuple(model.get_layer(name).output.shape[1:]) for level, name in models.levels(model).items()}
+
+
+def _memory(model, optimizer, batch_size):
+    activations = sum(math.prod(filter(None, layer.output.shape)) for layer in model.layers if hasattr(layer, "output"))
+    weights = sum(math.prod(v.shape) for v in model.variables)
+    return {
+        "weights": 2 * FLOAT * weights,  # and their gradients
+        "optimizer": FLOAT * sum(math.prod(v.shape) for v in optimizer.variables),
+        "activations": FLOAT * activations * batch_size,
+    }
+
+
+def _peak_memory(held):
+    """Bytes of this process at its peak, in main memory; `held` is what was to be alive until now."""
+    status = Path("/proc/self/status").read_text("ascii") if held else ""
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def _sides(shape):
+    return "×".join(map(str, shape))
+
+
+def _time(seconds):
+    """A time as a person says it: 12 s, 3.4 min, 2.1 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

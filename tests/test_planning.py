@@ -1,0 +1,69 @@
+"""Before a training: what it will cost, and which learning rate to take."""
+
+import numpy as np
+import pytest
+
+import kcnn
+from kcnn import planning, rate_finder
+from kcnn.recipe import Recipe
+from tests.test_cli import kcnn as command
+
+
+@pytest.fixture
+def data(rng):
+    """Pictures of two classes that differ in brightness."""
+    y = np.arange(96) % 2
+    return (rng.integers(0, 100, (96, 16, 16, 1)) + 120 * y[:, None, None, None]).astype(np.uint8), y
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(planning, "LONGEST", 0.2)
+
+
+SETTINGS = {"architecture": "resnet_toy", "batch_size": 16}
+
+
+def test_a_plan_agrees_with_the_recipe_and_the_network(quick, data):
+    plan = kcnn.plan(Recipe(), data, epochs=3, **SETTINGS)
+    model = kcnn.build_model("resnet_toy", input_shape=(16, 16, 1), num_classes=2)
+    assert plan.parameters == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    assert plan.memory["optimizer"] >= 2 * 4 * plan.parameters, "Adam keeps two numbers a weight"
+    assert plan.steps_per_epoch == 5 and plan.epochs == 3 and plan.precision == "float32"
+    assert plan.epoch_seconds > 5 * plan.step_seconds > 0
+    assert plan.peak_memory > sum(plan.memory.values())
+    text = "\n".join(plan.lines())
+    assert text.startswith("resnet_toy, input 16×16×1, batch 16, float32") and "one epoch of 5 steps" in text
+
+
+def test_times_are_said_as_people_say_them():
+    assert [planning._time(s) for s in (1.26, 45.2, 240, 9000)] == ["1.3 s", "45 s", "4.0 min", "2.5 h"]
+
+
+def test_the_suggested_rate_trains_and_a_tenfold_lowest_one_does_not(data, tmp_path):
+    curve = kcnn.find_learning_rate(Recipe(), data, optimizer="sgd", **SETTINGS)
+    assert len(curve.rates) == len(curve.losses) > 30 and curve.rates[0] == rate_finder.LOWEST
+    assert curve.suggested == rate_finder.suggest(curve.rates, curve.losses)
+    assert 1e-4 < curve.suggested < 1
+    curve.plot(tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    run = kcnn.build_and_fit_classifier(
+        data, epochs=4, optimizer="sgd", learning_rate=curve.suggested, runs=str(tmp_path), **SETTINGS
+    )
+    assert run.history[-1]["loss"] < run.history[0]["loss"]
+
+
+def test_the_steepest_fall_decides_or_a_tenth_of_the_lowest_point():
+    rates = np.geomspace(1e-5, 1.0, 6)
+    assert rate_finder.suggest(rates, [2.0, 1.9, 1.2, 0.5, 0.4, 3.0]) == pytest.approx(1e-3)
+    assert rate_finder.suggest(rates, [2.0, 1.99, 1.98, 1.9, 0.4, 3.0]) == pytest.approx(1e-2)
+    assert rate_finder.suggest(rates[:1], [2.0]) == pytest.approx(1e-6)
+
+
+def test_the_commands(quick, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(rate_finder, "STEPS", 12)
+    words = ["--data", "builtin:digits", "--architecture", "simple_cnn_toy", "--set", "train.epochs=2"]
+    status, out, _ = command(capsys, "plan", *words)
+    assert status == 0 and "peak memory" in out and "2 epochs" in out
+    status, out, _ = command(capsys, "find-rate", *words, "--out", tmp_path / "rate.png")
+    assert status == 0 and out.startswith("train.learning_rate = ") and (tmp_path / "rate.png").is_file()
