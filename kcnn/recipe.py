@@ -78,6 +78,9 @@ class Data(Section):
     quarantine: str | None = Field(
         None, description="CSV file of pictures to leave out, as `kcnn check DATA --out FOLDER` writes it"
     )
+    cache: Literal["none", "memory", "disk"] = Field(
+        "none", description="keep encoded pictures of files in memory; disk: in one file for the next time, too"
+    )
     max_pixels: int = Field(100_000_000, ge=1, description="a picture of more pixels is refused before it is decoded")
 
 

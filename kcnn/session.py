@@ -46,7 +46,10 @@ def open_data(recipe, source=None, class_names=None):
     found = data.load(address, recipe.data, recipe.runtime.seed, class_names)
     with bars() as tell:
         progress = functools.partial(tell, "reading pictures")
-        return data.check(found, recipe.data, progress, training=class_names is None)
+        checked = data.check(found, recipe.data, progress, training=class_names is None)
+        if recipe.data.cache == "none":
+            return checked
+        return data.cached(checked, recipe.data.cache, functools.partial(tell, "filling the cache"))
 
 
 def prepare(recipe, source=None):

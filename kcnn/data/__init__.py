@@ -1,5 +1,6 @@
 """data: from an address to batches. sources -> checks -> samples -> stream."""
 
+from kcnn.data.byte_cache import cached
 from kcnn.data.checks import check
 from kcnn.data.facts import Facts, facts_of
 from kcnn.data.folder import picture_files
@@ -19,6 +20,7 @@ __all__ = [
     "Files",
     "Samples",
     "batches",
+    "cached",
     "check",
     "choose_frame",
     "facts_of",
