@@ -124,11 +124,18 @@ def evaluate(
     run: RunPath,
     split: Annotated[str, typer.Option(help="val, test, or any other split of the data")] = "val",
     data: Annotated[str | None, typer.Option(help="other data, of any of the run's classes")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
 ):
     """Score a run on one split; each use of a test split is logged in the run."""
     figures = _api().load_run(run).evaluate(split, data)
     numbers = {k: v for k, v in figures.items() if isinstance(v, (int, float))}
-    _say(json.dumps(numbers | {"intervals": figures["intervals"]}, indent=1))
+    if as_json:
+        return _say(json.dumps(numbers | {"intervals": figures["intervals"]}, indent=1))
+    from kcnn.evaluation import summary
+
+    for line in summary(figures):
+        _say(line)
+    return _say(f"report: {run / 'report' / 'report.md'}" if data is None else "other data: the report stays as it is")
 
 
 @app.command()

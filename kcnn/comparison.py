@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from kcnn import evaluation
+from kcnn.disk import read_json
 from kcnn.errors import UserError
 from kcnn.recipe import flat
 from kcnn.run_folder import RunFolder
@@ -19,6 +20,7 @@ def compare(paths, split=None):
 
     {runs: [{name, path, splits: {split: {samples, uses, figures: {figure: {value, interval}}}}}],
      recipe: {"section.key": [its value in each run]}, only where they differ,
+     learned: [how many pictures each run was trained on], if not on the same ones, else [],
      differences: {split: [{run, samples, apart, …} as `evaluation.difference` of the pictures that both scored
       (`apart`: how many only each has), or {run, refused: why} where there are none]}}.
     With `split` only that one is compared, and `UserError` raised where it cannot be.
@@ -38,7 +40,8 @@ def compare(paths, split=None):
         refused = [row["refused"] for row in differences[name] if "refused" in row]
         if split is not None and refused:
             raise UserError(refused[0])
-    return {"runs": runs, "recipe": recipe_differences(folders), "differences": differences}
+    learned = _learned(folders)
+    return {"runs": runs, "recipe": recipe_differences(folders), "learned": learned, "differences": differences}
 
 
 def recipe_differences(folders):
@@ -49,10 +52,18 @@ def recipe_differences(folders):
     return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
 
 
+def _learned(folders):
+    """How many pictures each run learned from, where those may differ: their data is not the same."""
+    facts = [read_json(folder.facts_file) for folder in folders]
+    same = len({fact.get("fingerprint") for fact in facts}) == 1
+    return [] if same else [fact.get("split_sizes", {}).get("train", 0) for fact in facts]
+
+
 def _run(folder):
     if not (folder.report / "metrics.json").is_file():
-        state = folder.status().get("state", "unfinished")
-        raise UserError(f"run {folder.name} is {state}: there is nothing to compare before it has finished")
+        state = folder.state()
+        way = "" if folder.is_running() else f"; go on with: kcnn resume {folder.path}"
+        raise UserError(f"run {folder.name} is {state}: there is nothing to compare before it has finished{way}")
     splits = {}
     for split, figures in evaluation.read_metrics(folder.report)["splits"].items():
         bounds = figures.get("intervals", {})

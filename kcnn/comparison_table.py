@@ -12,10 +12,12 @@ LOWER_IS_BETTER = ("log_loss",)
 def show(found, console):
     """Print the tables of `found` on a rich `console`."""
     console.print(_recipes(found) if found["recipe"] else "The recipes are the same.")
-    splits = dict.fromkeys(split for run in found["runs"] for split in run["splits"])
-    for split in splits:
+    if found["learned"]:
+        counts = ", ".join(f"{run['name']} {n}" for run, n in zip(found["runs"], found["learned"], strict=True))
+        console.print(f"They learned from other pictures ({counts}): what is better may be so because of those.")
+    for split, rows in found["differences"].items():
         console.print(_figures(found, split))
-        for row in found["differences"].get(split, ()):
+        for row in rows:
             console.print(_verdict(row, found["runs"][0]["name"], split), soft_wrap=True)
 
 

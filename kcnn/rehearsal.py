@@ -8,6 +8,7 @@ from kcnn import planning, session, training, views
 from kcnn.recipe import Augment
 
 PICTURES, STEPS = 16, 60  # what is to be learned by heart, and in at most so many steps
+LEARNS_NOT = "it does NOT learn: look at data, labels and train.learning_rate, or take a larger network"
 KNOWN = 0.3  # of the first loss: what is left of it at most when they are known by heart
 
 
@@ -27,7 +28,7 @@ class Rehearsal:
     def lines(self):
         """The rehearsal as text, a fact a line."""
         yield from self.plan.lines()
-        verdict = "it can learn" if self.learns else "it does NOT learn: look at data, labels and train.learning_rate"
+        verdict = "it can learn" if self.learns else LEARNS_NOT
         first, last = self.losses
         pictures = min(PICTURES, self.plan.batch_size)
         yield f"{pictures} pictures by heart: loss {first:.3f} → {last:.3f}, {self.score:.0%} right: {verdict}"

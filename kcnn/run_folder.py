@@ -135,6 +135,11 @@ class RunFolder:
             self.fail(error)
             raise
 
+    def state(self):
+        """The state in its status; "failed" for one whose process died without a word."""
+        state = self.status().get("state", "failed")
+        return "failed" if state in LIVE_STATES and not self.is_running() else state
+
     def is_running(self):
         """True while a process trains or scores this run; a process that died does not, whatever the status says."""
         return self.status().get("state") in LIVE_STATES and is_locked(self.lock_file)
@@ -222,9 +227,7 @@ def list_runs(runs=RUNS):
 def _summary(folder):
     status, ended = folder.status(), folder.events("finished")
     scores = ended[-1].get("scores", {}) if ended else {}
-    state = status.get("state", "failed")
-    if state in LIVE_STATES and not folder.is_running():
-        state = "failed"
+    state = folder.state()
     return {
         "name": folder.name, "path": str(folder.path), "state": state, "epoch": status.get("epoch", 0),
         "epochs": status.get("epochs", 0), "metrics": scores,

@@ -56,11 +56,16 @@ def prepare(recipe, source=None):
     """A session without a run folder: data read and checked, network built. Raises `UserError` at every door."""
     runtime.prepare(recipe.runtime)
     dataset = open_data(recipe, source)
-    for place, reason in dataset.set_aside[:SHOWN]:
-        log.warning("set aside: %s: %s (`kcnn check` names all such files)", place, reason)
     facts = data.facts_of(dataset, recipe)
     model, head = build(recipe, facts)
-    return Session(None, recipe, dataset, facts, model, head, loaded=load_earlier(recipe, model))
+    loaded = load_earlier(recipe, model)
+    for place, reason in dataset.set_aside[:SHOWN]:
+        log.warning("set aside: %s: %s", place, reason)
+    if len(dataset.set_aside) > SHOWN:
+        log.warning("and %d more: `kcnn check` names them all", len(dataset.set_aside) - SHOWN)
+    for note in dataset.notes:
+        log.info(note)
+    return Session(None, recipe, dataset, facts, model, head, loaded=loaded)
 
 
 def start(recipe, source=None, name=None):

@@ -109,8 +109,10 @@ def test_fit_evaluate_predict_explain_export(capsys, photos, tmp_path):
     run = tmp_path / "runs" / "small"
     assert status == 0 and "val: accuracy" in out and (run / "report" / "report.md").is_file()
     assert "exists already" in refused(capsys, "fit", *words)
-    status, out, _ = kcnn(capsys, "evaluate", run)
+    status, out, _ = kcnn(capsys, "evaluate", run, "--json")
     assert status == 0 and 0 <= json.loads(out)["accuracy"] <= 1
+    status, out, _ = kcnn(capsys, "evaluate", run)
+    assert status == 0 and "Accuracy" in out and "report.md" in out and "{" not in out
     (photos / "torn.png").write_bytes(b"no picture")
     status, out, _ = kcnn(capsys, "predict", run, photos / "torn.png")
     assert status == 1 and "cannot be read" in json.loads(out)["error"]

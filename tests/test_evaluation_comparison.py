@@ -87,6 +87,15 @@ def test_runs_of_one_source_are_compared_on_the_pictures_that_both_have(runs, tm
     assert "cannot be compared" in row["refused"]  # the same names, but other labels
 
 
+def test_other_training_pictures_are_said(capsys, runs, tmp_path):
+    assert kcnn.compare(runs / "plain", runs / "skilled")["learned"] == []
+    more = tmp_path / "more"
+    shutil.copytree(runs / "plain", more)
+    (more / "facts.json").write_text('{"fingerprint": "f", "split_sizes": {"train": 70}}')
+    assert kcnn.compare(runs / "plain", more)["learned"] == [0, 70]
+    assert "learned from other pictures (plain 0, more 70)" in command(capsys, "compare", runs / "plain", more)[1]
+
+
 def test_more_runs_each_against_the_first(runs):
     found = kcnn.compare(*(runs / name for name in ("skilled", "plain", "elsewhere")))
     first, second = found["differences"]["test"]
@@ -124,7 +133,8 @@ def test_mistakes_of_the_command_are_one_line(capsys, runs, tmp_path):
     young = RunFolder.create(tmp_path, "young")
     young.write_recipe(Recipe())
     young.set_status(state="training")
-    assert "young is training" in refused(capsys, "compare", runs / "plain", young.path)
+    told = refused(capsys, "compare", runs / "plain", young.path)
+    assert "young is failed" in told and "kcnn resume" in told  # nobody trains it any more
 
 
 def test_several_labels_are_compared_too(tmp_path, rng):

@@ -107,7 +107,7 @@ def test_a_second_look_at_test_is_counted_everywhere(run):
 def test_other_data_is_scored_without_touching_the_report(capsys, run, tmp_path):
     table = write_table(tmp_path / "other", 15, seed=1, splits=("train", "fresh"))
     before = (run.folder.report / "metrics.json").read_bytes(), scoring.uses(run.folder, "fresh")
-    status, out, _ = command(capsys, "evaluate", run.path, "--data", table, "--split", "fresh")
+    status, out, _ = command(capsys, "evaluate", run.path, "--data", table, "--split", "fresh", "--json")
     figures = json.loads(out)
     assert status == 0 and figures["samples"] == 21 and figures["accuracy"] < 0.8, "its fresh half is noise"
     assert before == ((run.folder.report / "metrics.json").read_bytes(), scoring.uses(run.folder, "fresh"))
@@ -151,7 +151,7 @@ def test_a_folder_without_splits_is_scored_whole(capsys, run, tmp_path):
         (tmp_path / "new" / kind).mkdir(parents=True)
         for i in range(4):
             Image.fromarray(picture(kind, rng)).save(tmp_path / "new" / kind / f"{i}.png")
-    status, out, _ = command(capsys, "evaluate", run.path, "--data", tmp_path / "new")
+    status, out, _ = command(capsys, "evaluate", run.path, "--data", tmp_path / "new", "--json")
     assert status == 0 and json.loads(out)["samples"] == 12 and json.loads(out)["accuracy"] > 0.8
     (tmp_path / "new" / "circles").mkdir()
     Image.fromarray(picture("disc", rng)).save(tmp_path / "new" / "circles" / "0.png")
@@ -164,11 +164,11 @@ def test_data_of_one_class_or_of_test_rows_only_is_scored(capsys, run, tmp_path)
     (tmp_path / "new" / kind).mkdir(parents=True)
     for i in range(4):
         Image.fromarray(picture(kind, rng)).save(tmp_path / "new" / kind / f"{i}.png")
-    status, out, _ = command(capsys, "evaluate", run.path, "--data", tmp_path / "new")
+    status, out, _ = command(capsys, "evaluate", run.path, "--data", tmp_path / "new", "--json")
     assert status == 0 and json.loads(out)["samples"] == 4 and json.loads(out)["accuracy"] > 0.7
     table = write_table(tmp_path / "tested", 4, seed=6, splits=("test",))
     for words in ((), ("--split", "test")):
-        status, out, _ = command(capsys, "evaluate", run.path, "--data", table, *words)
+        status, out, _ = command(capsys, "evaluate", run.path, "--data", table, *words, "--json")
         assert status == 0 and json.loads(out)["samples"] == 4 * len(CLASSES)
         assert run.folder.events("scored")[-1]["split"] == "test"
     assert "no split 'fresh'; it has test" in refused(capsys, "evaluate", run.path, "--data", table, "--split", "fresh")

@@ -61,6 +61,11 @@ def test_models_of_several_inputs_are_trained_and_watched(tmp_path, by_name):
         kcnn.fit(wide, blobs().map(halves), runs=tmp_path, epochs=1, **OPTIONS)
 
 
+def test_labels_of_no_class_are_one_line(tmp_path):
+    with pytest.raises(kcnn.UserError, match=r"step 1: the batch does not fit .* label value of .* outside the valid"):
+        kcnn.fit(net(), blobs().map(lambda x, y: (x, y + 7)), runs=tmp_path, epochs=1, **OPTIONS)
+
+
 class StopAfter(keras.callbacks.Callback):
     """A user's callback that leaves a stop file at its batch."""
 

@@ -44,7 +44,11 @@ def batches(
     Raises UserError for a batch larger than the training data.
     """
     if training and batch_size > len(samples):
-        raise UserError(f"train.batch_size is {batch_size} but there are {len(samples)} training pictures; reduce it")
+        fits = max(1, len(samples) // 4)
+        raise UserError(
+            f"train.batch_size is {batch_size} but there are {len(samples)} training pictures: --set "
+            f"train.batch_size={fits}"
+        )
     if start % batch_size or (start and not training):
         raise ValueError(f"start {start} must be a multiple of the batch size {batch_size}, and 0 outside training")
     augment = (augment or Augment()) if training else None

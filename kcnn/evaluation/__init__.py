@@ -3,7 +3,7 @@
 from kcnn.evaluation.baselines import SIDE, fit_probe, majority, some
 from kcnn.evaluation.calibration import calibration, fit_temperature
 from kcnn.evaluation.classification import losses, measure, rightness
-from kcnn.evaluation.markdown import short_name
+from kcnn.evaluation.markdown import short_name, summary
 from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.pairing import difference
 from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictures, predict
@@ -38,5 +38,6 @@ __all__ = [
     "slices",
     "some",
     "store",
+    "summary",
     "write_report",
 ]

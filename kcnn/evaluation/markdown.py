@@ -40,6 +40,15 @@ def span(key, interval):
     return f"{low} to {high}{'%' if key in FRACTIONS else ''}"
 
 
+def summary(figures):
+    """The headline figures of a split as lines of text, with their intervals."""
+    yield f"{figures['samples']} pictures"
+    for key in NAMES:
+        if figures.get(key) is not None:
+            ends = figures["intervals"].get(key)
+            yield f"{short_name(key):22s} {number(key, figures[key])}" + (f" ({span(key, ends)})" if ends else "")
+
+
 def name(key):
     """What a figure is called, with an explanation in brackets where one helps."""
     return NAMES.get(key, key.replace("_", " ").capitalize())

@@ -56,7 +56,8 @@ class Checkpoints:
         whole = {slot: content for slot, content in read.items() if not isinstance(content, str)}
         damage = "; ".join(reason for reason in read.values() if isinstance(reason, str))
         if not whole:
-            raise UserError(f"every checkpoint in {self.folder} is damaged ({damage}); start the run anew")
+            way = "start the run anew: kcnn fit with its recipe.toml"
+            raise UserError(f"every checkpoint in {self.folder} is damaged ({damage}); {way}")
         self.newest = max(whole, key=lambda slot: whole[slot][0])
         if damage:
             log.warning("%s; the other checkpoint, of step %d, is used", damage, whole[self.newest][0])

@@ -33,6 +33,15 @@ def out_of_memory(batch_size):
     )
 
 
+def refused_batch(error, step):
+    """The `UserError` for a batch that TensorFlow does not compute, such as one with labels of no class."""
+    told = [line.strip() for line in error.message.splitlines() if line.strip()]
+    reason = next(
+        (line for line in reversed(told) if not line.startswith(("[[", "Detected", "File", "<"))), "no reason"
+    )
+    return UserError(f"step {step + 1}: the batch does not fit the network or the loss: {reason}")
+
+
 def _bad_weight(engine):
     """A weight that is itself not finite: of a damaged or diverged run that was taken up."""
     bad = next((v.path for v in engine.variables if not _all_finite(v.value)), None)

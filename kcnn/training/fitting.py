@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.errors import UserError
-from kcnn.training.faults import not_finite, out_of_memory
+from kcnn.training.faults import not_finite, out_of_memory, refused_batch
 from kcnn.training.interrupts import StopRequest
 from kcnn.training.resuming import compare_environment, refuse_another
 from kcnn.training.schedules import Plateau, Schedule
@@ -189,6 +189,8 @@ class Fitting:
             sums, self.engine.norms = self.engine.train_step(batch, rate, np.float32(p.step))
         except tf.errors.ResourceExhaustedError:
             raise out_of_memory(self.train.batch_size) from None
+        except tf.errors.InvalidArgumentError as error:
+            raise refused_batch(error, p.step) from error
         if not np.isfinite(sums).all():
             raise not_finite(self.engine, batch, rate, p.step)
         self.sums = self.sums + np.asarray(sums)

@@ -9,6 +9,7 @@ from kcnn.training.looking import is_open, looker
 
 log = logging.getLogger(__name__)
 VANISHING, EXPLODING, SPIKE = 1e-5, 1e3, 100.0  # shares of the loudest layer's gradient; of a step's; over the median
+QUIET = 1e-2  # a step's gradient norm below which none is called a spike's neighbour
 DEAD = 0.5  # share of a layer's channels that no picture of a batch switches on
 RECTIFIERS = {"relu", "relu6"}
 DATA_BOUND = 0.3  # share of the time spent waiting for data
@@ -66,7 +67,7 @@ class Watch(keras.callbacks.Callback):
                 seen = f"{faintest[1]:.1e} at {faintest[0]} against {loudest[1]:.1e} at {loudest[0]}"
                 self._say("vanishing", f"gradients vanish: {seen}: use batch norm, shortcuts or ReLU")
         typical, most = float(np.median(self.totals)), max(self.totals)
-        if typical > EXPLODING or most > SPIKE * max(typical, 1e-12):
+        if typical > EXPLODING or most > SPIKE * max(typical, QUIET):
             way = f"lower train.learning_rate or set train.clip_norm = {max(typical, 1.0):.2g}"
             self._say("exploding", f"gradients explode: norm {most:.1e}, usually {typical:.1e}: {way}")
 
