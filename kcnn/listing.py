@@ -80,9 +80,13 @@ def _type(kind):
     if origin in (UnionType, typing.Union):
         return " or ".join("none" if part is type(None) else _type(part) for part in inside)
     if origin is tuple:
-        return "pairs of integers" if Ellipsis in inside else "two numbers"
+        return "two numbers" if Ellipsis not in inside else "tables" if _has_fields(inside[0]) else "pairs of integers"
     if origin is typing.Annotated:
         return _type(inside[0])
     return {"float": "number", "str": "text", "int": "integer", "bool": "true|false", "dict": "table"}.get(
         getattr(kind, "__name__", "") or "", str(kind)
     )
+
+
+def _has_fields(kind):
+    return hasattr(kind, "model_fields")

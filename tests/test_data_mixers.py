@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from kcnn.data import draws as drawing
-from kcnn.data.mixers import erase, mix
+from kcnn.data.erasing import erase
+from kcnn.data.mixers import mix
 from kcnn.recipe import Augment
 
 COUNT = 64
