@@ -136,7 +136,7 @@ class Augment(Section):
         0.0, ge=0, le=0.8, description="largest move of the picture's corners inwards, as a share of half the side"
     )
     elastic: float = Field(
-        0.0, ge=0, le=0.2, description="smooth distortion: largest standard deviation, as a share of the side"
+        0.0, ge=0, le=0.05, description="smooth distortion: largest standard deviation, as a share of the side"
     )
     brightness: float = Field(0.0, ge=0, le=1, description="factor drawn from 1 - x to 1 + x")
     contrast: float = Field(0.0, ge=0, le=1, description="factor drawn from 1 - x to 1 + x")

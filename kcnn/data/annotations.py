@@ -6,7 +6,7 @@ from kcnn.data.geometry import transform_points
 from kcnn.data.neighbourhood import centres
 from kcnn.data.resampling import sample
 
-TRIES = 3  # steps of the search for where a displaced corner went
+TRIES = 8  # steps of the search for where a displaced corner went
 
 
 def transform_boxes(boxes, matrix, frame, displacement=None):

@@ -60,5 +60,10 @@ def spans(corners, sides, size):
 
 def blank(pictures, rows, columns, fill):
     """Pictures (B, H, W, C) that are `fill`, a number or (C,), where both `rows` (B, H) and `columns` (B, W) say so."""
-    inside = rows[:, :, None] & columns[:, None, :]
-    return tf.where(inside[..., None], tf.cast(fill, pictures.dtype), pictures)
+    height, width, channels = pictures.shape[1:]
+    kind = pictures.dtype
+    columns = tf.repeat(columns, channels, -1)
+    inside = tf.cast(rows, kind)[:, :, None] * tf.cast(columns, kind)[:, None, :]  # 1 or 0: arithmetic is far quicker
+    values = tf.reshape(pictures, [-1, height, width * channels]) * (1 - inside)  # than tf.where
+    filled = values + inside * tf.tile(tf.broadcast_to(tf.cast(fill, kind), [channels]), [width])
+    return tf.reshape(filled, tf.shape(pictures))

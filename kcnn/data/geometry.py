@@ -35,6 +35,12 @@ def is_aligned(augment):
     )
 
 
+def is_still(augment):
+    """True where no sample is moved at all."""
+    moves = ("flip_horizontal", "flip_vertical", "translation")
+    return is_plain(augment) and (augment is None or not any(getattr(augment, name) for name in moves))
+
+
 def is_plain(augment):
     """True where whole pixels only move: flips and shifts, no window and no zoom."""
     if augment is None:

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from kcnn.data import array_rendering as arrays
 from kcnn.data.decode import checked_header, to_channels
-from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, uncovers
+from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, is_still, uncovers
 from kcnn.data.headers import Header
 from kcnn.data.rendering import View, render, render_view, round_to_bytes, view_of
 from kcnn.data.resampling import SHARP
@@ -29,14 +29,13 @@ def source(images, frame, framing, max_pixels, augment):
     if values.shape[-1] != frame[-1]:
         raise UserError(f"data.channels is {frame[-1]} but the data has {values.shape[-1]} channels of fractions")
     size = values.shape[1:3]
-    same = tuple(size) == tuple(frame[:2])
-    quick = same and is_plain(augment)
-    if augment is not None and not quick:
+    same, small = tuple(size) == tuple(frame[:2]), arrays.are_small(size, frame)
+    quick = same and (is_still(augment) or (small and is_plain(augment)))
+    if augment is not None and small and not quick:
         if is_aligned(augment):
-            grows = size[0] <= frame[0] and size[1] <= frame[1]
-            quick = arrays.can_multiply(size, frame) and (grows or not is_plain(augment))
+            quick = size[0] <= frame[0] and size[1] <= frame[1] or not is_plain(augment)
         else:
-            quick = _most_shrink(size, frame, augment) <= SHARP and arrays.can_multiply(size, frame)
+            quick = _most_shrink(size, frame, augment) <= SHARP
     return (ArrayBatches if quick else ArrayPictures)(values, frame, framing, augment)
 
 
@@ -115,7 +114,7 @@ class ArrayBatches:
     def __call__(self, row):
         index = tf.maximum(row["index"], 0)
         same = self.size == self.frame[:2]
-        if same and self.augment is None:
+        if same and is_still(self.augment):
             return tf.gather(self.values, index)
         sizes = tf.tile([self.size], [tf.shape(index)[0], 1])
         matrices = frame_matrix(sizes, self.frame, self.framing, self.augment, row.get("draws"))

@@ -78,9 +78,10 @@ def gamma(picture, amounts):
 def autocontrast(picture, amounts):
     """Each channel is stretched to reach from 0 to 255 (PIL's ImageOps.autocontrast)."""
     low, high = (tf.cast(f(picture, [0, 1]), tf.float64) for f in (tf.reduce_min, tf.reduce_max))
+    one = tf.ones_like(high)
     flat = high <= low
-    scale = tf.where(flat, 1.0, 255 / tf.where(flat, 1.0, high - low))  # float64 and this order: PIL's own rounding
-    return cut(tf.cast(picture, tf.float64) * scale + tf.where(flat, 0.0, -low * scale))
+    scale = tf.where(flat, one, 255 / tf.where(flat, one, high - low))  # float64, in this order: PIL's own rounding
+    return cut(tf.cast(picture, tf.float64) * scale - tf.where(flat, 0 * low, low * scale))
 
 
 @operation("equalize")
@@ -143,11 +144,19 @@ def _luma(values):
     """The whole-numbered grey (H, W, 1) of `values` (H, W, C), as PIL's."""
     if values.shape[-1] != 3:
         return values[..., :1]
-    height, width = values.shape[:2]
-    total = tf.reshape(values, [-1, 3]) @ tf.constant(LUMA_BITS)[:, None]
-    return tf.reshape(tf.floor((total + 0x8000) / 0x10000), [height, width, 1])
+    total = _times(values, tf.constant(LUMA_BITS)[:, None])
+    return tf.reshape(tf.floor((total + 0x8000) / 0x10000), [*values.shape[:2], 1])
 
 
 def _multiply(picture, matrix):
     """Rows of pixels times `matrix` (3, 3). What is a whole number but for rounding is kept."""
-    return tf.reshape(cut(tf.reshape(_float(picture), [-1, 3]) @ matrix + 1e-3), picture.shape)
+    return tf.reshape(cut(_times(_float(picture), matrix) + 1e-3), picture.shape)
+
+
+def _times(values, matrix):
+    """Pixels of `values` times `matrix` (3, n), four at a time where they can be: that is twice as quick."""
+    pixels = values.shape[0] * values.shape[1]
+    if pixels % 4:
+        return tf.reshape(values, [-1, 3]) @ matrix
+    four = tf.eye(4)[:, None, :, None] * matrix[None, :, None, :]
+    return tf.reshape(values, [-1, 12]) @ tf.reshape(four, [12, -1])

@@ -31,11 +31,20 @@ def resize(picture, matrix, size, fill):
     start = tf.where(step < 0, matrix[1::-1, 2] + step * tf.cast(sides, tf.float32), matrix[1::-1, 2])
     seen = _scale(picture, start, tf.abs(step), sides)
     if fill is not None:
-        inside = [_inside(start[i], tf.abs(step[i]), sides[i], tf.shape(picture)[i]) for i in (0, 1)]
-        seen = tf.where((inside[0][:, None] & inside[1][None, :])[..., None], seen, fill)
+        rows, columns = (_inside(start[i], tf.abs(step[i]), sides[i], tf.shape(picture)[i]) for i in (0, 1))
+        covered = tf.reduce_all(rows) & tf.reduce_all(columns)
+        seen = tf.cond(covered, lambda: seen, lambda: _within(seen, rows, columns, fill))
     seen = tf.reverse(seen, tf.boolean_mask([0, 1], step < 0))
     seen = tf.cond(turned, lambda: tf.transpose(seen, [1, 0, 2]), lambda: seen)
     return tf.ensure_shape(seen, [*size, picture.shape[-1]])
+
+
+def _within(values, rows, columns, fill):
+    """`values` (H, W, C) where both `rows` (H,) and `columns` (W,) say so, else `fill`; quicker than tf.where."""
+    inside = tf.cast(rows, tf.float32)[:, None] * tf.repeat(tf.cast(columns, tf.float32), values.shape[-1])
+    fills = tf.broadcast_to(tf.cast(fill, tf.float32), tf.shape(values)[1:])
+    lines = tf.reshape(values, tf.shape(inside))
+    return tf.reshape(lines * inside + tf.reshape(fills, [-1]) * (1 - inside), tf.shape(values))
 
 
 def _scale(picture, start, step, sides):
@@ -94,11 +103,13 @@ def warp_batch(pictures, matrices, size, fill):
     half = tf.constant([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
     index = tf.linalg.inv(half) @ matrices @ half
     index = tf.reshape(index / index[:, 2:, 2:], [-1, 9])[:, :8]
-    fill = tf.cast(fill, tf.float32)
-    return fill + tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(pictures, tf.float32) - fill, transforms=index, output_shape=list(size), fill_value=0.0,
-        interpolation="BILINEAR", fill_mode="CONSTANT",
+    pictures, fill = tf.cast(pictures, tf.float32), tf.cast(fill, tf.float32)
+    single = fill.shape.rank == 0  # else a number a channel, which the kernel does not know
+    seen = tf.raw_ops.ImageProjectiveTransformV3(
+        images=pictures if single else pictures - fill, transforms=index, output_shape=list(size),
+        fill_value=fill if single else 0.0, interpolation="BILINEAR", fill_mode="CONSTANT",
     )  # fmt: skip
+    return seen if single else seen + fill
 
 
 def sample(picture, places):
