@@ -20,6 +20,7 @@ __all__ = [
     "list_heads",
     "list_runs",
     "load_run",
+    "show_augmentation",
 ]
 
 _HOMES = {"Recipe": "recipe", "Run": "run", "UserError": "errors", "build_model": "models", "list_runs": "run_folder"}

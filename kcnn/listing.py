@@ -10,7 +10,8 @@ LIGHT = ("recipes", "options", "tips")  # lists that need no TensorFlow
 
 def lines(what):
     """The lines of `kcnn list WHAT`; raises `UserError` for another word."""
-    lists = {"architectures": _architectures, "heads": _heads, "schedules": _schedules, "optimizers": _optimizers,
+    lists = {"architectures": _architectures, "heads": _heads, "augmentations": _augmentations,
+             "schedules": _schedules, "optimizers": _optimizers,
              "recipes": _recipes, "options": _options, "tips": _tips}  # fmt: skip
     if what not in lists:
         raise unknown_name("list", what, lists)
@@ -30,6 +31,15 @@ def _heads():
     from kcnn.heads import HEADS
 
     return [f"{name:16s}{_first_line(head)}" for name, head in HEADS.items()]
+
+
+def _augmentations():
+    from kcnn.data import OPERATIONS, POLICIES
+
+    policies = [f"{name:24s}{_first_line(policy)}" for name, policy in POLICIES.items()]
+    operations = [f"{name:24s}{_first_line(operation)}" for name, operation in OPERATIONS.items()]
+    head = ("policies, for augment.policy:", "operations, for augment.steps, and the unit of low and high:")
+    return [head[0], *policies, "", head[1], *operations]
 
 
 def _schedules():
