@@ -22,6 +22,7 @@ __all__ = [
     "list_runs",
     "load_run",
     "plan",
+    "show_augmentation",
 ]
 
 _HOMES = {"Recipe": "recipe", "Run": "run", "UserError": "errors", "build_model": "models", "list_runs": "run_folder"}

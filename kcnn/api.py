@@ -5,7 +5,7 @@ from pathlib import Path
 from kcnn import architectures, comparison, data, doctor, heads, own_model, planning, rate_finder, rehearsal, session
 from kcnn.errors import UserError, unknown_name
 from kcnn.recipe import IN_MEMORY, Recipe, options, parse, read
-from kcnn.resources import find_recipe
+from kcnn.resources import find_recipe, recipes
 from kcnn.run import Run
 
 
@@ -107,6 +107,32 @@ def diagnose_data(source, /, *, out=None, progress=None, **settings):
     if out is not None:
         doctor.write_page(diagnosis, found, out, recipe.data.max_pixels)
     return diagnosis
+
+
+def show_augmentation(source, augment, out, **settings):
+    """Write a sheet of pictures from the data at an address, each beside what training makes of it; returns its path.
+
+    Args:
+        source: as for `check_data`.
+        augment: a policy from `kcnn list augmentations`, or a recipe whose augment section is shown.
+        out: the folder for augmented.png.
+        settings: changes to the recipe, such as `image_size=96`.
+    """
+    base = Recipe()
+    if augment in data.POLICIES:
+        settings = {"augment.policy": augment} | settings
+    elif str(augment).endswith(".toml") or augment in recipes():
+        base = read(find_recipe(augment))
+    else:
+        raise unknown_name("augmentation policy or recipe", augment, [*data.POLICIES, *recipes()])
+    recipe, memory = resolve(base, source, settings)
+    dataset = session.open_data(recipe, memory)
+    path = Path(out) / "augmented.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    doctor.write_sheet(
+        dataset, data.choose_frame(dataset, recipe.data), recipe, path, f"Augmentation: {Path(augment).name}"
+    )
+    return path
 
 
 def compare(*runs, split=None):

@@ -217,12 +217,20 @@ def check(
     out: Annotated[
         Path | None, typer.Option(help="write a page with pictures, check.json and quarantine.csv into this folder")
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(metavar="POLICY_OR_RECIPE", help="only write a sheet of pictures as training would see them"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print all of it as JSON")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="status 1 where a finding is severe")] = False,
     settings: Settings = None,
 ):
     """Examine data as training would read it: bad files, copies, leaks between splits, classes; and what to do."""
+    if augment is not None and out is None:
+        raise UserError("check --augment writes a picture; say where with --out FOLDER")
     api = _api()
+    if augment is not None:
+        return _say(f"wrote {api.show_augmentation(data, augment, out, **_parse(settings))}")
     from kcnn.doctor import text
     from kcnn.progress import bars
 
@@ -241,7 +249,9 @@ def check(
 def list_(
     what: Annotated[
         str | None,
-        typer.Argument(metavar="WHAT", help="architectures, heads, schedules, optimizers, recipes, options or tips"),
+        typer.Argument(
+            metavar="WHAT", help="architectures, heads, augmentations, schedules, optimizers, recipes, options or tips"
+        ),
     ] = None,
 ):
     """Names of what kcnn has; without WHAT, what can be listed."""

@@ -10,7 +10,8 @@ LIGHT = ("recipes", "options", "tips")  # lists that need no TensorFlow
 
 def lines(what):
     """The lines of `kcnn list WHAT`, those of all words if None; raises `UserError` for another word."""
-    lists = {"architectures": _architectures, "heads": _heads, "schedules": _schedules, "optimizers": _optimizers,
+    lists = {"architectures": _architectures, "heads": _heads, "augmentations": _augmentations,
+             "schedules": _schedules, "optimizers": _optimizers,
              "recipes": _recipes, "options": _options, "tips": _tips}  # fmt: skip
     if what is None:
         return [f"kcnn list {word}" for word in lists]
@@ -32,6 +33,15 @@ def _heads():
     from kcnn.heads import HEADS
 
     return [f"{name:16s}{_first_line(head)}" for name, head in HEADS.items()]
+
+
+def _augmentations():
+    from kcnn.data import OPERATIONS, POLICIES
+
+    policies = [f"{name:24s}{_first_line(policy)}" for name, policy in POLICIES.items()]
+    operations = [f"{name:24s}{_first_line(operation)}" for name, operation in OPERATIONS.items()]
+    head = ("policies, for augment.policy:", "operations, for augment.steps, and the unit of low and high:")
+    return [head[0], *policies, "", head[1], *operations]
 
 
 def _schedules():
@@ -82,9 +92,13 @@ def _type(kind):
     if origin in (UnionType, typing.Union):
         return " or ".join("none" if part is type(None) else _type(part) for part in inside)
     if origin is tuple:
-        return "pairs of integers" if Ellipsis in inside else "two numbers"
+        return "two numbers" if Ellipsis not in inside else "tables" if _has_fields(inside[0]) else "pairs of integers"
     if origin is typing.Annotated:
         return _type(inside[0])
     return {"float": "number", "str": "text", "int": "integer", "bool": "true|false", "dict": "table"}.get(
         getattr(kind, "__name__", "") or "", str(kind)
     )
+
+
+def _has_fields(kind):
+    return hasattr(kind, "model_fields")

@@ -75,7 +75,10 @@ def test_every_word_has_help(capsys):
         assert kcnn(capsys, word, "--help")[0] == 0
 
 
-@pytest.mark.parametrize("what", ["architectures", "heads", "schedules", "optimizers", "recipes", "options", "tips"])
+LISTS = "architectures heads augmentations schedules optimizers recipes options tips"
+
+
+@pytest.mark.parametrize("what", LISTS.split())
 def test_lists_are_not_empty(capsys, what):
     status, out, _ = kcnn(capsys, "list", what)
     assert status == 0 and out.strip()
@@ -230,3 +233,16 @@ def test_runs_that_are_not_there(capsys, tmp_path):
     more["compare"] = (tmp_path / "x",)
     for word in ("resume", "extend", "evaluate", "compare", "predict", "explain", "export"):
         assert "no run at" in refused(capsys, word, tmp_path / "none", *more.get(word, ()))
+
+
+def test_check_shows_augmentation(capsys, photos, tmp_path):
+    """A sheet by a policy's name or a recipe; what is neither is refused, and so is a sheet without a folder."""
+    own = tmp_path / "own.toml"
+    own.write_text('[augment]\nrotation = 20.0\n[[augment.steps]]\nchoices = [{operation = "invert"}]\n')
+    for augment in ("trivialaugment", own):
+        status, out, _ = kcnn(capsys, "check", photos, "--augment", augment, "--out", tmp_path / "sheet")
+        assert status == 0 and "augmented.png" in out
+        picture = np.asarray(Image.open(tmp_path / "sheet" / "augmented.png"))
+        assert min(picture.shape[:2]) > 300 and picture.std() > 10
+    assert "did you mean 'randaugment'" in refused(capsys, "check", photos, "--augment", "randaug", "--out", tmp_path)
+    assert "say where with --out" in refused(capsys, "check", photos, "--augment", "randaugment")

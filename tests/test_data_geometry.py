@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcnn.data import draws as drawing
+from kcnn.data.annotations import transform_boxes, transform_mask
 from kcnn.data.decode import checked_header
-from kcnn.data.geometry import frame_matrix, transform_boxes, transform_mask
+from kcnn.data.geometry import frame_matrix
 from kcnn.data.pictures import ArrayBatches, ArrayPictures
 from kcnn.data.rendering import fit_to_frame, frame_from_bytes, render, render_encoded
 from kcnn.recipe import Augment

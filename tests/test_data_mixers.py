@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from kcnn.data import draws as drawing
-from kcnn.data.mixers import erase, mix
+from kcnn.data.erasing import cut_out, erase, mask_grid
+from kcnn.data.mixers import mix
 from kcnn.recipe import Augment
 
 COUNT = 64
@@ -77,3 +78,32 @@ def test_the_share_is_beta_distributed():
     uniforms = np.random.default_rng(0).random(4000).astype(np.float32)
     for alpha in (0.2, 1.0, 3.0):
         assert kstest(drawing.beta(tf.constant(uniforms), alpha).numpy(), beta(alpha, alpha).cdf).pvalue > 0.01
+
+
+def test_cutout_is_one_square_cut_at_the_borders(batch, draws):
+    made = cut_out(batch["image"][1:], 0.5, 0, draws[1:]).numpy()[..., 0] == 0
+    for marks in made:
+        rows, columns = marks.any(1).sum(), marks.any(0).sum()
+        assert marks.sum() == rows * columns and 2 <= rows <= 7 and 2 <= columns <= 7
+    assert (made.sum((1, 2)) == 36).mean() > 0.1 and made.any(0).all()
+
+
+def test_a_grid_mask_blanks_the_papers_share(batch, draws):
+    pictures = tf.ones([COUNT, 60, 80, 3], tf.uint8)
+    made = mask_grid(pictures, 1.0, 0, draws).numpy()[..., 0] == 0
+    assert abs(made.mean() - 0.4**2) < 0.03
+    for marks in made[made.any((1, 2))]:
+        assert (marks == marks.any(1)[:, None] & marks.any(0)[None]).all()
+    chosen = (mask_grid(pictures, 0.4, 0, draws).numpy() == 0).any((1, 2, 3)).mean()
+    assert 0.2 < chosen < 0.6
+
+
+@pytest.mark.parametrize("blank", [erase, cut_out, mask_grid])
+def test_what_is_not_chosen_is_not_touched(draws, blank, rng):
+    bytes_ = rng.integers(0, 256, (COUNT, 12, 15, 3)).astype(np.uint8)
+    floats = rng.normal(size=(COUNT, 12, 15, 2)).astype(np.float32)
+    for values, fill in ((bytes_, 9), (floats, (5.0, 6.0))):
+        made = blank(tf.constant(values), 0.5, fill, draws).numpy()
+        changed = (made != values).any(-1)
+        assert made.dtype == values.dtype and 0 < changed.mean() < 0.6
+        assert (made[changed] == fill).all()

@@ -59,6 +59,31 @@ def test_any_start_and_any_threads_give_the_same_batches(samples, kind):
         assert (np.stack([b["index"] for b in whole[:2]]) != np.stack([b["index"] for b in other])).any()
 
 
+@pytest.mark.parametrize("kind", ["files", "arrays"])
+@pytest.mark.parametrize("fields", [
+    {"policy": "randaugment", "policy_steps": 3, "policy_magnitude": 25.0, "crop_area": (0.4, 1.0)},
+    {"policy": "autoaugment_svhn", "cutout": 0.3},
+    {"hue": 20, "grey": 0.3, "gamma": 0.5, "sharpness": 1.0, "blur": 1.0, "noise": 9.0, "elastic": 0.03,
+     "perspective": 0.3, "grid_mask": 0.5},
+])  # fmt: skip
+def test_policies_and_programs_give_the_same_batches_too(samples, kind, fields):
+    augment = Augment(**fields)
+    whole = training(samples[kind], 9, augment=augment)
+    assert_same(whole[6:], training(samples[kind], 3, start=6 * BATCH, threads=1, augment=augment))
+    assert whole[0]["image"].dtype == np.uint8 and whole[0]["image"].shape == (BATCH, 16, 16, 3)
+    grey = training(samples[kind], 1, (16, 16, 1), augment=augment)
+    assert grey[0]["image"].shape == (BATCH, 16, 16, 1)
+
+
+def test_a_program_with_nothing_to_do_leaves_pictures_alone(samples):
+    """Policies whose draws are all the identity, small pictures and large, and the plain stream agree."""
+    still = Augment(policy="randaugment", policy_magnitude=0, policy_steps=1)
+    for one, other in zip(training(samples["arrays"], 5, (24, 30, 3), augment=still),
+                          training(samples["arrays"], 5, (24, 30, 3), augment=None), strict=True):  # fmt: skip
+        same = (one["image"] == other["image"]).all((1, 2, 3))
+        assert same.mean() >= 0.25, "all but equalize, autocontrast and posterize of 8 bits are neutral at 0"
+
+
 def test_float_data_takes_the_same_road(samples):
     augment = Augment(flip_horizontal=0.5, crop_area=(0.4, 1), translation=0.1, erasing=0.5, mixup=0.2)
     whole = training(samples["floats"], 8, (20, 20, 5), augment=augment)

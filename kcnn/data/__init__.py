@@ -5,6 +5,8 @@ from kcnn.data.checks import check
 from kcnn.data.facts import Facts, facts_of
 from kcnn.data.folder import picture_files
 from kcnn.data.frames import choose_frame, statistics
+from kcnn.data.operations import OPERATIONS
+from kcnn.data.policies import POLICIES
 from kcnn.data.reading import read
 from kcnn.data.rendering import fit_to_frame, frames_from_bytes
 from kcnn.data.samples import Arrays, DataSet, Encoded, Files, Samples
@@ -12,6 +14,8 @@ from kcnn.data.sources import SOURCES, load
 from kcnn.data.stream import batches
 
 __all__ = [
+    "OPERATIONS",
+    "POLICIES",
     "SOURCES",
     "Arrays",
     "DataSet",

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from kcnn.data.resampling import SHRINKING, warp_batch
 
-SMALL = 96  # up to this side, two matrix products a picture are cheaper than one call of the resize
+SMALL = 96  # up to this side, gathers or two matrix products a picture are cheaper than calls of one's own
 
 
-def can_multiply(size, frame):
-    """True where pictures of `size` (H, W) are small enough for `resize_batch`."""
+def are_small(size, frame):
+    """True where pictures of `size` (H, W) are small enough for whole batches to be quicker than one at a time."""
     return max(*size, *frame[:2]) <= SMALL
 
 

@@ -8,12 +8,17 @@ import numpy as np
 import tensorflow as tf
 
 GOLDEN = 0x9E3779B97F4A7C15
+STEPS = 8  # that a program of a policy may have
 SLOTS = (
     *("flip_horizontal", "flip_vertical", "crop_area", "crop_ratio", "crop_x", "crop_y"),
     *("scale", "rotation", "shear", "shift_x", "shift_y"),
     *("brightness", "contrast", "saturation", "pca_1", "pca_2", "pca_3", "order"),
     *("erase", "erase_area", "erase_ratio", "erase_x", "erase_y"),
     *("mix_kind", "mix_share", "mix_x", "mix_y"),
+    *("hue", "gamma", "grey", "sharpness", "blur", "noise", "elastic", "key_1", "key_2"),
+    *(f"perspective_{i}" for i in range(8)),
+    *("cutout_x", "cutout_y", "grid_mask", "grid_side", "grid_x", "grid_y"),
+    *("policy", *(f"{part}_{i}" for i in range(STEPS) for part in ("gate", "choice", "amount", "sign"))),
 )  # new slots go to the end: an old one's numbers must not change
 
 

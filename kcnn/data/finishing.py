@@ -1,12 +1,13 @@
-"""From pictures in their frame to a batch: colour, labels, weights, and what is done to whole batches."""
+"""From pictures in their frame to a batch: labels, weights, and what is done to whole batches."""
 
 import tensorflow as tf
 
-from kcnn.data.mixers import erase, mix
-from kcnn.data.pointwise import jitter
+from kcnn.data.erasing import cut_out, erase, mask_grid
+from kcnn.data.mixers import mix
+from kcnn.data.program import COLOUR
 from kcnn.errors import UserError
 
-COLOUR = ("brightness", "contrast", "saturation", "pca_colour")
+BLANKS = {"erasing": erase, "cutout": cut_out, "grid_mask": mask_grid}
 
 
 def finisher(samples, frame, num_classes, augment):
@@ -30,10 +31,9 @@ def finisher(samples, frame, num_classes, augment):
         batch = {"label": tf.gather(labels, place), "weight": tf.where(index >= 0, weight, 0.0), "index": index}
         if augment is None:
             return {"image": pictures, **batch}
-        if not samples.is_float:
-            pictures = jitter(pictures, augment, row["draws"])
-        if augment.erasing:
-            pictures = erase(pictures, augment.erasing, fill, row["draws"])
+        for name, blank in BLANKS.items():
+            if getattr(augment, name):
+                pictures = blank(pictures, getattr(augment, name), fill, row["draws"])
         batch = {"image": pictures, **batch}
         return mix(batch, num_classes, augment, row["draws"]) if augment.mixup or augment.cutmix else batch
 
@@ -46,6 +46,6 @@ def _refuse_impossible(samples, frame, augment):
             raise UserError(
                 f"augment.{name} needs 8-bit pictures and the data is {samples.images.values.dtype}: set it to 0"
             )
-    for name in ("erasing", "cutmix", "mixup"):
+    for name in (*BLANKS, "cutmix", "mixup"):
         if getattr(augment, name) and len(frame) != 3:
             raise UserError(f"augment.{name} needs pictures (H, W, C), not data of shape {tuple(frame)}: set it to 0")

@@ -2,7 +2,8 @@
 
 A matrix (B, 3, 3) takes a point (x, y, 1) of the frame to the point of the picture that is seen there. Both are
 continuous: pixel i covers [i, i + 1), and its centre is i + 0.5. In the order in which a picture meets them: window
-(random crop, or framing), zoom, rotation, shear, flips, shift. Boxes and masks go through the same matrix.
+(random crop, or framing), zoom, rotation, shear, flips, shift, perspective, and what a policy drew. Boxes and masks go
+through the same matrix.
 """
 
 import math
@@ -10,6 +11,8 @@ import math
 import tensorflow as tf
 
 from kcnn.data import draws as drawing
+from kcnn.data.motions import affine, move, perspective, stretch
+from kcnn.data.policies import policy_of
 
 SPARE, SPARE_TURNED = 1.5, 2.0  # resolution kept beyond the frame's for the last step: less blurs, more costs time
 
@@ -17,27 +20,51 @@ SPARE, SPARE_TURNED = 1.5, 2.0  # resolution kept beyond the frame's for the las
 def decode_ratio(shrink, aligned=True):
     """int32 (...): the largest of 1, 2, 4, 8 by which a JPEG may be reduced while it is decoded.
 
-    `shrink` (..., 2): picture pixels a frame pixel, along both axes. `aligned`: rows stay rows.
+    `shrink` (..., 2): picture pixels a frame pixel, along both axes. `aligned` (...): rows stay rows.
     """
-    ratios = tf.constant([2.0, 4.0, 8.0])
-    enough = tf.reduce_min(shrink, -1)[..., None] >= (SPARE if aligned else SPARE_TURNED) * ratios
+    spare = tf.where(aligned, SPARE, SPARE_TURNED)[..., None]
+    enough = tf.reduce_min(shrink, -1)[..., None] >= spare * tf.constant([2.0, 4.0, 8.0])
     return tf.reduce_sum(tf.where(enough, [1, 2, 4], 0), -1) + 1
 
 
 def is_aligned(augment):
-    """True where rows stay rows: no rotation and no shear, so that the cheap antialiased resize is enough."""
-    return augment is None or (augment.rotation == 0 and augment.shear == 0)
+    """True where rows stay rows in every sample, so that the cheap antialiased resize is enough."""
+    policy = policy_of(augment)
+    return augment is None or not (
+        augment.rotation or augment.shear or augment.perspective or (policy is not None and policy.turns)
+    )
+
+
+def is_still(augment):
+    """True where no sample is moved at all."""
+    moves = ("flip_horizontal", "flip_vertical", "translation")
+    return is_plain(augment) and (augment is None or not any(getattr(augment, name) for name in moves))
 
 
 def is_plain(augment):
     """True where whole pixels only move: flips and shifts, no window and no zoom."""
-    return is_aligned(augment) and (augment is None or (augment.crop_area is None and augment.scale == (1.0, 1.0)))
+    if augment is None:
+        return True
+    zooms = augment.crop_area is not None or augment.scale != (1.0, 1.0)
+    return not zooms and is_aligned(augment) and not _policy_moves(augment)
 
 
 def uncovers(augment, framing):
     """True where the frame may show what lies outside the picture."""
-    moved = augment is not None and (not is_aligned(augment) or augment.scale[0] < 1 or augment.translation > 0)
-    return moved or framing == "pad"
+    return _window_uncovers(augment, framing) or _policy_moves(augment)
+
+
+def _window_uncovers(augment, framing):
+    """The same, for all but a policy's moves: where it is False, windows can be whole pixels."""
+    if framing == "pad" or augment is None:
+        return framing == "pad"
+    turned = augment.rotation or augment.shear or augment.perspective
+    return bool(turned or augment.scale[0] < 1 or augment.translation > 0)
+
+
+def _policy_moves(augment):
+    policy = policy_of(augment)
+    return policy is not None and bool(policy.moves)
 
 
 def frame_matrix(sizes, frame, framing, augment=None, draws=None):
@@ -50,15 +77,19 @@ def frame_matrix(sizes, frame, framing, augment=None, draws=None):
     sides = tf.constant([frame[1], frame[0]], tf.float32)
     centre, extent = _window(sizes[:, ::-1], sides, framing)
     count = tf.shape(sizes)[0]
-    matrix = _move(tf.tile([-sides / 2], [count, 1]))
+    matrix = move(tf.tile([-sides / 2], [count, 1]))
     if augment is not None:
         if augment.crop_area is not None:
             centre, extent = _crop(sizes[:, ::-1], augment, draws)
         extent = extent / drawing.between(draws, "scale", *augment.scale)[:, None]
         matrix = _turn(augment, draws) @ _shift(augment, draws, sides) @ matrix
-    if not uncovers(augment, framing):
+        if augment.perspective:
+            matrix = matrix @ _perspective(augment, draws, sides)
+        if _policy_moves(augment):
+            matrix = matrix @ policy_of(augment).matrix(draws, sides)
+    if not _window_uncovers(augment, framing):
         centre, extent = _whole(centre, extent, sizes[:, ::-1], sides)
-    return _move(centre) @ _stretch(extent / sides) @ matrix
+    return move(centre) @ stretch(extent / sides) @ matrix
 
 
 def _window(sizes, sides, framing):
@@ -98,11 +129,11 @@ def _turn(augment, draws):
     slope = tf.tan(math.radians(augment.shear) * drawing.between(draws, "shear", -1.0, 1.0))
     signs = [_sign(draws, "flip_horizontal", augment), _sign(draws, "flip_vertical", augment)]
     if is_aligned(augment):
-        return _stretch(tf.stack(signs, -1))
+        return stretch(tf.stack(signs, -1))
     cos, sin = tf.cos(angle), tf.sin(angle)
     linear = tf.stack([tf.stack([cos, sin], -1), tf.stack([-sin, cos], -1)], -2)
     sheared = tf.stack([linear[:, :, 0], linear[:, :, 1] - slope[:, None] * linear[:, :, 0]], -1)
-    return _affine(sheared * tf.stack(signs, -1)[:, None, :], tf.zeros_like(sheared[:, 0]))
+    return affine(sheared * tf.stack(signs, -1)[:, None, :])
 
 
 def _sign(draws, name, augment):
@@ -113,50 +144,16 @@ def _shift(augment, draws, sides):
     """Undoes the shift, a share of the frame's sides; pictures that are only moved are moved by whole pixels."""
     share = tf.stack([drawing.between(draws, name, -1.0, 1.0) for name in ("shift_x", "shift_y")], -1)
     shift = share * augment.translation * sides
-    return _move(-(tf.round(shift) if is_plain(augment) else shift))
+    return move(-(tf.round(shift) if is_plain(augment) else shift))
 
 
-def _affine(linear, offset):
-    """(B, 3, 3) from (B, 2, 2) and (B, 2)."""
-    top = tf.concat([linear, offset[..., None]], -1)
-    return tf.concat([top, tf.zeros_like(top[:, :1]) + [0.0, 0.0, 1.0]], 1)
-
-
-def _move(offset):
-    return _affine(tf.eye(2, batch_shape=[tf.shape(offset)[0]]), offset)
-
-
-def _stretch(factors):
-    return _affine(tf.linalg.diag(factors), tf.zeros_like(factors))
+def _perspective(augment, draws, sides):
+    """Undoes a move of the frame's corners inwards, each by a share of its own."""
+    shares = tf.stack([drawing.slot(draws, f"perspective_{i}") for i in range(8)], -1)
+    return perspective(tf.reshape(shares, [-1, 4, 2]) * augment.perspective, sides)
 
 
 def transform_points(points, matrix):
     """Points (..., N, 2) as x, y under `matrix` (..., 3, 3)."""
     moved = tf.matmul(tf.concat([points, tf.ones_like(points[..., :1])], -1), matrix, transpose_b=True)
     return moved[..., :2] / moved[..., 2:]
-
-
-def transform_boxes(boxes, matrix, frame):
-    """Boxes (N, 4) xyxy of a picture as boxes in the frame: what encloses their moved corners, cut to the frame.
-
-    A box that leaves the frame has no area. `matrix` (3, 3) is that of `frame_matrix`.
-    """
-    x0, y0, x1, y1 = tf.unstack(boxes, axis=-1)
-    corners = tf.stack([tf.stack(pair, -1) for pair in ((x0, y0), (x1, y0), (x0, y1), (x1, y1))], 1)
-    moved = transform_points(tf.reshape(corners, [-1, 2]), tf.linalg.inv(matrix))
-    moved = tf.reshape(moved, [-1, 4, 2])
-    limits = tf.constant([frame[1], frame[0]], tf.float32)
-    low = tf.clip_by_value(tf.reduce_min(moved, 1), 0.0, limits)
-    return tf.concat([low, tf.clip_by_value(tf.reduce_max(moved, 1), 0.0, limits)], -1)
-
-
-def transform_mask(mask, matrix, frame, fill=0):
-    """A mask (H, W) of class numbers as seen in the frame: the nearest pixel, `fill` outside the picture."""
-    height, width = frame[:2]
-    x, y = tf.meshgrid(tf.range(width, dtype=tf.float32) + 0.5, tf.range(height, dtype=tf.float32) + 0.5)
-    seen = transform_points(tf.stack([tf.reshape(x, [-1]), tf.reshape(y, [-1])], -1), matrix)
-    place = tf.cast(tf.floor(seen), tf.int32)[:, ::-1]
-    size = tf.shape(mask)
-    inside = tf.reduce_all((place >= 0) & (place < size), -1)
-    values = tf.gather_nd(mask, tf.clip_by_value(place, 0, size - 1))
-    return tf.reshape(tf.where(inside, values, tf.cast(fill, mask.dtype)), [height, width])

@@ -24,9 +24,9 @@ class Header(NamedTuple):
     orientation: tf.Tensor
 
     def upright_size(self):
-        """float32 (2,): height and width after the orientation is undone."""
-        size = tf.stack([self.height, self.width])
-        return tf.cast(tf.where(self.orientation > 4, size[::-1], size), tf.float32)
+        """float32 (..., 2): height and width after the orientation is undone."""
+        size = tf.stack([self.height, self.width], -1)
+        return tf.cast(tf.where((self.orientation > 4)[..., None], size[..., ::-1], size), tf.float32)
 
 
 def upright_sizes(table):

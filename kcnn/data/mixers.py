@@ -1,32 +1,13 @@
-"""What is done to whole batches: random erasing, MixUp and CutMix, drawn from the samples' own numbers.
+"""What is done to pictures in pairs: MixUp and CutMix, drawn from the samples' own numbers.
 
-Erasing: Zhong et al. 2017. MixUp: Zhang et al. 2017. CutMix: Yun et al. 2019. A sample's partner is the next one of its
+MixUp: Zhang et al. 2017. CutMix: Yun et al. 2019. A sample's partner is the next one of its
 batch, so it depends on the batch's sample numbers alone.
 """
-
-import math
 
 import tensorflow as tf
 
 from kcnn.data import draws as drawing
-
-AREA = (0.02, 1 / 3)  # share of the picture that is erased, as in the paper
-RATIO = (0.3, 3.3)
-
-
-def erase(pictures, probability, fill, draws):
-    """Pictures (B, H, W, C) where a random rectangle is `fill` (a number or (C,)) with `probability`."""
-    height, width = pictures.shape[1:3]
-    area = drawing.between(draws, "erase_area", *AREA)
-    ratio = tf.exp(drawing.between(draws, "erase_ratio", *map(math.log, RATIO)))
-    sides = [tf.minimum(tf.sqrt(area * ratio), 1.0) * height, tf.minimum(tf.sqrt(area / ratio), 1.0) * width]
-    corners = [
-        drawing.slot(draws, name) * (full - side)
-        for name, full, side in zip(("erase_y", "erase_x"), (height, width), sides, strict=True)
-    ]
-    chosen = drawing.slot(draws, "erase") < probability
-    inside = _rectangle(corners, sides, height, width) & chosen[:, None, None]
-    return tf.where(inside[..., None], tf.cast(fill, pictures.dtype), pictures)
+from kcnn.data.erasing import spans
 
 
 def mix(batch, num_classes, augment, draws):
@@ -68,13 +49,5 @@ def _patch(share, draws, height, width):
         drawing.slot(draws, "mix_y") * height - sides[0] / 2,
         drawing.slot(draws, "mix_x") * width - sides[1] / 2,
     ]
-    return _rectangle(corners, sides, height, width)
-
-
-def _rectangle(corners, sides, height, width):
-    """bool (B, H, W): the pixels whose centres lie in the rectangle from `corners` (y, x), of `sides` (h, w)."""
-    marks = []
-    for corner, side, size in zip(corners, sides, (height, width), strict=True):
-        centres = tf.range(size, dtype=tf.float32) + 0.5
-        marks.append((centres >= corner[:, None]) & (centres < (corner + side)[:, None]))
-    return marks[0][:, :, None] & marks[1][:, None, :]
+    rows, columns = spans(corners, sides, (height, width))
+    return rows[:, :, None] & columns[:, None, :]

@@ -5,9 +5,9 @@ import tensorflow as tf
 
 from kcnn.data import array_rendering as arrays
 from kcnn.data.decode import checked_header, to_channels
-from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, uncovers
-from kcnn.data.headers import Header, upright_sizes
-from kcnn.data.rendering import render, render_encoded, round_to_bytes
+from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, is_still, uncovers
+from kcnn.data.headers import Header
+from kcnn.data.rendering import View, render, render_view, round_to_bytes, view_of
 from kcnn.data.resampling import SHARP
 from kcnn.data.samples import Arrays, Files
 from kcnn.errors import UserError
@@ -29,12 +29,11 @@ def source(images, frame, framing, max_pixels, augment):
     if values.shape[-1] != frame[-1]:
         raise UserError(f"data.channels is {frame[-1]} but the data has {values.shape[-1]} channels of fractions")
     size = values.shape[1:3]
-    same = tuple(size) == tuple(frame[:2])
-    quick = same and is_plain(augment)
-    if augment is not None and not quick:
+    same, small = tuple(size) == tuple(frame[:2]), arrays.are_small(size, frame)
+    quick = same and (is_still(augment) or (small and is_plain(augment)))
+    if augment is not None and small and not quick:
         if is_aligned(augment):
-            grows = size[0] <= frame[0] and size[1] <= frame[1]
-            quick = arrays.can_multiply(size, frame) and (grows or not is_plain(augment))
+            quick = size[0] <= frame[0] and size[1] <= frame[1] or not is_plain(augment)
         else:
             quick = _most_shrink(size, frame, augment) <= SHARP
     return (ArrayBatches if quick else ArrayPictures)(values, frame, framing, augment)
@@ -54,31 +53,30 @@ class EncodedPictures:
         self.from_files = isinstance(images, Files)
         self.items = tf.constant(list(images.paths if self.from_files else images.items), tf.string)
         self.headers = None if images.headers is None else tf.constant(images.headers, tf.int32)
-        self.sizes = None if images.headers is None else tf.constant(upright_sizes(images.headers), tf.int32)
         self.frame, self.framing, self.max_pixels, self.augment = tuple(frame), framing, max_pixels, augment
         self.fill = _fill(augment, framing)
 
     def prepare(self, row):
-        """What is cheaper for a whole batch of the plan than for one picture: the matrices."""
+        """What is cheaper for a whole batch of the plan than for one picture: all that needs no pixels."""
         if self.headers is None:
             return row
-        sizes = tf.gather(self.sizes, tf.maximum(row["index"], 0))
-        return row | {"matrix": frame_matrix(sizes, self.frame, self.framing, self.augment, row.get("draws"))}
+        headers = Header(*tf.unstack(tf.gather(self.headers, tf.maximum(row["index"], 0)), axis=-1))
+        return row | {"header": tuple(headers), "view": tuple(self._view(headers, row.get("draws")))}
+
+    def _view(self, headers, draws):
+        matrices = frame_matrix(headers.upright_size(), self.frame, self.framing, self.augment, draws)
+        return view_of(headers, matrices, self.frame)
 
     def __call__(self, row):
-        place = tf.maximum(row["index"], 0)
-        data = self.items[place]
+        data = self.items[tf.maximum(row["index"], 0)]
         data = tf.io.read_file(data) if self.from_files else data
-        if self.headers is None:
+        if "view" in row:
+            header, view = Header(*row["header"]), View(*row["view"])
+        else:
             header = checked_header(data, self.max_pixels)
-        else:
-            header = Header(*tf.unstack(self.headers[place]))
-        if "matrix" in row:
-            matrix = row["matrix"]
-        else:
-            draws = None if self.augment is None else row["draws"][None]
-            matrix = frame_matrix(header.upright_size()[None], self.frame, self.framing, self.augment, draws)[0]
-        return render_encoded(data, header, matrix, self.frame, aligned=is_aligned(self.augment), fill=self.fill)
+            one = Header(*(field[None] for field in header))
+            view = View(*(part[0] for part in self._view(one, row["draws"][None] if self.augment else None)))
+        return render_view(data, header, view, self.frame, aligned=is_aligned(self.augment), fill=self.fill)
 
 
 class ArrayPictures:
@@ -110,10 +108,13 @@ class ArrayBatches:
         self.size = tuple(self.values.shape[1:3])
         self.fill = _fill(augment, "pad", self.values)
 
+    def prepare(self, row):
+        return row | {"picture": self(row)}
+
     def __call__(self, row):
         index = tf.maximum(row["index"], 0)
         same = self.size == self.frame[:2]
-        if same and self.augment is None:
+        if same and is_still(self.augment):
             return tf.gather(self.values, index)
         sizes = tf.tile([self.size], [tf.shape(index)[0], 1])
         matrices = frame_matrix(sizes, self.frame, self.framing, self.augment, row.get("draws"))
@@ -139,6 +140,9 @@ class Signals:
         if augment is not None and not (is_plain(augment) and augment.translation == 0 and not _flips(augment)):
             raise UserError("augment: flips, crops and other geometry need pictures (H, W, C); switch them off")
         self.values = tf.constant(values)
+
+    def prepare(self, row):
+        return row | {"picture": self(row)}
 
     def __call__(self, row):
         return tf.gather(self.values, tf.maximum(row["index"], 0))

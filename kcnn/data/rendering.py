@@ -5,40 +5,73 @@ scale. Rows that stay rows are resized with antialiasing; only rotation and shea
 prefilter where it shrinks. The EXIF orientation is one more factor of the matrix.
 """
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from kcnn.data.decode import as_it_is, checked_header, decode_window, single
 from kcnn.data.geometry import decode_ratio, frame_matrix, transform_points
 from kcnn.data.headers import JPEG
-from kcnn.data.resampling import CLOSE, resize, shrink_of, warp
+from kcnn.data.resampling import CLOSE, keeps_rows, resize, shrink_of, warp
+
+
+class View(NamedTuple):
+    """What a frame needs of a stored picture; each may have leading dimensions.
+
+    ratio int32 () by which a JPEG is reduced while it is decoded; low and high int32 (2: x, y), the window of the
+    reduced picture; matrix (3, 3) from frame points to points of that window; aligned bool (): rows stay rows.
+    """
+
+    ratio: tf.Tensor
+    low: tf.Tensor
+    high: tf.Tensor
+    matrix: tf.Tensor
+    aligned: tf.Tensor
+
+
+def view_of(header, matrix, frame):
+    """The `View` for pictures of `header`, fields (...), under matrices (..., 3, 3) of their upright points."""
+    size = tf.cast(tf.stack([header.width, header.height], -1), tf.float32)
+    matrix = tf.matmul(orientation_matrix(header.orientation, size), matrix)
+    aligned = keeps_rows(matrix)
+    shrink = shrink_of(matrix, frame)
+    ratio = tf.where(header.format == JPEG, decode_ratio(shrink, aligned), 1)
+    scale = tf.cast(ratio, tf.float32)[..., None]
+    low, high = _needed(matrix, frame, shrink, scale, tf.math.ceil(size / scale))
+    reduced = tf.concat([matrix[..., :2, :] / scale[..., None], matrix[..., 2:, :]], -2)
+    return View(ratio, low, high, _from_corner(reduced, low), aligned)
 
 
 def render_encoded(data, header, matrix, frame, *, aligned=True, fill=None):
     """The frame (H, W, C) uint8 of the encoded picture `data` with its `header`, under `matrix` (3, 3).
 
-    `aligned`: the matrix keeps rows rows. `fill`: a number for what lies outside the picture, None: nothing does.
+    `aligned`: True, no matrix turns rows. `fill`: a number for what lies outside the picture, None: nothing does.
     """
-    size = tf.cast(tf.stack([header.width, header.height]), tf.float32)
-    matrix = tf.matmul(orientation_matrix(header.orientation, size), matrix)
-    shrink = shrink_of(matrix)
-    ratio = tf.where(header.format == JPEG, decode_ratio(shrink, aligned), 1)
-    scale = tf.cast(ratio, tf.float32)
-    low, high = _needed(matrix, frame, shrink, scale, tf.math.ceil(size / scale))
-    left, top, width, height = *tf.unstack(low), *tf.unstack(high - low)
-    window = decode_window(data, header, ratio, top, left, height, width, frame[-1])
-    matrix = _from_corner(tf.concat([matrix[:2] / scale, matrix[2:]], 0), low)
-    seen = (resize if aligned else warp)(window, matrix, tuple(frame[:2]), fill)
+    return render_view(data, header, view_of(header, matrix, frame), frame, aligned=aligned, fill=fill)
+
+
+def render_view(data, header, view, frame, *, aligned=True, fill=None):
+    """The same, for a `View` that is already known."""
+    left, top, width, height = *tf.unstack(view.low), *tf.unstack(view.high - view.low)
+    window = decode_window(data, header, view.ratio, top, left, height, width, frame[-1])
+    seen = _resize_or_warp(window, view.matrix, view.aligned, frame, aligned, fill)
     return tf.ensure_shape(round_to_bytes(seen), frame)
+
+
+def _resize_or_warp(window, matrix, keeps, frame, aligned, fill):
+    """The resize; where not all are `aligned`, the warp for a sample whose rows the `matrix` turns."""
+    size = tuple(frame[:2])
+    if aligned:
+        return resize(window, matrix, size, fill)
+    return tf.cond(keeps, lambda: resize(window, matrix, size, fill), lambda: warp(window, matrix, size, fill))
 
 
 def render(picture, matrix, frame, aligned=True, fill=None):
     """The frame float32 (H, W, C) of `picture` (h, w, C) under `matrix` (3, 3); `fill` is a number, (C,) or None."""
-    if not aligned:
-        return warp(picture, matrix, tuple(frame[:2]), fill)
     size = tf.cast(tf.shape(picture)[1::-1], tf.float32)
-    low, high = _needed(matrix, frame, shrink_of(matrix), 1.0, size)
+    low, high = _needed(matrix, frame, shrink_of(matrix, frame), tf.ones(1), size)
     window = picture[low[1] : high[1], low[0] : high[0]]
-    return resize(window, _from_corner(matrix, low), tuple(frame[:2]), fill)
+    return _resize_or_warp(window, _from_corner(matrix, low), keeps_rows(matrix), frame, aligned, fill)
 
 
 def round_to_bytes(values):
@@ -78,21 +111,23 @@ def frames_from_bytes(items, frame, framing, max_pixels):
 
 
 def orientation_matrix(orientation, size):
-    """(3, 3) from points of the upright picture to points of the stored one of `size` (2: width, height)."""
-    width, height = size[0], size[1]
+    """(..., 3, 3) from points of the upright picture to points of the stored one of `size` (..., 2: width, height)."""
     linear = [(1, 0, 0, 1), (-1, 0, 0, 1), (-1, 0, 0, -1), (1, 0, 0, -1)]
     linear += [(0, 1, 1, 0), (0, 1, -1, 0), (0, -1, -1, 0), (0, -1, 1, 0)]
-    linear = tf.reshape(tf.gather(tf.constant(linear, tf.float32), orientation - 1), [2, 2])
-    offset = tf.where(tf.reduce_sum(linear, 1) < 0, tf.stack([width, height]), 0.0)
-    return tf.concat([tf.concat([linear, offset[:, None]], 1), [[0.0, 0.0, 1.0]]], 0)
+    linear = tf.gather(tf.reshape(tf.constant(linear, tf.float32), [8, 2, 2]), orientation - 1)
+    offset = tf.where(tf.reduce_sum(linear, -1) < 0, size, 0.0)
+    top = tf.concat([linear, offset[..., None]], -1)
+    return tf.concat([top, tf.zeros_like(top[..., :1, :]) + [0.0, 0.0, 1.0]], -2)
 
 
 def _needed(matrix, frame, shrink, scale, size):
-    """int32 low, high (2: x, y): the pixels of the picture reduced by `scale` that the frame and its filters touch."""
+    """int32 low, high (..., 2: x, y): the pixels that the frame and its filters touch, of the picture over `scale`."""
     height, width = map(float, frame[:2])
-    corners = transform_points(tf.constant([[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]]), matrix) / scale
-    low, high = tf.reduce_min(corners, 0), tf.reduce_max(corners, 0)
-    whole = tf.reduce_all(tf.abs(tf.concat([low - tf.round(low), high - tf.round(high)], 0)) < CLOSE)
+    corners = transform_points(tf.constant([[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]]), matrix)
+    corners = corners / scale[..., None, :]
+    low, high = tf.reduce_min(corners, -2), tf.reduce_max(corners, -2)
+    ends = tf.concat([low, high], -1)
+    whole = tf.reduce_all(tf.abs(ends - tf.round(ends)) < CLOSE, -1, keepdims=True)
     margin = tf.where(whole, -0.5, tf.maximum(shrink / scale, 1.0) + 1.0)
     low = tf.clip_by_value(tf.floor(low - margin), 0.0, size - 1.0)
     high = tf.clip_by_value(tf.math.ceil(high + margin), low + 1.0, size)
@@ -100,6 +135,6 @@ def _needed(matrix, frame, shrink, scale, size):
 
 
 def _from_corner(matrix, low):
-    """The matrix to points of the window that begins at `low` (2: x, y)."""
-    shift = tf.cast(tf.concat([low, [0]], 0), tf.float32)
-    return matrix - shift[:, None] * [0.0, 0.0, 1.0]
+    """The matrix to points of the window that begins at `low` (..., 2: x, y)."""
+    shift = tf.cast(tf.concat([low, tf.zeros_like(low[..., :1])], -1), tf.float32)
+    return matrix - shift[..., None] * matrix[..., 2:, :]

@@ -13,6 +13,7 @@ import tensorflow as tf
 from kcnn.data import draws as drawing
 from kcnn.data import finishing, pictures
 from kcnn.data.decode import as_it_is
+from kcnn.data.program import Program
 from kcnn.errors import UserError
 from kcnn.recipe import Augment, Data
 
@@ -55,16 +56,23 @@ def batches(
     threads = threads or tf.data.AUTOTUNE
     source = pictures.source(samples.images, frame, framing, max_pixels, augment)
     finish = finishing.finisher(samples, frame, num_classes, augment)
+    program = Program(augment, frame[-1])
     last = np.iinfo(np.int64).max // batch_size if training else -(-len(samples) // batch_size)
     numbers = tf.data.Dataset.range(start // batch_size, last)
     plan = functools.partial(_training_plan if training else _ordered_plan, batch_size, len(samples), seed)
     stream = _map(numbers, plan, threads)
-    if source.batched:
-        stream = _map(stream, lambda row: finish(source(row), row), threads)
+    stream = _map(stream, lambda row: source.prepare(row) | program.draw(row.get("draws")), threads)
+
+    def single(row):
+        """(the picture of one sample of the plan after its program, what the batch needs of the sample)."""
+        picture = row["picture"] if source.batched else source(row)
+        return program.run(picture, row), {key: row[key] for key in ("index", "draws") if key in row}
+
+    if source.batched and not program.steps:
+        stream = _map(stream, lambda row: finish(row["picture"], row), threads)
     else:
-        stream = _map(stream, source.prepare, threads).unbatch()
-        stream = _map(stream, lambda row: (source(row), row), threads)
-        stream = _map(stream.batch(batch_size, drop_remainder=True), finish, threads)
+        stream = _map(stream.unbatch(), single, threads).batch(batch_size, drop_remainder=True)
+        stream = _map(stream, finish, threads)
     return stream.prefetch(2).with_options(_options(threads))
 
 

@@ -1,0 +1,45 @@
+"""Boxes and masks, through the same geometry as their picture: its matrix, and then its elastic displacement."""
+
+import tensorflow as tf
+
+from kcnn.data.geometry import transform_points
+from kcnn.data.neighbourhood import centres
+from kcnn.data.resampling import sample
+
+TRIES = 8  # steps of the search for where a displaced corner went
+
+
+def transform_boxes(boxes, matrix, frame, displacement=None):
+    """Boxes (N, 4) xyxy of a picture as boxes in the frame: what encloses their moved corners, cut to the frame.
+
+    A box that leaves the frame has no area. `matrix` (3, 3) is that of `frame_matrix`, `displacement` (H, W, 2) that of
+    `neighbourhood`; as it bends the sides between corners, a bent box may be a little tighter than what it holds.
+    """
+    x0, y0, x1, y1 = tf.unstack(boxes, axis=-1)
+    corners = tf.stack([tf.stack(pair, -1) for pair in ((x0, y0), (x1, y0), (x0, y1), (x1, y1))], 1)
+    moved = transform_points(tf.reshape(corners, [-1, 2]), tf.linalg.inv(matrix))
+    moved = tf.reshape(_undisplaced(moved, displacement), [-1, 4, 2])
+    limits = tf.constant([frame[1], frame[0]], tf.float32)
+    low = tf.clip_by_value(tf.reduce_min(moved, 1), 0.0, limits)
+    return tf.concat([low, tf.clip_by_value(tf.reduce_max(moved, 1), 0.0, limits)], -1)
+
+
+def _undisplaced(points, displacement):
+    """Where the displaced frame shows `points` (N, 2) of the frame before: p with p + displacement(p) = point."""
+    place = points
+    for _ in range(TRIES if displacement is not None else 0):
+        place = points - sample(displacement, place[:, None])[:, 0]
+    return place
+
+
+def transform_mask(mask, matrix, frame, fill=0, displacement=None):
+    """A mask (H, W) of class numbers as seen in the frame: the nearest pixel, `fill` outside the picture."""
+    height, width = frame[:2]
+    places = centres((height, width))
+    places = places if displacement is None else places + displacement
+    seen = transform_points(tf.reshape(places, [-1, 2]), matrix)
+    place = tf.cast(tf.floor(seen), tf.int32)[:, ::-1]
+    size = tf.shape(mask)
+    inside = tf.reduce_all((place >= 0) & (place < size), -1)
+    values = tf.gather_nd(mask, tf.clip_by_value(place, 0, size - 1))
+    return tf.reshape(tf.where(inside, values, tf.cast(fill, mask.dtype)), [height, width])

@@ -1,0 +1,39 @@
+"""The registry of operations: what a recipe, a policy or a user's own steps may do to a picture.
+
+An operation is a function and what a drawn program must know of it. Those that change values take one picture uint8
+(H, W, C) and `amounts` (3,): the magnitude in the operation's own unit, and two numbers in [0, 1) for operations that
+have chance of their own; they give uint8 of that shape. Those that move the picture take magnitudes (B,) and the
+frame's sides (2: width, height), and give matrices (B, 3, 3) from points of the new frame to points of the old one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kcnn.registry import Registry
+
+OPERATIONS = Registry("augmentation operation")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`apply` as above; `neutral`: the magnitude that changes nothing, None where there is none."""
+
+    apply: Callable
+    neutral: float | None = None
+    colour: bool = False  # needs three channels; pictures of another number stay as they are
+    moves: bool = False  # changes places, not values
+    turns: bool = False  # moves, and rows do not stay rows
+
+    @property
+    def __doc__(self):
+        return self.apply.__doc__
+
+
+def operation(name, neutral=None, **traits):
+    """Decorator: registers the decorated function as the operation `name`, and returns it."""
+
+    def add(function):
+        OPERATIONS.add(name, Operation(function, neutral, **traits))
+        return function
+
+    return add
