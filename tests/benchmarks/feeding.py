@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks feeding [--rounds 5] [--steps 4] [--out feeding.json]
 
-ResNet-18 at 128 px, 64 pictures a step. Rounds alternate between the two, so that what else the machine does meets both;
-the ratio is that of pictures a second, fed over cached (wanted 0.85).
+ResNet-18 at 128 px, 64 pictures a step. Rounds alternate between the two, so that what else the machine does meets
+both; the ratio is that of pictures a second, fed over cached (wanted 0.85).
 """
 
 import argparse
