@@ -51,6 +51,8 @@ def _fit(recipe, name, seed):
 
 
 def _refuse_another(run, recipe):
+    if recipe.runtime.precision == "auto":  # which the run has settled
+        recipe = recipe.override({"runtime.precision": run.recipe.runtime.precision})
     if run.recipe != recipe:
         raise UserError(f"run {run.name} exists already with another recipe; choose another --name")
 
