@@ -27,6 +27,7 @@ RecipeWord = Annotated[
 DataWord = Annotated[str | None, typer.Option("--data", help="a folder or archive, .csv, .npz, tfds:NAME, builtin:…")]
 ArchitectureWord = Annotated[str | None, typer.Option("--architecture", help="from `kcnn list architectures`")]
 HeadWord = Annotated[str | None, typer.Option("--head", help="a name from `kcnn list heads`")]
+Workers = Annotated[int, typer.Option(min=1, help="train in so many processes of this machine, together")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such as runs/digits-1")]
 
 
@@ -53,6 +54,7 @@ def fit(
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="of the run folder; numbered if not given")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="train so often, each with the next seed, and print the mean")] = 1,
+    workers: Workers = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="one step, memory, and can it learn: writes nothing")
     ] = False,
@@ -67,6 +69,8 @@ def fit(
         from kcnn.repeats import fit_seeds
 
         return fit_seeds(chosen, seeds, name)
+    if workers > 1:
+        return _fit_together(chosen, name, workers)
     return _tell_of(api.build_and_fit(chosen, name=name))
 
 
@@ -105,9 +109,11 @@ def find_rate(
 
 
 @app.command()
-def resume(run: RunPath):
+def resume(run: RunPath, workers: Workers = 1):
     """Go on with a stopped or killed run, exactly where it was."""
-    _tell_of(_api().load_run(run).resume())
+    if workers > 1:
+        return _together(["resume", run], workers)
+    return _tell_of(_api().load_run(run).resume())
 
 
 @app.command()
@@ -312,6 +318,25 @@ def _dry_run(api, recipe):
         _say(line)
     if not seen.learns:
         raise typer.Exit(1)
+
+
+def _fit_together(recipe, name, workers):
+    from kcnn.disk import make_folder, write_atomically
+
+    file = Path(recipe.runtime.runs) / f".{name or 'workers'}.{os.getpid()}.toml"
+    make_folder(file.parent)
+    write_atomically(file, recipe.to_toml())
+    try:
+        _together(["fit", file, *(["--name", name] if name else [])], workers)
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _together(words, workers):
+    _api()
+    from kcnn.workers import run_workers
+
+    run_workers(words, workers)
 
 
 def _parse(settings):

@@ -1,0 +1,108 @@
+"""What a process of the tests of several replicas does.
+
+python -m tests.replicas learn KIND ANSWER NORM: train under runtime.strategy KIND in float64; the chief writes the
+weights, averages and scores to the .npz file ANSWER.
+python -m tests.replicas command WORDS…: `kcnn WORDS…`, where worker 1 kills itself before the step number KILL_AT of
+the environment, and each step takes PAUSE seconds more.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+STEPS, BATCH = 50, 8
+TRAIN = {"train.optimizer": "adamw", "train.weight_decay": 0.01}
+
+
+class Squares:
+    """A head in float64: the weighted squares of the errors, so that nothing is rounded to float32 on the way."""
+
+    def targets(self, batch):
+        labels = tf.one_hot(batch["label"], 3, dtype=tf.float64)
+        return labels, tf.cast(batch["weight"], tf.float64)
+
+    def loss(self, targets, outputs):
+        labels, weight = targets
+        return weight * tf.reduce_sum((outputs - labels) ** 2, -1), weight
+
+    def metrics(self, targets, outputs):
+        labels, weight = targets
+        return {"accuracy": (weight * tf.cast(tf.argmax(outputs, -1) == tf.argmax(labels, -1), tf.float64), weight)}
+
+
+def network(norm):
+    """A small residual network in float64; each call gives the same weights."""
+    from kcnn.architectures import ARCHITECTURES  # noqa: F401
+    from kcnn.models import build_model, head_of
+
+    keras.utils.set_random_seed(3)
+    keras.config.set_dtype_policy("float64")
+    body = build_model(
+        "resnet_toy", head_of("classifier", num_classes=3), input_shape=(16, 16, 3), style={"norm": norm}
+    )
+    features = body.get_layer("pool").output
+    return keras.Model(body.input, keras.layers.Dense(3, name="answer")(features))
+
+
+def learn(kind, answer, norm):
+    """Fifty steps, an evaluation whose last batch is not full, and all of it into the file `answer`."""
+    from kcnn import data
+    from kcnn.recipe import Recipe
+    from kcnn.training import Engine, MovingAverage, ReplicatedEngine, make_optimizer, runtime
+    from kcnn.training.team import team_of
+
+    if kind == "mirrored":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    recipe = Recipe().override(TRAIN | {"runtime.strategy": kind, "runtime.threads": 1, "runtime.deterministic": True})
+    runtime.prepare(recipe.runtime)
+    team = team_of(recipe.runtime)
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, (27, 16, 16, 3), dtype=np.uint8)
+    samples = data.load((x, np.arange(27) % 3), recipe.data, 0).splits["train"]
+    with team.scope():
+        model = network(norm)
+        optimizer = make_optimizer(recipe.train, model.trainable_variables)
+        average = MovingAverage(model, 0.9)
+        make = ReplicatedEngine if team.replicas > 1 else Engine
+        engine = make(model, Squares(), optimizer, clip_norm=0.5, average=average, team=team)
+    options = {"num_classes": 3, "shard": team.shard}
+    stream = iter(data.batches(samples, (16, 16, 3), BATCH, training=True, **options))
+    for step in range(STEPS):
+        sums, norms = engine.train_step(next(stream), np.float32(0.003), np.float32(step))
+    scores = engine.evaluate(data.batches(samples, (16, 16, 3), BATCH, training=False, **options))
+    last = engine.means(sums)
+    state = {name: variable.numpy() for name, variable in engine.state().items()}
+    if team.is_chief:
+        told = {f"val_{k}": v for k, v in scores.items()} | last | {"norms": np.asarray(norms)}
+        np.savez(answer, replicas=team.replicas, **state, **told)
+    team.meet()
+
+
+def command(*words):
+    """The command line, slow and mortal."""
+    from kcnn import cli
+    from kcnn.training import Fitting
+
+    step, last = Fitting._step, int(os.environ.get("KILL_AT", -1))
+    index = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0)
+
+    def mortal_step(self, *rest):
+        if self.progress.step == last and index == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(float(os.environ.get("PAUSE", 0)))
+        step(self, *rest)
+
+    Fitting._step = mortal_step
+    sys.argv = ["kcnn", *words]
+    cli.main()
+
+
+if __name__ == "__main__":
+    {"learn": learn, "command": command}[sys.argv[1]](*sys.argv[2:])
