@@ -336,7 +336,7 @@ def _together(words, workers):
     _api()
     from kcnn.workers import run_workers
 
-    run_workers(words, workers)
+    raise typer.Exit(run_workers(words, workers))
 
 
 def _parse(settings):

@@ -6,37 +6,42 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 
 from kcnn.errors import UserError
-from kcnn.repeats import CHILD
 from kcnn.training.interrupts import PARENT
 from kcnn.training.team import CLUSTER
 
+PROGRAM = (sys.executable, "-c", "from kcnn import cli; cli.main()")
 POLL_SECONDS = 0.2
-GRACE_SECONDS = 100  # for workers whose peer is gone, to say so themselves
+GRACE_SECONDS = 30  # for workers whose peer is gone, to end by themselves
 
 
 def run_workers(words, count):
-    """Run `kcnn WORDS…` in `count` processes that are each other's workers; returns the chief's status.
+    """Run `kcnn WORDS…` in `count` processes that are each other's workers; returns the status, 0 if all went well.
 
-    Each gets its share of the processor's cores. What the chief says is shown, of the others only errors. Raises
-    `UserError` with the worker that ended first, and how, if one fails; none outlives this process.
+    Each gets its share of the processor's cores. What the chief says is shown; what the others say only if it tells
+    why all ended. Raises `UserError` with the worker that died and how, if one does; none outlives this process.
     """
     with free_ports(count) as ports:
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-    children = [_start(words, cluster, index) for index in range(count)]
-    try:
-        with _passing_on(children):
-            first = _first_failure(children)
-            if first is not None:
-                _wait(children, GRACE_SECONDS)
-    finally:
-        _end(children)
-    if first is not None:
-        raise UserError(_obituary(first, children[first].returncode))
-    return children[0].returncode
+    with ExitStack() as files:
+        said = [None, *(files.enter_context(tempfile.TemporaryFile()) for _ in range(count - 1))]
+        children = [_start(words, cluster, index, said[index]) for index in range(count)]
+        try:
+            with _passing_on(children):
+                codes = _codes(children)
+        finally:
+            _end(children)
+        failed = [index for index, code in enumerate(codes) if code]
+        if not failed:
+            return 0
+        worst = min(failed, key=lambda i: (codes[i] > 0, codes[i] == 2, i))  # others only noticed it
+        if codes[worst] == 2 and worst == 0:
+            return 2  # a mistake of the user's, which the chief has told
+        raise UserError(_obituary(worst, codes[worst], said[worst]))
 
 
 @contextmanager
@@ -50,14 +55,15 @@ def free_ports(count):
             s.close()
 
 
-def _start(words, cluster, index):
+def _start(words, cluster, index, said):
     config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
     environment = os.environ | {PARENT: str(os.getpid()), CLUSTER: config}
     with _share_of_cores(index, len(cluster["worker"])):
         return subprocess.Popen(
-            [sys.executable, "-c", CHILD, *map(str, words)],
+            [*PROGRAM, *map(str, words)],
             env=environment,
-            stdout=None if index == 0 else subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
         )
 
 
@@ -92,23 +98,14 @@ def _passing_on(children):
             signal.signal(number, handler)
 
 
-def _first_failure(children):
-    """The number of the first worker that ended with an error, None once all have ended well."""
-    while True:
-        codes = [child.poll() for child in children]
-        failed = [i for i, code in enumerate(codes) if code]
-        if failed:
-            return min(failed, key=lambda i: codes[i] > 0)  # a killed one before those that only noticed it
-        if all(code == 0 for code in codes):
-            return None
+def _codes(children):
+    """The status of each when all have ended, or some time after the first has failed; None for one that has not."""
+    until = float("inf")
+    while any(child.poll() is None for child in children) and time.monotonic() < until:
+        if any(child.returncode for child in children):
+            until = min(until, time.monotonic() + GRACE_SECONDS)
         time.sleep(POLL_SECONDS)
-
-
-def _wait(children, seconds):
-    until = time.monotonic() + seconds
-    for child in children:
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(max(0, until - time.monotonic()))
+    return [child.poll() for child in children]
 
 
 def _end(children):
@@ -119,6 +116,10 @@ def _end(children):
         child.wait()
 
 
-def _obituary(index, code):
+def _obituary(index, code, said):
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-    return f"worker {index} {how}, and the others have ended; `kcnn resume RUN --workers …` goes on"
+    words = []
+    if said is not None and code > 0:
+        said.seek(0)
+        words = said.read().decode(errors="replace").strip().splitlines()[-1:]
+    return ": ".join([f"worker {index} {how}", *words]) + "; `kcnn resume RUN --workers …` goes on"

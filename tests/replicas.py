@@ -2,15 +2,14 @@
 
 python -m tests.replicas learn KIND ANSWER NORM: train under runtime.strategy KIND in float64; the chief writes the
 weights, averages and scores to the .npz file ANSWER.
-python -m tests.replicas command WORDS…: `kcnn WORDS…`, where worker 1 kills itself before the step number KILL_AT of
-the environment, and each step takes PAUSE seconds more.
+python -m tests.replicas command WORDS…: `kcnn WORDS…`, where STRUCK="7 1 SIGKILL" in the environment sends that signal
+to worker 1 before step number 7.
 """
 
 import json
 import os
 import signal
 import sys
-import time
 
 import keras
 import numpy as np
@@ -86,17 +85,17 @@ def learn(kind, answer, norm):
 
 
 def command(*words):
-    """The command line, slow and mortal."""
+    """The command line, mortal."""
     from kcnn import cli
     from kcnn.training import Fitting
 
-    step, last = Fitting._step, int(os.environ.get("KILL_AT", -1))
+    step = Fitting._step
+    last, victim, blow = os.environ.get("STRUCK", "-1 -1 SIGKILL").split()
     index = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0)
 
     def mortal_step(self, *rest):
-        if self.progress.step == last and index == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(float(os.environ.get("PAUSE", 0)))
+        if (self.progress.step, index) == (int(last), int(victim)):
+            os.kill(os.getpid(), getattr(signal, blow))
         step(self, *rest)
 
     Fitting._step = mortal_step
