@@ -63,6 +63,8 @@ def fit(
     words = {"data.source": data, "model.architecture": architecture, "model.head": head}
     words |= {"train.epochs": epochs, "model.weights": weights}
     api, chosen = _chosen(recipe, words, settings)
+    if workers > 1 and (seeds > 1 or dry_run):
+        raise UserError("--workers trains one run together: leave out --seeds and --dry-run")
     if dry_run:
         return _dry_run(api, chosen)
     if seeds > 1:
@@ -120,9 +122,12 @@ def resume(run: RunPath, workers: Workers = 1):
 def extend(
     run: RunPath,
     epochs: Annotated[int, typer.Option(min=1, help="how many to add")],
+    workers: Workers = 1,
 ):
     """Train a finished run for more epochs, from its last state, at train.extend_factor of its rate."""
-    _tell_of(_api().load_run(run).extend(epochs))
+    if workers > 1:
+        return _together(["extend", run, "--epochs", epochs], workers)
+    return _tell_of(_api().load_run(run).extend(epochs))
 
 
 @app.command()
@@ -346,6 +351,11 @@ def _parse(settings):
 
 
 def _tell_of(run):
+    """How a training ended; among several workers the chief tells."""
+    from kcnn.training.team import place
+
+    if place()[0]:
+        return
     if run.status.get("state") == "stopped":
         _say(f"stopped at epoch {run.status['epoch']}; go on with: kcnn resume {run.path}")
         return

@@ -2,6 +2,7 @@
 
 python -m tests.replicas learn KIND ANSWER NORM: train under runtime.strategy KIND in float64; the chief writes the
 weights, averages and scores to the .npz file ANSWER.
+python -m tests.replicas drop ANSWER: dropout on two devices.
 python -m tests.replicas command WORDS…: `kcnn WORDS…`, where STRUCK="7 1 SIGKILL" in the environment sends that signal
 to worker 1 before step number 7.
 """
@@ -46,7 +47,8 @@ def network(norm):
         "resnet_toy", head_of("classifier", num_classes=3), input_shape=(16, 16, 3), style={"norm": norm}
     )
     features = body.get_layer("pool").output
-    return keras.Model(body.input, keras.layers.Dense(3, name="answer")(features))
+    answer = keras.layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.01), name="answer")
+    return keras.Model(body.input, answer(features))
 
 
 def learn(kind, answer, norm):
@@ -84,6 +86,40 @@ def learn(kind, answer, norm):
     team.meet()
 
 
+class Masks(Squares):
+    """A head whose metrics are the outputs themselves, summed over all samples."""
+
+    def metrics(self, targets, outputs):
+        return {f"unit {i}": (outputs[:, i], tf.ones_like(outputs[:, i])) for i in range(outputs.shape[1])}
+
+
+def drop(answer):
+    """Two steps of dropout on two devices, one sample each: the mean of every unit in each step, to `answer`."""
+    from kcnn.layers import dropout
+    from kcnn.recipe import Recipe
+    from kcnn.training import ReplicatedEngine, make_optimizer, team_of
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    recipe = Recipe().override({"runtime.strategy": "mirrored"})
+    team = team_of(recipe.runtime)
+    with team.scope():
+        keras.config.set_dtype_policy("float64")
+        inputs = keras.Input((3,))
+        model = keras.Model(inputs, dropout(keras.layers.EinsumDense("ab,bc->ac", 3)(inputs), 0.5, "drop"))
+        model.layers[1].kernel.assign(np.eye(3))
+        engine = ReplicatedEngine(
+            model, Masks(), make_optimizer(recipe.train, model.trainable_variables), team=team, clip_norm=1.0
+        )
+    batch = {"image": tf.ones([2, 3]), "label": tf.zeros([2], tf.int32), "weight": tf.ones([2])}
+    seeds, means = [], []
+    for _ in range(20):
+        seeds.append(next(v for v in model.variables if "seed" in v.path).numpy())
+        sums, _ = engine.train_step(batch, np.float32(0), np.float32(0))
+        means.append(list(engine.means(sums).values())[1:4])
+    np.savez(answer, means=means, seeds=seeds)
+
+
 def command(*words):
     """The command line, mortal."""
     from kcnn import cli
@@ -104,4 +140,4 @@ def command(*words):
 
 
 if __name__ == "__main__":
-    {"learn": learn, "command": command}[sys.argv[1]](*sys.argv[2:])
+    {"learn": learn, "drop": drop, "command": command}[sys.argv[1]](*sys.argv[2:])

@@ -71,6 +71,7 @@ class Engine:
         The loss is Σ sum / Σ weight over the batch plus the layers' own losses; if not `divide`, Σ weight times that.
         """
         with tf.GradientTape() as tape:
+            tape.watch([v.value for v in self.variables])  # copies too, which stand for them on one of several replicas
             outputs = self.forward(batch["image"], training=True)
             targets = self.head.targets(batch)
             total, weight = self.head.loss(targets, outputs)

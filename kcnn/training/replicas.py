@@ -62,7 +62,8 @@ class ReplicatedEngine(Engine):
         """On one replica: (gradients, changed variables, gradient norm, sums, norms, who asks) of the whole batch."""
         variables = self.model.non_trainable_variables
         before = [v.value + _seed_shift(v) if _is_seed(v) else tf.identity(v.value) for v in variables]
-        with keras.StatelessScope(zip(variables, before, strict=True), collect_losses=True) as scope:
+        own = [*zip(variables, before, strict=True), *((v, tf.identity(v.value)) for v in self.variables)]
+        with keras.StatelessScope(own, collect_losses=True) as scope:
             gradients, _, sums = self._gradients(self._part(batch), divide=False)
             after = [scope.get_current_value(v) for v in variables]
         self.changing = [i for i, value in enumerate(after) if value is not before[i]]

@@ -60,31 +60,39 @@ def _cluster():
     """[(job, index)] of all workers that TF_CONFIG names, the chief first."""
     try:
         cluster = json.loads(os.environ.get(CLUSTER) or "{}").get("cluster", {})
-        if "ps" in cluster:
-            raise UserError(f"{CLUSTER} names parameter servers, for which Keras 3 has no code: use workers alone")
-        return [(job, i) for job in ("chief", "worker") for i in range(len(cluster.get(job, ())))]
+        members = [(job, i) for job in ("chief", "worker") for i in range(len(cluster.get(job, ())))]
     except (ValueError, AttributeError, TypeError):
         raise UserError(f'{CLUSTER} must be JSON: {{"cluster": {{"worker": ["host:port", …]}}, "task": …}}') from None
+    if "ps" in cluster:
+        raise UserError(f"{CLUSTER} names parameter servers, for which Keras 3 has no code: use workers alone")
+    return members
+
+
+def place():
+    """(number of this worker, number of workers) by TF_CONFIG; (0, 1) without one."""
+    members = _cluster()
+    if len(members) < 2:
+        return 0, 1
+    task = json.loads(os.environ[CLUSTER]).get("task", {})
+    own = task.get("type"), task.get("index")
+    if own not in members:
+        raise UserError(f"{CLUSTER} must say in its task which of the {len(members)} workers this one is")
+    return members.index(own), len(members)
 
 
 class Team:
-    """All replicas under a `tf.distribute.Strategy`; without one, the one replica of this process."""
+    """All replicas under a `tf.distribute.Strategy`; without one, the one replica of this process.
+
+    `shard` is (number of this worker, number of workers), `size` (number of replicas, number of workers).
+    """
 
     def __init__(self, strategy=None):
         self.strategy = strategy or tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync
-        resolver = self.strategy.cluster_resolver
-        members = _cluster() if resolver else [None]
-        self.workers = len(members)
-        self.worker = members.index((resolver.task_type, resolver.task_id)) if resolver else 0
+        self.shard = self.worker, self.workers = place() if self.strategy.cluster_resolver else (0, 1)
         self.is_chief = self.worker == 0
         self.size = self.replicas, self.workers
         self._sum = tf.function(self._summed, autograph=False)
-
-    @property
-    def shard(self):
-        """(number of this worker, number of workers)."""
-        return self.worker, self.workers
 
     def scope(self):
         """The context in which variables are made, one copy a replica."""
