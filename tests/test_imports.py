@@ -36,6 +36,7 @@ ROOMS += [
     "api",
     "listing",
     "repeats",
+    "workers",
     "demo",
     "cli",
     "__init__",

@@ -49,7 +49,10 @@ def _strategy(kind):
         if len(_cluster()) < 2:
             way = "start every worker with TF_CONFIG or by srun, or all of them here with --workers N"
             raise UserError(f"runtime.strategy is multi_worker and there is no other worker: {way}")
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except RuntimeError as error:
+            raise UserError(f"workers join before TensorFlow computes; start a fresh process: {error}") from None
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) < 2:
         raise UserError("runtime.strategy is mirrored and there is one device: set it to auto")
