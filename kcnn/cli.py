@@ -27,6 +27,7 @@ RecipeWord = Annotated[
 DataWord = Annotated[str | None, typer.Option("--data", help="a folder or archive, .csv, .npz, tfds:NAME, builtin:…")]
 ArchitectureWord = Annotated[str | None, typer.Option("--architecture", help="from `kcnn list architectures`")]
 HeadWord = Annotated[str | None, typer.Option("--head", help="a name from `kcnn list heads`")]
+Workers = Annotated[int, typer.Option(min=1, help="train in so many processes of this machine, together")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such as runs/digits-1")]
 
 
@@ -53,6 +54,7 @@ def fit(
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="of the run folder; numbered if not given")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="train so often, each with the next seed, and print the mean")] = 1,
+    workers: Workers = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="one step, memory, and can it learn: writes nothing")
     ] = False,
@@ -61,12 +63,16 @@ def fit(
     words = {"data.source": data, "model.architecture": architecture, "model.head": head}
     words |= {"train.epochs": epochs, "model.weights": weights}
     api, chosen = _chosen(recipe, words, settings)
+    if workers > 1 and (seeds > 1 or dry_run):
+        raise UserError("--workers trains one run together: leave out --seeds and --dry-run")
     if dry_run:
         return _dry_run(api, chosen)
     if seeds > 1:
         from kcnn.repeats import fit_seeds
 
         return fit_seeds(chosen, seeds, name)
+    if workers > 1:
+        return _fit_together(chosen, name, workers)
     return _tell_of(api.build_and_fit(chosen, name=name))
 
 
@@ -105,18 +111,23 @@ def find_rate(
 
 
 @app.command()
-def resume(run: RunPath):
+def resume(run: RunPath, workers: Workers = 1):
     """Go on with a stopped or killed run, exactly where it was."""
-    _tell_of(_api().load_run(run).resume())
+    if workers > 1:
+        return _together(["resume", run], workers)
+    return _tell_of(_api().load_run(run).resume())
 
 
 @app.command()
 def extend(
     run: RunPath,
     epochs: Annotated[int, typer.Option(min=1, help="how many to add")],
+    workers: Workers = 1,
 ):
     """Train a finished run for more epochs, from its last state, at train.extend_factor of its rate."""
-    _tell_of(_api().load_run(run).extend(epochs))
+    if workers > 1:
+        return _together(["extend", run, "--epochs", epochs], workers)
+    return _tell_of(_api().load_run(run).extend(epochs))
 
 
 @app.command()
@@ -314,6 +325,25 @@ def _dry_run(api, recipe):
         raise typer.Exit(1)
 
 
+def _fit_together(recipe, name, workers):
+    from kcnn.disk import make_folder, write_atomically
+
+    file = Path(recipe.runtime.runs) / f".{name or 'workers'}.{os.getpid()}.toml"
+    make_folder(file.parent)
+    write_atomically(file, recipe.to_toml())
+    try:
+        _together(["fit", file, *(["--name", name] if name else [])], workers)
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _together(words, workers):
+    _api()
+    from kcnn.workers import run_workers
+
+    raise typer.Exit(run_workers(words, workers))
+
+
 def _parse(settings):
     from kcnn.recipe import parse_setting
 
@@ -321,6 +351,11 @@ def _parse(settings):
 
 
 def _tell_of(run):
+    """How a training ended; among several workers the chief tells."""
+    from kcnn.training.team import place
+
+    if place()[0]:
+        return
     if run.status.get("state") == "stopped":
         _say(f"stopped at epoch {run.status['epoch']}; go on with: kcnn resume {run.path}")
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from kcnn.disk import read_bounded
 from kcnn.errors import UserError, unknown_name
@@ -35,6 +35,12 @@ def _one_after_another(extensions):
         if not start < following <= start + count:
             raise ValueError("each pair is (epoch it began after, epochs added) and begins within the one before")
     return extensions
+
+
+def _no_servers(strategy):
+    if strategy == "parameter_server":
+        raise ValueError("Keras 3 has no code for parameter servers; auto, mirrored and multi_worker add up gradients")
+    return strategy
 
 
 Extension = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=100_000)]]
@@ -240,6 +246,10 @@ class Runtime(Section):
     deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed; means float32")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the computation; weights stay float32; auto: the faster one, by a short measurement"
+    )
+    strategy: Annotated[Literal["auto", "none", "mirrored", "multi_worker"], BeforeValidator(_no_servers)] = Field(
+        "auto",
+        description="auto: the workers of TF_CONFIG or Slurm, else all GPUs here (mirrored), else one device (none)",
     )
     threads: int | None = Field(None, ge=1, description="processor threads of one operation; none: one a core")
     runs: str = Field(RUNS, description="the folder in which run folders are made")

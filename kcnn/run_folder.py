@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 class RunFolder:
     """Paths and small files of one run at `path`."""
 
+    writes = True  # whether this process is the one that writes it
+
     def __init__(self, path):
         self.path = Path(path)
         self.name = self.path.name

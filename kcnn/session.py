@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from kcnn import advice, conversion, data, models, scoring, training, views
@@ -15,6 +16,7 @@ from kcnn.errors import UserError
 from kcnn.progress import bars
 from kcnn.recipe import IN_MEMORY
 from kcnn.run_folder import RunFolder
+from kcnn.spectator import Spectator
 from kcnn.training import precision, runtime
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ class Session:
     model: object
     head: object
     engine: object = None
+    team: training.Team = field(default_factory=training.Team)
     loaded: dict = field(default_factory=dict)
     tried: dict = field(default_factory=dict)
     began: float = field(default_factory=runtime.cpu_seconds)
@@ -54,29 +57,41 @@ def open_data(recipe, source=None, class_names=None):
 
 def prepare(recipe, source=None):
     """A session without a run folder: data read and checked, network built. Raises `UserError` at every door."""
-    runtime.prepare(recipe.runtime)
+    team = _team(recipe)
     dataset = open_data(recipe, source)
     facts = data.facts_of(dataset, recipe)
-    model, head = build(recipe, facts)
-    loaded = load_earlier(recipe, model)
+    with team.scope():
+        model, head = build(recipe, facts)
+        loaded = load_earlier(recipe, model)
     for place, reason in dataset.set_aside[:SHOWN]:
         log.warning("set aside: %s: %s", place, reason)
     if len(dataset.set_aside) > SHOWN:
         log.warning("and %d more: `kcnn check` names them all", len(dataset.set_aside) - SHOWN)
     for note in dataset.notes:
         log.info(note)
-    return Session(None, recipe, dataset, facts, model, head, loaded=loaded)
+    return Session(None, recipe, dataset, facts, model, head, team=team, loaded=loaded)
+
+
+def _team(recipe):
+    """This process, prepared as [runtime] says, in its `Team`; raises `UserError` if that cannot train the recipe."""
+    runtime.prepare(recipe.runtime)
+    team = training.team_of(recipe.runtime)
+    team.check(recipe.train)
+    return team
 
 
 def start(recipe, source=None, name=None):
     """A fresh session: prepared, and with a run folder."""
     opened = settle_precision(prepare(recipe, source))
-    recipe = opened.recipe
-    folder = RunFolder.create(recipe.runtime.runs, name, f"{recipe.model.architecture}-{opened.dataset.name}")
+    recipe, team = opened.recipe, opened.team
+    stem = f"{recipe.model.architecture}-{opened.dataset.name}"
+    folder = shared_folder(team, lambda: RunFolder.create(recipe.runtime.runs, name, stem))
+    if not team.is_chief:
+        return replace(opened, folder=folder)
     try:
         folder.write_recipe(recipe)
         opened.facts.write(folder.facts_file)
-        folder.write_json("environment.json", runtime.environment())
+        folder.write_json("environment.json", runtime.environment(*team.size))
         folder.set_status(state="preparing", epoch=0, epochs=recipe.train.last_epoch)
         folder.log("started", precision=opened.tried, **opened.loaded)
         for text in advice.before(recipe, opened.facts, opened.model.layers):
@@ -85,6 +100,27 @@ def start(recipe, source=None, name=None):
         folder.discard()
         raise
     return replace(opened, folder=folder)
+
+
+def shared_folder(team, make):
+    """The run folder that `make` gives on the chief; on other workers a `Spectator` of it, or the chief's error."""
+    made, told = None, ""
+    if team.is_chief:
+        try:
+            made = make()
+            told = str(made.path.resolve())
+        except UserError as error:
+            made, told = error, f"!{error}"
+    told = team.tell(told)
+    if isinstance(made, UserError):
+        raise made
+    if told.startswith("!"):
+        raise UserError(told[1:])
+    if made is None and not Path(told).is_dir():
+        raise UserError(
+            f"worker {team.worker} does not see {told}: runtime.runs must be a folder that all workers share"
+        )
+    return made or Spectator(told)
 
 
 def settle_precision(session):
@@ -102,11 +138,12 @@ def settle_precision(session):
         given.engine = make_engine(given)
         return given
 
-    if recipe.runtime.deterministic:
-        return prepared(precision.SAFE)
+    if recipe.runtime.deterministic or session.team.workers > 1:
+        return prepared(precision.SAFE)  # several workers would measure several speeds
     steps = session.facts.steps_per_epoch(recipe.train.batch_size) * recipe.train.last_epoch
     first = functools.partial(views.batches, session, "train", augment=recipe.augment)
-    chosen, seen = precision.settle(steps, prepared, lambda: iter(first()), recipe.train.learning_rate)
+    with session.team.scope():
+        chosen, seen = precision.settle(steps, prepared, lambda: iter(first()), recipe.train.learning_rate)
     log.info("precision %s: %s", chosen.recipe.runtime.precision, seen["why"])
     return replace(chosen, tried=seen)
 
@@ -123,17 +160,18 @@ def reopen(folder, source=None, built=None):
     `built` is its (model, head), if they are at hand. Else they are made to be trained on, and the process is prepared.
     """
     recipe, facts = folder.recipe(), data.Facts.read(folder.facts_file)
-    if built is None:
-        runtime.prepare(recipe.runtime)
+    team = _team(recipe) if built is None else training.Team()
     if source is None and recipe.data.source == IN_MEMORY:
         raise UserError(f"run {folder.name} was trained on data in memory; give the same data again")
     dataset = open_data(recipe, source)
     if dataset.fingerprint != facts.fingerprint:
         raise UserError(f"the data of run {folder.name} has changed since it began; start a new run instead")
-    model, head = built or build(recipe, facts)
-    if built is None and not training.Checkpoints(folder.checkpoints).exist():
-        load_earlier(recipe, model)  # it was killed before its first checkpoint
-    return Session(folder, recipe, dataset, facts, model, head)
+    with team.scope():
+        model, head = built or build(recipe, facts)
+        if built is None and not training.Checkpoints(folder.checkpoints).exist():
+            load_earlier(recipe, model)  # it was killed before its first checkpoint
+    folder = folder if team.is_chief else Spectator(folder.path)
+    return Session(folder, recipe, dataset, facts, model, head, team=team)
 
 
 def build(recipe, facts):
@@ -194,25 +232,31 @@ def train(session, *, resume=False, callbacks=(), console=None):
 
     Raises `UserError`, with the way on, if the disk refuses; the last checkpoint is then still whole.
     """
-    folder = session.folder
+    folder, team = session.folder, session.team
     with folder.held():
         try:
-            fitting = make_fitting(session, callbacks, console)
-            if resume:
-                log.info("continuing at step %d", fitting.restore())
-            fitting.open()
+            with team.together(folder.path), team.scope():
+                fitting = make_fitting(session, callbacks, console)
+                if resume:
+                    log.info("continuing at step %d", fitting.restore())
+                fitting.open()
+                team.meet()  # so that no checkpoint is written while a worker still reads
         except UserError:
             if not resume:
                 folder.discard()
             raise
-        with folder.noting_its_end():
-            state = fitting.run()
-            _add_cpu_seconds(session)
-            if state == "finished":
+        with folder.noting_its_end(), team.together(folder.path):
+            with team.scope():
+                state = fitting.run()
+                _add_cpu_seconds(session)
+                team.meet()  # the chief has written the best weights
+                if state == "finished":
+                    fitting.use_best()
+            if state == "finished" and team.is_chief:
                 for text in advice.after(folder.history()):
                     warn(folder, text)
-                fitting.use_best()
                 scoring.finish(session)
+            team.meet()  # no worker leaves before the chief has done
     return state
 
 
@@ -233,13 +277,15 @@ def extend(session, epochs):
 
 def make_engine(session):
     """The `Engine` of a session's network under its recipe."""
-    model, section = session.model, session.recipe.train
-    optimizer = training.make_optimizer(section, model.trainable_variables, layer_rates(model, section.layer_decay))
-    average = training.MovingAverage(model, section.ema) if section.ema else None
-    forward = training.Rematerialized(model) if section.rematerialize else None
-    return training.Engine(
+    model, section, team = session.model, session.recipe.train, session.team
+    with team.scope():
+        optimizer = training.make_optimizer(section, model.trainable_variables, layer_rates(model, section.layer_decay))
+        average = training.MovingAverage(model, section.ema) if section.ema else None
+        forward = training.Rematerialized(model) if section.rematerialize else None
+    make = training.ReplicatedEngine if team.replicas > 1 else training.Engine
+    return make(
         model, session.head, optimizer, clip_norm=section.clip_norm, average=average, accumulate=section.accumulate,
-        forward=forward,
+        forward=forward, team=team,
     )  # fmt: skip
 
 
@@ -258,14 +304,15 @@ def make_fitting(session, callbacks=(), console=None, watched=True):
     recipe, model, section = session.recipe, session.model, session.recipe.train
     engine = session.engine or make_engine(session)
     watchers = _watchers(session, engine, console) if watched else []
+    shard = session.team.shard
 
     def stream(step):
-        return views.batches(session, "train", augment=recipe.augment, start=step * section.batch_size)
+        return views.batches(session, "train", augment=recipe.augment, start=step * section.batch_size, shard=shard)
 
     return training.Fitting(
         engine, session.folder, section, stream=stream,
         steps_per_epoch=session.facts.steps_per_epoch(section.batch_size),
-        validation=views.batches(session, "val") if "val" in session.dataset.splits else None,
+        validation=views.batches(session, "val", shard=shard) if "val" in session.dataset.splits else None,
         monitor=session.head.main_metric,
         checkpoints=training.Checkpoints(session.folder.checkpoints) if watched else None,
         frozen=backbone_layers(model), callbacks=[*watchers, *callbacks],
@@ -274,6 +321,8 @@ def make_fitting(session, callbacks=(), console=None, watched=True):
 
 
 def _watchers(session, engine, console):
+    if not session.team.is_chief:
+        return [keras.callbacks.Callback()] * 3  # a checkpoint tells callbacks apart by their places
     return [
         training.ProgressBar(console),
         training.TensorBoardScalars(session.folder.path / "tensorboard", engine),
@@ -284,4 +333,6 @@ def _watchers(session, engine, console):
 def _add_cpu_seconds(session):
     before = session.folder.environment().get("cpu_seconds", 0)
     spent = before + runtime.cpu_seconds() - session.began
-    session.folder.write_json("environment.json", {**runtime.environment(), "cpu_seconds": round(spent, 1)})
+    session.folder.write_json(
+        "environment.json", {**runtime.environment(*session.team.size), "cpu_seconds": round(spent, 1)}
+    )

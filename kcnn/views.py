@@ -3,13 +3,13 @@
 from kcnn import data
 
 
-def batches(session, split, augment=None, start=0):
-    """Batches of a split: the endless training stream from sample number `start`, or one plain pass."""
+def batches(session, split, augment=None, start=0, shard=(0, 1)):
+    """Batches of a split, or a shard of them: the endless training stream from sample `start`, or one plain pass."""
     recipe, facts = session.recipe, session.facts
     return data.batches(
         session.dataset.splits[split], facts.input_shape, recipe.train.batch_size, framing=facts.framing,
         max_pixels=facts.max_pixels, augment=augment, seed=recipe.runtime.seed, start=start,
-        training=augment is not None, num_classes=facts.num_classes, threads=recipe.runtime.threads,
+        training=augment is not None, num_classes=facts.num_classes, threads=recipe.runtime.threads, shard=shard,
     )  # fmt: skip
 
 

@@ -36,12 +36,14 @@ ROOMS += [
     "api",
     "listing",
     "repeats",
+    "workers",
     "demo",
     "cli",
     "__init__",
     "__main__",
 ]
-FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "archive_entries", "archives", "disk", "progress"}
+FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "spectator", "archive_entries", "archives"}
+FOR_ALL |= {"disk", "progress"}
 
 
 def imported(path):

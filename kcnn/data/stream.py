@@ -33,6 +33,7 @@ def batches(
     seed=0,
     start=0,
     threads=None,
+    shard=(0, 1),
 ):
     """A tf.data.Dataset of dicts: image (B, H, W, C) uint8 (float32 for float data), label, weight (B,), index (B,).
 
@@ -42,6 +43,8 @@ def batches(
     training=True: endless, shuffled, with `augment` (recipe.Augment); `start` is the global sample number to start at,
     a multiple of `batch_size`. training=False: one pass in order; the last batch is filled up with samples of weight 0
     and index -1. `threads`: of the pipeline; None: tuned while running. The values do not depend on it.
+    `shard`: (worker, workers): only this worker's part of each batch of `batch_size`, which must divide by `workers`;
+    what mixes pictures in pairs stays within it.
     Raises UserError for a batch larger than the training data.
     """
     if training and batch_size > len(samples):
@@ -59,7 +62,8 @@ def batches(
     program = Program(augment, frame[-1])
     last = np.iinfo(np.int64).max // batch_size if training else -(-len(samples) // batch_size)
     numbers = tf.data.Dataset.range(start // batch_size, last)
-    plan = functools.partial(_training_plan if training else _ordered_plan, batch_size, len(samples), seed)
+    own = slice(*(batch_size // shard[1] * np.array([shard[0], shard[0] + 1])))
+    plan = functools.partial(_training_plan if training else _ordered_plan, batch_size, own, len(samples), seed)
     stream = _map(numbers, plan, threads)
     stream = _map(stream, lambda row: source.prepare(row) | program.draw(row.get("draws")), threads)
 
@@ -71,7 +75,7 @@ def batches(
     if source.batched and not program.steps:
         stream = _map(stream, lambda row: finish(row["picture"], row), threads)
     else:
-        stream = _map(stream.unbatch(), single, threads).batch(batch_size, drop_remainder=True)
+        stream = _map(stream.unbatch(), single, threads).batch(own.stop - own.start, drop_remainder=True)
         stream = _map(stream, finish, threads)
     return stream.prefetch(2).with_options(_options(threads))
 
@@ -80,16 +84,16 @@ def _map(stream, function, threads):
     return stream.map(as_it_is(function), threads)
 
 
-def _training_plan(batch_size, count, seed, step):
-    """{"index", "draws"} of the batch number `step` of the endless stream."""
-    number = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+def _training_plan(batch_size, own, count, seed, step):
+    """{"index", "draws"} of the places `own` (a slice) of the batch number `step` of the endless stream."""
+    number = step * batch_size + tf.range(own.start, own.stop, dtype=tf.int64)
     epoch = number // count
-    index = tf.ensure_shape(drawing.order(number % count, count, seed, epoch), [batch_size])
+    index = tf.ensure_shape(drawing.order(number % count, count, seed, epoch), [own.stop - own.start])
     return {"index": index, "draws": drawing.uniform(seed, epoch, index)}
 
 
-def _ordered_plan(batch_size, count, seed, step):
-    index = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+def _ordered_plan(batch_size, own, count, seed, step):
+    index = step * batch_size + tf.range(own.start, own.stop, dtype=tf.int64)
     return {"index": tf.where(index < count, index, -1)}
 
 

@@ -7,8 +7,10 @@ from kcnn.training.engine import Engine
 from kcnn.training.fitting import Fitting
 from kcnn.training.optimizers import OPTIMIZERS, make_optimizer
 from kcnn.training.rematerialization import Rematerialized
+from kcnn.training.replicas import ReplicatedEngine
 from kcnn.training.resuming import identity
 from kcnn.training.schedules import SCHEDULES
+from kcnn.training.team import Team, team_of
 from kcnn.training.watch import DATA_BOUND, Watch
 from kcnn.training.weights import load_weights, save_weights, transfer_weights
 
@@ -22,11 +24,14 @@ __all__ = [
     "MovingAverage",
     "ProgressBar",
     "Rematerialized",
+    "ReplicatedEngine",
+    "Team",
     "TensorBoardScalars",
     "Watch",
     "identity",
     "load_weights",
     "make_optimizer",
     "save_weights",
+    "team_of",
     "transfer_weights",
 ]

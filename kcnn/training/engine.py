@@ -6,6 +6,8 @@ A head only ever says (sum, weight) for each sample; this file alone divides, by
 import numpy as np
 import tensorflow as tf
 
+from kcnn.training.team import Team
+
 
 class Engine:
     """Steps of `model` under `head`'s loss and metrics.
@@ -18,12 +20,15 @@ class Engine:
         average: a `MovingAverage` to update after each step, or None.
         accumulate: equal parts of a batch that are computed one after another, for their gradients to be added up.
         forward: what computes the model's outputs in training, if not the model itself.
+        team: the `Team` that trains; this process alone if None. See `ReplicatedEngine` for one of several replicas.
     """
 
-    def __init__(self, model, head, optimizer=None, *, clip_norm=None, average=None, accumulate=1, forward=None):
+    def __init__(
+        self, model, head, optimizer=None, *, clip_norm=None, average=None, accumulate=1, forward=None, team=None
+    ):
         self.model, self.head, self.optimizer = model, head, optimizer
         self.clip_norm, self.average = clip_norm, average
-        self.accumulate, self.forward = accumulate, forward or model
+        self.accumulate, self.forward, self.team = accumulate, forward or model, team or Team()
         self.names, self.norms, self.batch = (), (), None  # of the last step
         self.learning = {layer.name: layer.trainable for layer in model.layers}
         self.frozen = None
@@ -40,16 +45,24 @@ class Engine:
         self.train_step = tf.function(self._train_step, autograph=False, reduce_retracing=True)
         self.eval_step = tf.function(self._eval_step, autograph=False, reduce_retracing=True)
 
+    def hear(self, asked):
+        """Whether the training shall stop before the next step, if this process was `asked` to."""
+        return bool(asked)
+
+    def agreed(self, wish):
+        """Whether any worker has this wish; here there is but one."""
+        return bool(wish)
+
     def _train_step(self, batch, rate, step):
         """Update the weights on `batch`; return the sums (metrics, 2), float64, and each variable's gradient norm.
 
         A gradient that is not finite changes no weight: its norm tells of it.
         """
         gradients, loss, sums = self._gradients(batch) if self.accumulate == 1 else self._accumulated(batch)
-        norms = tf.sqrt(2 * tf.stack([tf.nn.l2_loss(tf.cast(g, tf.float32)) for g in gradients]))
+        norms = gradient_norms(gradients)
         norm = tf.norm(norms)
         finite = tf.math.is_finite(norm) & tf.math.is_finite(loss)
-        tf.cond(finite, lambda: self._apply(gradients, norm, rate, step), lambda: False)
+        tf.cond(finite, lambda: self._update(self._clipped(gradients, norm), rate, step), lambda: False)
         return tf.concat([sums, tf.cast([[norm, 1.0]], tf.float64)], axis=0), norms
 
     def _gradients(self, batch, divide=True):
@@ -58,6 +71,7 @@ class Engine:
         The loss is Σ sum / Σ weight over the batch plus the layers' own losses; if not `divide`, Σ weight times that.
         """
         with tf.GradientTape() as tape:
+            tape.watch([v.value for v in self.variables])  # copies too, which stand for them on one of several replicas
             outputs = self.forward(batch["image"], training=True)
             targets = self.head.targets(batch)
             total, weight = self.head.loss(targets, outputs)
@@ -91,10 +105,13 @@ class Engine:
         gradients = [tf.math.divide_no_nan(g, tf.cast(whole, g.dtype)) for g in gradients]
         return gradients, tf.math.divide_no_nan(loss, tf.cast(whole, loss.dtype)), sums
 
-    def _apply(self, gradients, norm, rate, step):
-        if self.clip_norm:
-            scale = tf.minimum(1.0, self.clip_norm / tf.maximum(norm, 1e-12))
-            gradients = [g * tf.cast(scale, g.dtype) for g in gradients]
+    def _clipped(self, gradients, norm):
+        if not self.clip_norm:
+            return gradients
+        scale = tf.minimum(1.0, self.clip_norm / tf.maximum(norm, 1e-12))
+        return [g * tf.cast(scale, g.dtype) for g in gradients]
+
+    def _update(self, gradients, rate, step):
         self.optimizer.learning_rate.assign(rate)
         self.optimizer.apply(gradients, self.variables)
         if self.average:
@@ -134,3 +151,8 @@ class Engine:
     def latest_norms(self):
         """[(path, gradient norm)] of each trained variable in the last step."""
         return [(v.path, float(n)) for v, n in zip(self.variables, self.norms, strict=False)]
+
+
+def gradient_norms(gradients):
+    """The Euclidean norm of each gradient, float32."""
+    return tf.sqrt(2 * tf.stack([tf.nn.l2_loss(tf.cast(g, tf.float32)) for g in gradients]))

@@ -71,8 +71,8 @@ class Fitting:
     # ---- state -------------------------------------------------------------------------------------------------
 
     def save_checkpoint(self):
-        """Write all state as of now, if this training keeps checkpoints."""
-        if not self.checkpoints:
+        """Write all state as of now, if this training keeps checkpoints and this process writes them."""
+        if not self.checkpoints or not self.folder.writes:
             return
         arrays = {name: v.numpy() for name, v in self.engine.state().items()}
         arrays["sums"] = np.asarray(self.sums, np.float64)
@@ -89,7 +89,7 @@ class Fitting:
             self._take_up(*found)
         elif self.folder.history():
             raise UserError(f"run {self.folder.name} has lost its checkpoints; start a new run")
-        compare_environment(self.folder, self.progress.step)
+        compare_environment(self.folder, self.progress.step, self.engine.team)
         return self.progress.step
 
     def _take_up(self, step, arrays, state):
@@ -142,7 +142,7 @@ class Fitting:
             self.callbacks.on_epoch_begin(epoch)
             if not self._run_epoch(epoch, stop):
                 self.save_checkpoint()
-                self._report_status("stopped", reason=stop.reason)
+                self._report_status("stopped", reason=stop.reason or "another worker was asked to stop")
                 return "stopped"
         return "finished"
 
@@ -158,7 +158,7 @@ class Fitting:
         watch = Stopwatch(self.train.batch_size)
         told = saved = 0.0
         while p.step < (end := first + self.steps_per_epoch):
-            if stop.asked():
+            if self.engine.hear(stop.asked()):
                 return False
             self._step(watch, first)
             if watch.seconds - told > STATUS_SECONDS:
@@ -208,7 +208,7 @@ class Fitting:
         self.progress.rows.append(row)
         self._judge(row)
         self.callbacks.on_epoch_end(epoch, row)
-        self.progress.ended = bool(self.engine.model.stop_training)
+        self.progress.ended = self.engine.agreed(self.engine.model.stop_training)
         self.save_checkpoint()
         self._settle()
         self._report_status("training", watch)
@@ -231,7 +231,7 @@ class Fitting:
         The checkpoint comes first, so that no file ever tells of an epoch that a resumed run does not know.
         """
         p = self.progress
-        if p.rows and p.step == p.rows[-1]["step"]:
+        if self.folder.writes and p.rows and p.step == p.rows[-1]["step"]:
             with self._averaged():
                 if p.best_epoch == p.rows[-1]["epoch"]:
                     save_weights(self.engine.model, self.folder.best)

@@ -13,8 +13,8 @@ PARENT = "KCNN_PARENT"  # the environment variable that kcnn gives to processes 
 class StopRequest:
     """Within its `with` block the first signal asks for a stop, and a second Ctrl-C interrupts at once.
 
-    Signals are only caught in the main thread; the stop file works everywhere. A hang-up that the shell ignores, as
-    under nohup, stays ignored.
+    Signals are only caught in the main thread; the stop file (None: there is none) works everywhere. A hang-up
+    that the shell ignores, as under nohup, stays ignored.
     """
 
     def __init__(self, stop_file):
@@ -34,7 +34,8 @@ class StopRequest:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         with suppress(OSError):
-            self.stop_file.unlink(missing_ok=True)
+            if self.stop_file:
+                self.stop_file.unlink(missing_ok=True)
 
     def _receive(self, number, frame):
         if self.reason and number == signal.SIGINT:
@@ -44,7 +45,7 @@ class StopRequest:
     def asked(self):
         """The reason to stop, or None; the file is looked for at most twice a second."""
         now = time.monotonic()
-        if self.reason is None and now - self._looked > POLL_SECONDS:
+        if self.stop_file and self.reason is None and now - self._looked > POLL_SECONDS:
             self._looked = now
             if self.stop_file.exists():
                 self.reason = "stop file"

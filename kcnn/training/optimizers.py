@@ -53,7 +53,15 @@ def make_optimizer(train, variables, factors=None):
         update(gradient, variable, rate)
 
     optimizer.update_step = update_step
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+    strategy = tf.distribute.get_strategy()
+    if strategy.num_replicas_in_sync > 1:
+
+        def update_each(gradients, variables, rate):
+            pairs = zip(gradients, (v.value for v in variables), strict=True)
+            optimizer._distributed_tf_update_step(strategy, pairs, rate)
+
+        optimizer._backend_update_step = update_each  # the engine has summed the gradients, outside of any replica
+    else:
         # Summing over one replica changes nothing, but TensorFlow keeps its gradient, and with it the whole graph of
         # the step, for as long as the process lives: 5 MiB a training.
         optimizer._all_reduce_sum_gradients = lambda pairs: pairs

@@ -33,11 +33,11 @@ def refuse_another(state, identity, extensions):
         raise UserError(f"resume continues only the same run, and this one was changed: {', '.join(changes)}")
 
 
-def compare_environment(folder, step):
+def compare_environment(folder, step, team):
     """Say what makes bits differ from `step` on, note it in the run's events, and keep what this process runs on."""
-    before = folder.environment()
-    changed = runtime.environment_differences(before) if before else ["environment.json is missing or damaged"]
+    before, now = folder.environment(), runtime.environment(*team.size)
+    changed = runtime.environment_differences(before, now) if before else ["environment.json is missing or damaged"]
     if changed:
         log.warning("continues, not bit-identical, because %s", ", ".join(changed))
-        folder.write_json("environment.json", before | runtime.environment())
+        folder.write_json("environment.json", before | now)
     folder.log("resumed", step=step, changed=changed)

@@ -44,8 +44,8 @@ def precision(runtime):
         keras.config.set_dtype_policy(before)
 
 
-def environment():
-    """Versions, device and threads, as environment.json keeps them; a resume that differs says so."""
+def environment(replicas=1, workers=1):
+    """Versions, device, threads, numbers of replicas and workers: environment.json; a resume that differs says so."""
     return {
         "python": platform.python_version(),
         "packages": {"kcnn": kcnn.__version__, **{name: version(name) for name in PACKAGES}},
@@ -53,16 +53,18 @@ def environment():
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "machine": platform.machine(),
+        "replicas": replicas,
+        "workers": workers,
     }
 
 
-def environment_differences(before):
-    """["tensorflow 2.21.0 → 2.22.0", …]: how this process differs from the environment `before`."""
+def environment_differences(before, now=None):
+    """["tensorflow 2.21.0 → 2.22.0", …]: how the environment `now`, that of this process alone if None, differs."""
 
     def flat(e):
         return {**{k: v for k, v in e.items() if k not in ("packages", "cpu_seconds")}, **e.get("packages", {})}
 
-    now, old = flat(environment()), flat(before)
+    now, old = flat(now or environment()), {"replicas": 1, "workers": 1} | flat(before)
     return [f"{k} {old.get(k)} → {v}" for k, v in now.items() if old.get(k) != v]
 
 

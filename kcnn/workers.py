@@ -1,0 +1,125 @@
+"""Several workers on this machine: the same command in as many processes, which train one run together."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+
+from kcnn.errors import UserError
+from kcnn.training.interrupts import PARENT
+from kcnn.training.team import CLUSTER
+
+PROGRAM = (sys.executable, "-c", "from kcnn import cli; cli.main()")
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 30  # for workers whose peer is gone, to end by themselves
+
+
+def run_workers(words, count):
+    """Run `kcnn WORDS…` in `count` processes that are each other's workers; returns the status, 0 if all went well.
+
+    Each gets its share of the processor's cores. What the chief says is shown; what the others say only if it tells
+    why all ended. Raises `UserError` with the worker that died and how, if one does; none outlives this process.
+    """
+    with free_ports(count) as ports:
+        cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+    with ExitStack() as files:
+        said = [None, *(files.enter_context(tempfile.TemporaryFile()) for _ in range(count - 1))]
+        children = [_start(words, cluster, index, said[index]) for index in range(count)]
+        try:
+            with _passing_on(children):
+                codes = _codes(children)
+        finally:
+            _end(children)
+        failed = [index for index, code in enumerate(codes) if code]
+        if not failed:
+            return 0
+        worst = min(failed, key=lambda i: (codes[i] > 0, codes[i] == 2, i))  # others only noticed it
+        if codes[worst] == 2 and worst == 0:
+            return 2  # a mistake of the user's, which the chief has told
+        raise UserError(_obituary(worst, codes[worst], said[worst]))
+
+
+@contextmanager
+def free_ports(count):
+    """Free ports of this machine; taken until the block ends."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        yield [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def _start(words, cluster, index, said):
+    config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+    environment = os.environ | {PARENT: str(os.getpid()), CLUSTER: config}
+    with _share_of_cores(index, len(cluster["worker"])):
+        return subprocess.Popen(
+            [*PROGRAM, *map(str, words)],
+            env=environment,
+            stdout=said,
+            stderr=said,
+        )
+
+
+@contextmanager
+def _share_of_cores(index, count):
+    """Within the block this thread, and what it starts, has every `count`th core only, if there are so many."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < count:
+        yield
+        return
+    os.sched_setaffinity(0, cores[index::count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+@contextmanager
+def _passing_on(children):
+    """Within the block SIGTERM reaches the workers, which then stop with a checkpoint; as Ctrl-C does by itself."""
+
+    def pass_on(number, frame):
+        for child in children:
+            if number != signal.SIGINT:
+                child.send_signal(number)
+
+    handlers = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _codes(children):
+    """The status of each when all have ended, or some time after the first has failed; None for one that has not."""
+    until = float("inf")
+    while any(child.poll() is None for child in children) and time.monotonic() < until:
+        if any(child.returncode for child in children):
+            until = min(until, time.monotonic() + GRACE_SECONDS)
+        time.sleep(POLL_SECONDS)
+    return [child.poll() for child in children]
+
+
+def _end(children):
+    for child in children:
+        if child.poll() is None:
+            child.kill()
+    for child in children:
+        child.wait()
+
+
+def _obituary(index, code, said):
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    words = []
+    if said is not None and code > 0:
+        said.seek(0)
+        words = said.read().decode(errors="replace").strip().splitlines()[-1:]
+    return ": ".join([f"worker {index} {how}", *words]) + "; `kcnn resume RUN --workers …` goes on"

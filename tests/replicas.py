@@ -1,0 +1,143 @@
+"""What a process of the tests of several replicas does.
+
+python -m tests.replicas learn KIND ANSWER NORM: train under runtime.strategy KIND in float64; the chief writes the
+weights, averages and scores to the .npz file ANSWER.
+python -m tests.replicas drop ANSWER: dropout on two devices.
+python -m tests.replicas command WORDS…: `kcnn WORDS…`, where STRUCK="7 1 SIGKILL" in the environment sends that signal
+to worker 1 before step number 7.
+"""
+
+import json
+import os
+import signal
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+STEPS, BATCH = 50, 8
+TRAIN = {"train.optimizer": "adamw", "train.weight_decay": 0.01}
+
+
+class Squares:
+    """A head in float64: the weighted squares of the errors, so that nothing is rounded to float32 on the way."""
+
+    def targets(self, batch):
+        labels = tf.one_hot(batch["label"], 3, dtype=tf.float64)
+        return labels, tf.cast(batch["weight"], tf.float64)
+
+    def loss(self, targets, outputs):
+        labels, weight = targets
+        return weight * tf.reduce_sum((outputs - labels) ** 2, -1), weight
+
+    def metrics(self, targets, outputs):
+        labels, weight = targets
+        return {"accuracy": (weight * tf.cast(tf.argmax(outputs, -1) == tf.argmax(labels, -1), tf.float64), weight)}
+
+
+def network(norm):
+    """A small residual network in float64; each call gives the same weights."""
+    from kcnn.architectures import ARCHITECTURES  # noqa: F401
+    from kcnn.models import build_model, head_of
+
+    keras.utils.set_random_seed(3)
+    keras.config.set_dtype_policy("float64")
+    body = build_model(
+        "resnet_toy", head_of("classifier", num_classes=3), input_shape=(16, 16, 3), style={"norm": norm}
+    )
+    features = body.get_layer("pool").output
+    answer = keras.layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.01), name="answer")
+    return keras.Model(body.input, answer(features))
+
+
+def learn(kind, answer, norm):
+    """Fifty steps, an evaluation whose last batch is not full, and all of it into the file `answer`."""
+    from kcnn import data
+    from kcnn.recipe import Recipe
+    from kcnn.training import Engine, MovingAverage, ReplicatedEngine, make_optimizer, runtime
+    from kcnn.training.team import team_of
+
+    if kind == "mirrored":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    recipe = Recipe().override(TRAIN | {"runtime.strategy": kind, "runtime.threads": 1, "runtime.deterministic": True})
+    runtime.prepare(recipe.runtime)
+    team = team_of(recipe.runtime)
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, (27, 16, 16, 3), dtype=np.uint8)
+    samples = data.load((x, np.arange(27) % 3), recipe.data, 0).splits["train"]
+    with team.scope():
+        model = network(norm)
+        optimizer = make_optimizer(recipe.train, model.trainable_variables)
+        average = MovingAverage(model, 0.9)
+        make = ReplicatedEngine if team.replicas > 1 else Engine
+        engine = make(model, Squares(), optimizer, clip_norm=0.5, average=average, team=team)
+    options = {"num_classes": 3, "shard": team.shard}
+    stream = iter(data.batches(samples, (16, 16, 3), BATCH, training=True, **options))
+    for step in range(STEPS):
+        sums, norms = engine.train_step(next(stream), np.float32(0.003), np.float32(step))
+    scores = engine.evaluate(data.batches(samples, (16, 16, 3), BATCH, training=False, **options))
+    last = engine.means(sums)
+    state = {name: variable.numpy() for name, variable in engine.state().items()}
+    if team.is_chief:
+        told = {f"val_{k}": v for k, v in scores.items()} | last | {"norms": np.asarray(norms)}
+        np.savez(answer, replicas=team.replicas, **state, **told)
+    team.meet()
+
+
+class Masks(Squares):
+    """A head whose metrics are the outputs themselves, summed over all samples."""
+
+    def metrics(self, targets, outputs):
+        return {f"unit {i}": (outputs[:, i], tf.ones_like(outputs[:, i])) for i in range(outputs.shape[1])}
+
+
+def drop(answer):
+    """Two steps of dropout on two devices, one sample each: the mean of every unit in each step, to `answer`."""
+    from kcnn.layers import dropout
+    from kcnn.recipe import Recipe
+    from kcnn.training import ReplicatedEngine, make_optimizer, team_of
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    recipe = Recipe().override({"runtime.strategy": "mirrored"})
+    team = team_of(recipe.runtime)
+    with team.scope():
+        keras.config.set_dtype_policy("float64")
+        inputs = keras.Input((3,))
+        model = keras.Model(inputs, dropout(keras.layers.EinsumDense("ab,bc->ac", 3)(inputs), 0.5, "drop"))
+        model.layers[1].kernel.assign(np.eye(3))
+        engine = ReplicatedEngine(
+            model, Masks(), make_optimizer(recipe.train, model.trainable_variables), team=team, clip_norm=1.0
+        )
+    batch = {"image": tf.ones([2, 3]), "label": tf.zeros([2], tf.int32), "weight": tf.ones([2])}
+    seeds, means = [], []
+    for _ in range(20):
+        seeds.append(next(v for v in model.variables if "seed" in v.path).numpy())
+        sums, _ = engine.train_step(batch, np.float32(0), np.float32(0))
+        means.append(list(engine.means(sums).values())[1:4])
+    np.savez(answer, means=means, seeds=seeds)
+
+
+def command(*words):
+    """The command line, mortal."""
+    from kcnn import cli
+    from kcnn.training import Fitting
+
+    step = Fitting._step
+    last, victim, blow = os.environ.get("STRUCK", "-1 -1 SIGKILL").split()
+    index = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0)
+
+    def mortal_step(self, *rest):
+        if (self.progress.step, index) == (int(last), int(victim)):
+            os.kill(os.getpid(), getattr(signal, blow))
+        step(self, *rest)
+
+    Fitting._step = mortal_step
+    sys.argv = ["kcnn", *words]
+    cli.main()
+
+
+if __name__ == "__main__":
+    {"learn": learn, "drop": drop, "command": command}[sys.argv[1]](*sys.argv[2:])

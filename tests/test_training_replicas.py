@@ -1,0 +1,198 @@
+"""Several replicas of a network, on devices or in processes, learn what one learns; each case is a process of its own.
+
+What these processes do is in tests/replicas.py.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kcnn
+from kcnn import data, workers
+from kcnn.recipe import Recipe
+from kcnn.run_folder import RunFolder
+from kcnn.training import Team, team_of
+from kcnn.training.slurm import cluster_of_slurm
+from kcnn.training.weights import read_tensors
+
+ROOT = Path(__file__).parents[1]
+
+
+def child(kind, answer, norm, index=None, ports=()):
+    """A process that trains by `tests.replicas`, alone or as worker number `index` of as many as there are `ports`."""
+    cluster = {
+        "cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]},
+        "task": {"type": "worker", "index": index},
+    }
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CONFIG"} | {"PYTHONPATH": str(ROOT)}
+    environment |= {"TF_CONFIG": json.dumps(cluster)} if ports else {}
+    words = [sys.executable, "-m", "tests.replicas", "learn", kind, str(answer), norm]
+    return subprocess.Popen(words, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def learned(folder, kind, norm):
+    """What training in a process, or in two as workers, came to: {name: array}."""
+    answer = folder / f"{kind}.npz"
+    if kind == "multi_worker":
+        with workers.free_ports(2) as ports:
+            pass
+        children = [child(kind, answer, norm, index, ports) for index in range(2)]
+    else:
+        children = [child(kind, answer, norm)]
+    said = [each.communicate(timeout=300)[1] for each in children]
+    assert not any(each.returncode for each in children), said
+    return dict(np.load(answer))
+
+
+def largest_difference(one, other):
+    """(name, largest relative difference) of two trainings' numbers: weights, optimizer, averages, scores."""
+    assert one.keys() == other.keys()
+    found = {
+        name: float(np.max(np.abs(values - other[name])) / max(np.max(np.abs(values)), 1e-12))
+        for name, values in one.items()
+        if name != "replicas" and values.size
+    }
+    return max(found.items(), key=lambda pair: pair[1])
+
+
+CASES = [("sync_batch", "multi_worker"), ("sync_batch", "mirrored"), ("group", "mirrored"), ("group", "multi_worker")]
+CASES += [("layer", "mirrored"), ("layer", "multi_worker")]
+CASES[1:] = [pytest.param(*case, marks=pytest.mark.slow) for case in CASES[1:]]
+
+
+@pytest.mark.parametrize(("norm", "kind"), CASES)
+def test_replicas_learn_what_one_learns(tmp_path, norm, kind):
+    alone, together = learned(tmp_path, "none", norm), learned(tmp_path, kind, norm)
+    assert (alone["replicas"], together["replicas"]) == (1, 2)
+    assert alone["val_accuracy"] > 0.6, "it has learned something"
+    name, difference = largest_difference(alone, together)
+    assert difference < 1e-9, name
+
+
+def test_each_replica_drops_other_units_and_the_seeds_stay_those_of_one(tmp_path):
+    words = [sys.executable, "-m", "tests.replicas", "drop", str(tmp_path / "drop.npz")]
+    subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+    seen = np.load(tmp_path / "drop.npz")
+    assert set(seen["means"].ravel()) == {0.0, 1.0, 2.0}, "1 where one replica dropped a unit and the other did not"
+    assert 0.3 < np.mean(seen["means"] == 1.0) < 0.7 and 0.7 < seen["means"].mean() < 1.3
+    assert (seen["seeds"][:, 0] == seen["seeds"][0, 0]).all()
+    np.testing.assert_array_equal(seen["seeds"][:, 1], np.arange(20))
+
+
+# ---- a run of several workers --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def together(tmp_path, monkeypatch):
+    """function (words, stroke) → status of `kcnn WORDS…` by two workers, one of which is struck; see tests/replicas."""
+    recipe = {"data.limit": 203, "data.test": 0.2, "model.architecture": "resnet_toy", "model.dropout": 0.3}
+    recipe |= {"train.epochs": 2, "train.batch_size": 32, "train.ema": 0.9}
+    recipe |= {"runtime.runs": str(tmp_path), "runtime.deterministic": True}
+    (tmp_path / "quick.toml").write_text(Recipe().override(recipe).to_toml())
+    monkeypatch.setattr(workers, "PROGRAM", (sys.executable, "-m", "tests.replicas", "command"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def run(*words, stroke="-1 -1 SIGKILL"):
+        monkeypatch.setenv("STRUCK", stroke)
+        return workers.run_workers(words, 2)
+
+    return run
+
+
+def tensors(folder):
+    return {file: read_tensors(folder / file) for file in ("best.safetensors", "last.safetensors")} | {
+        f"checkpoint {slot}": read_tensors(folder / "checkpoints" / f"{slot}.safetensors") for slot in "ab"
+    }
+
+
+@pytest.mark.slow
+def test_a_dead_worker_ends_all_and_they_resume_to_the_same_bits(tmp_path, together):
+    quick, began = tmp_path / "quick.toml", time.monotonic()
+    with pytest.raises(kcnn.UserError, match="worker 1 was killed by SIGKILL"):
+        together("fit", quick, "--name", "struck", stroke="7 1 SIGKILL")
+    assert time.monotonic() - began < 120
+    status = RunFolder(tmp_path / "struck").status()
+    assert status["state"] == "failed" and "worker 1 is gone" in status["reason"] and "kcnn resume" in status["reason"]
+    assert together("resume", tmp_path / "struck") == 0 == together("fit", quick, "--name", "whole")
+    struck, whole = RunFolder(tmp_path / "struck"), RunFolder(tmp_path / "whole")
+    assert struck.status()["state"] == whole.status()["state"] == "finished"
+    assert struck.environment()["replicas"] == 2 and struck.events("resumed")[0]["changed"] == []
+    for file, values in tensors(whole.path).items():
+        for name, value in tensors(struck.path)[file].items():
+            np.testing.assert_array_equal(value, values[name], err_msg=f"{file} {name}")
+    assert len(list((whole.path / "tensorboard").iterdir())) == 1, "only the chief writes"
+
+
+@pytest.mark.slow
+def test_a_stop_of_one_stops_all_after_the_same_step_and_one_goes_on(tmp_path, together):
+    assert together("fit", tmp_path / "quick.toml", "--name", "stopped", stroke="6 1 SIGTERM") == 0
+    folder = RunFolder(tmp_path / "stopped")
+    status = folder.status()
+    assert (status["state"], status["step"]) == ("stopped", 8) and "another worker" in status["reason"]
+    run = kcnn.load_run(folder.path).resume()
+    assert run.status["state"] == "finished" and len(run.history) == 2
+    assert folder.events("resumed")[0]["changed"][-2:] == ["replicas 2 → 1", "workers 2 → 1"]
+
+
+@pytest.mark.slow
+def test_a_frozen_worker_and_a_dead_chief_end_the_others_in_time(tmp_path, together):
+    quick, began = tmp_path / "quick.toml", time.monotonic()
+    assert together("fit", quick, "--name", "frozen", stroke="7 1 SIGSTOP") == 2
+    assert time.monotonic() - began < 120 and "worker 1 is gone" in RunFolder(tmp_path / "frozen").status()["reason"]
+    with pytest.raises(kcnn.UserError, match="worker 0 was killed by SIGKILL"):
+        together("fit", quick, "--name", "headless", stroke="7 0 SIGKILL")
+
+
+# ---- doors ---------------------------------------------------------------------------------------------------------
+
+
+class Strategy:
+    """Enough of a strategy for a `Team` of four."""
+
+    num_replicas_in_sync, cluster_resolver = 4, None
+
+
+def test_what_cannot_be_divided_is_refused(monkeypatch):
+    team, recipe = Team(Strategy()), Recipe().override({"train.batch_size": 30})
+    with pytest.raises(kcnn.UserError, match=r"batch_size 30 must divide by the 4 replicas.*set 32"):
+        team.check(recipe.train)
+    with pytest.raises(kcnn.UserError, match="accumulate is for one replica"):
+        team.check(recipe.override({"train.batch_size": 32, "train.accumulate": 2}).train)
+    with pytest.raises(kcnn.UserError, match="no code for parameter servers"):
+        recipe.override({"runtime.strategy": "parameter_server"})
+    with pytest.raises(kcnn.UserError, match="there is no other worker"):
+        team_of(recipe.override({"runtime.strategy": "multi_worker"}).runtime)
+    with pytest.raises(kcnn.UserError, match="mirrored and there is one device"):
+        team_of(recipe.override({"runtime.strategy": "mirrored"}).runtime)
+    for config, reason in (('{"cluster": {"ps": ["a:1"]}}', "parameter servers"), ("[]", "must be JSON")):
+        monkeypatch.setenv("TF_CONFIG", config)
+        with pytest.raises(kcnn.UserError, match=reason):
+            team_of(recipe.runtime)
+
+
+def test_what_slurm_started_is_one_cluster():
+    step = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "n[08-09],big", "SLURM_STEP_TASKS_PER_NODE": "1(x2),2"}
+    found = cluster_of_slurm(step | {"SLURM_PROCID": "2", "SLURM_JOB_ID": "7"})
+    assert found["task"] == {"type": "worker", "index": 2}
+    assert found["cluster"]["worker"] == ["n08:20112", "n09:20112", "big:20112", "big:20113"]
+    assert cluster_of_slurm({}) is None and cluster_of_slurm({"SLURM_STEP_NUM_TASKS": "1"}) is None
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_shards_of_a_batch_are_the_batch(training):
+    x = np.random.default_rng(0).integers(0, 255, (27, 8, 8, 3), dtype=np.uint8)
+    samples = data.load((x, np.arange(27) % 3), Recipe().data, 0).splits["train"]
+
+    def batches(worker, count):
+        found = data.batches(samples, (8, 8, 3), 8, training=training, num_classes=3, shard=(worker, count))
+        return list(found.take(5).as_numpy_iterator())
+
+    for whole, *parts in zip(batches(0, 1), *(batches(worker, 4) for worker in range(4)), strict=True):
+        for key, values in whole.items():
+            np.testing.assert_array_equal(values, np.concatenate([part[key] for part in parts]), err_msg=key)
