@@ -4,7 +4,7 @@ from dataclasses import MISSING, fields
 
 import keras
 
-from kcnn.architectures import ARCHITECTURES, check_size, customized, stride_of
+from kcnn.architectures import ARCHITECTURES, check_rank, check_size, customized, is_level, stride_of
 from kcnn.errors import UserError, unknown_name
 from kcnn.heads import HEADS
 from kcnn.layers import MID_GREY, Standardize
@@ -54,7 +54,7 @@ def build_model(
     x = Standardize(mean, std, name="scaling")(image)
     found = _levels(x, variant, head)
     model = keras.Model(image, head.build(found, variant), name=architecture)
-    names = {level: _layer_name(tensor) for level, tensor in found.items()}
+    names = {level: _layer_name(tensor) for level, tensor in found.items() if is_level(level)}
     kept = {layer.name for layer in model.layers}
     model.level_layers = {level: name for level, name in names.items() if name in kept}
     return model
@@ -85,8 +85,10 @@ def levels(model):
 
 
 def _levels(x, variant, head):
-    """The levels of `variant` on `x`, shallowest first; refuses pictures and heads that do not fit."""
-    found = dict(sorted(variant.build(x, variant.row).items()))
+    """What `variant` builds on `x`, its levels shallowest first; refuses pictures and heads that do not fit."""
+    check_rank(x, variant)
+    built = variant.build(x, variant.row)
+    found = dict(sorted((level, tensor) for level, tensor in built.items() if is_level(level)))
     check_size(x, stride_of(max(found)), variant.name)
     missing = [level for level in head.levels if level not in found]
     if missing:
@@ -94,7 +96,7 @@ def _levels(x, variant, head):
             f"{variant.name} has the levels {', '.join(found)}, not {', '.join(missing)}, which the head "
             f"{type(head).__name__} needs; choose an architecture or a stem that has them"
         )
-    return found
+    return found | built
 
 
 def _checked_shape(shape):

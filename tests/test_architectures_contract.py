@@ -8,11 +8,14 @@ import pytest
 import tensorflow as tf
 
 from kcnn.architectures import ARCHITECTURES, stride_of
+from kcnn.errors import UserError
 from kcnn.models import build_model, levels
 from tests.unfilled import without_weights
 
 TOYS = [name for name in ARCHITECTURES if name.endswith("_toy")]
 SHAPES = {1: (70, 3), 2: (45, 38, 3), 3: (35, 33, 40, 2)}
+RANKS = [(name, rank) for name in TOYS for rank in SHAPES if rank in ARCHITECTURES[name].ranks]
+REFUSED = [(name, rank) for name in TOYS for rank in SHAPES if rank not in ARCHITECTURES[name].ranks]
 
 
 def check_levels(model, shape):
@@ -46,14 +49,18 @@ def test_published_count_and_levels(name):
 
 
 @pytest.mark.parametrize("stem", ["standard", "small"])
-@pytest.mark.parametrize("rank", SHAPES)
-@pytest.mark.parametrize("name", TOYS)
+@pytest.mark.parametrize("name, rank", RANKS)
 def test_levels_of_odd_sizes(name, rank, stem):
     check_levels(without_weights(name, input_shape=SHAPES[rank], num_classes=2, stem=stem), SHAPES[rank])
 
 
-@pytest.mark.parametrize("rank", SHAPES)
-@pytest.mark.parametrize("name", TOYS)
+@pytest.mark.parametrize("name, rank", REFUSED)
+def test_a_rank_without_meaning_is_refused(name, rank):
+    with pytest.raises(UserError, match=f"made for images of .* not {rank}: .* choose another, such as .*resnet"):
+        build_model(name, input_shape=SHAPES[rank], num_classes=2)
+
+
+@pytest.mark.parametrize("name, rank", RANKS)
 def test_gradients_reach_everything_and_a_step_changes_it(name, rank):
     keras.utils.set_random_seed(0)
     model = build_model(name, input_shape=SHAPES[rank], num_classes=3)

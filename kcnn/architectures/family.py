@@ -33,9 +33,12 @@ class Row:
 class Variant:
     """A registered architecture.
 
-    build: (x, row) -> levels, a dict from "c0" (stride 1) up of the tensors (B, ceil(n / 2^N)..., C).
+    build: (x, row) -> levels, a dict from "c0" (stride 1) up of the tensors (B, ceil(n / 2^N)..., C). It may hold more
+        tensors under names that are no level's, for `own_top` and `auxiliary` alone.
     own_top: (levels, row) -> features (B, F), what stands before the last layer in the paper; None where that is
         global average pooling.
+    auxiliary: (levels, row) -> {name: (features (B, F), weight)}, further classifiers that only training uses; or None.
+    ranks: how many spatial axes it is made for.
     """
 
     name: str
@@ -43,14 +46,19 @@ class Variant:
     row: Row
     build: Callable
     own_top: Callable | None = None
+    auxiliary: Callable | None = None
+    ranks: tuple[int, ...] = (1, 2, 3)
 
 
-def family(rows, *, top=None):
-    """Decorator: register the builder under every name of `rows`, a dict name -> Row whose first row is the toy."""
+def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3)):
+    """Decorator: register the builder under every name of `rows`, a dict name -> Row whose first row is the toy.
+
+    top, auxiliary and ranks are as in `Variant`.
+    """
 
     def register(build):
         for name, row in rows.items():
-            ARCHITECTURES.add(name, Variant(name, build.__name__, row, build, top))
+            ARCHITECTURES.add(name, Variant(name, build.__name__, row, build, top, auxiliary, ranks))
         return build
 
     return register
@@ -81,6 +89,27 @@ def check_size(x, smallest, name):
             f"image {size} is too small for {name}: each side must be at least {smallest}; "
             f"set image_size to {smallest} (resize to {least}), keep stem='small', or choose a shallower architecture"
         )
+
+
+def check_rank(x, variant):
+    """Refuse an image `x` (B, n..., C) of a rank that the family is not made for, and name some that are."""
+    rank = len(x.shape) - 2
+    if rank not in variant.ranks:
+        fitting = {other.family: name for name, other in ARCHITECTURES.items() if rank in other.ranks}
+        raise UserError(
+            f"{variant.name} is made for images of {' or '.join(map(str, variant.ranks))} spatial axes, not {rank}: "
+            f"its blocks have no counterpart there; choose another, such as {', '.join(fitting.values())}"
+        )
+
+
+def is_level(name):
+    """Whether `name` is that of a level, "c0" to "c9", and not of a tensor for the family's own use."""
+    return len(name) == 2 and name[0] == "c" and name[1].isdigit()
+
+
+def deepest(levels):
+    """The tensor of the deepest level in what a builder gave."""
+    return levels[max(name for name in levels if is_level(name))]
 
 
 def stride_of(level):

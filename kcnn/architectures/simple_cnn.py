@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import keras
 
-from kcnn.architectures.family import Row, family
+from kcnn.architectures.family import Row, deepest, family
 from kcnn.layers import Style, conv_norm_act, dense_act, dropout, max_pool
 
 
@@ -26,7 +26,7 @@ VARIANTS = {
 
 def flat_hidden(levels, row):
     """Flatten the last map and pass it through one hidden layer: (B, hidden)."""
-    x = keras.layers.Flatten(name="flatten")(levels[max(levels)])
+    x = keras.layers.Flatten(name="flatten")(deepest(levels))
     return dense_act(x, row.hidden, row.style, "hidden")
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import keras
 
-from kcnn.architectures.family import Row, family, same_lengths
+from kcnn.architectures.family import Row, deepest, family, same_lengths
 from kcnn.layers import Style, conv_norm_act, dense_act, dropout, max_pool
 
 PLAIN = Style(norm="none", conv_bias=True)
@@ -42,7 +42,7 @@ VARIANTS = {
 
 def fully_connected(levels, row):
     """Flatten and pass through the hidden layers, which hold most of the net's parameters: (B, 4096)."""
-    x = keras.layers.Flatten(name="flatten")(levels[max(levels)])
+    x = keras.layers.Flatten(name="flatten")(deepest(levels))
     for i, units in enumerate(row.hidden, start=1):
         x = dense_act(x, units, row.style, f"fc{i}")
         x = dropout(x, row.dropout, f"fc{i}_dropout")

@@ -6,6 +6,7 @@ from typing import ClassVar
 import keras
 from keras import ops
 
+from kcnn.architectures import deepest
 from kcnn.errors import UserError, unknown_name
 from kcnn.heads.registry import HEADS
 from kcnn.layers import dropout, global_average_pool
@@ -56,7 +57,7 @@ class Classifier:
         if self.top == "own" and variant.own_top is not None:
             x = variant.own_top(levels, variant.row)
         else:
-            x = global_average_pool(levels[max(levels)], name="pool")
+            x = global_average_pool(deepest(levels), name="pool")
         x = dropout(x, self.dropout, "head_dropout")
         initializer = keras.initializers.RandomNormal(stddev=0.01)
         return keras.layers.Dense(self.num_classes, kernel_initializer=initializer, dtype="float32", name="logits")(x)
