@@ -1,0 +1,21 @@
+"""Weights that others have trained: where each tensor is in their files, what input they expect, and loading them."""
+
+from kcnn.pretrained import names
+from kcnn.pretrained.files import tensors_of
+from kcnn.pretrained.layouts import LAYOUTS, Layout, Scaling, layout, layouts_of
+from kcnn.pretrained.loading import Loaded, load, recognise
+from kcnn.pretrained.published import fetch
+
+__all__ = [
+    "LAYOUTS",
+    "Layout",
+    "Loaded",
+    "Scaling",
+    "fetch",
+    "layout",
+    "layouts_of",
+    "load",
+    "names",
+    "recognise",
+    "tensors_of",
+]
