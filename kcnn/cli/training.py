@@ -42,7 +42,7 @@ def fit(
     architecture: ArchitectureWord = None,
     head: HeadWord = None,
     epochs: Annotated[int | None, typer.Option(help="passes over the training pictures")] = None,
-    weights: Annotated[str | None, typer.Option(help="an earlier run or a .safetensors file to start from")] = None,
+    weights: Annotated[str | None, typer.Option(help="imagenet, an earlier run or a weight file to start from")] = None,
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="of the run folder; numbered if not given")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="train so often, each with the next seed, and print the mean")] = 1,

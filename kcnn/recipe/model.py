@@ -21,5 +21,6 @@ class Model(Section):
     overrides: dict[str, object] = Field({}, description="fields of the architecture's row to change, such as width")
     style: dict[str, object] = Field({}, description="fields of the row's style to change, such as norm or activation")
     weights: str | None = Field(
-        None, description="start from the weights of this earlier run or .safetensors file; none: from scratch"
+        None,
+        description="start from imagenet, an earlier run, a .safetensors or .h5 file of weights; none: random",
     )

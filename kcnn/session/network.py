@@ -1,15 +1,12 @@
-"""What a session trains: its network, with the weights of an earlier one, in a precision, under an engine."""
+"""What a session trains: its network, in a precision, under an engine."""
 
 import functools
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from kcnn import conversion, models, training, views
-from kcnn.errors import UserError
-from kcnn.run_folder import RunFolder
+from kcnn import models, training, views
 from kcnn.training import precision, runtime
 
 log = logging.getLogger(__name__)
@@ -36,29 +33,6 @@ def balanced(recipe, facts):
         return None
     counts = np.maximum(np.array(facts.class_counts, np.float64), 1)
     return tuple(counts.sum() / len(counts) / counts)
-
-
-def load_earlier(recipe, model):
-    """Start from the weights that the recipe names, if it does; says what was loaded."""
-    if not recipe.model.weights:
-        if recipe.train.freeze_epochs:
-            raise UserError("train.freeze_epochs needs model.weights: there is nothing learned to keep frozen")
-        return {}
-    source = Path(recipe.model.weights)
-    loaded, left = training.transfer_weights(model, _weights_file(source))
-    log.info("%d tensors from %s, %d start afresh: %s", len(loaded), source, len(left), ", ".join(left[:6]))
-    return {"weights": str(source), "loaded": len(loaded), "fresh": left}
-
-
-def _weights_file(source):
-    """The safetensors file that `model.weights` means: itself, or the best of a run."""
-    if source.suffix.lower() in conversion.PROGRAMS:
-        raise UserError(f"model.weights: {source} may run code when it is loaded; `kcnn convert` takes its weights out")
-    if (source / "saved_model.pb").exists():
-        raise UserError(
-            f"model.weights: {source} is a SavedModel, which is a program; give a run or a .safetensors file"
-        )
-    return source if source.suffix == ".safetensors" else RunFolder.open(source).best
 
 
 def make_engine(session):

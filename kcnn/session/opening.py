@@ -10,7 +10,8 @@ from kcnn.errors import UserError
 from kcnn.progress import bars
 from kcnn.recipe import IN_MEMORY
 from kcnn.run_folder import RunFolder
-from kcnn.session.network import build, load_earlier, settle_precision
+from kcnn.session.earlier import begin
+from kcnn.session.network import build, settle_precision
 from kcnn.spectator import Spectator
 from kcnn.training import runtime
 
@@ -56,8 +57,7 @@ def prepare(recipe, source=None):
     dataset = open_data(recipe, source)
     facts = data.facts_of(dataset, recipe)
     with team.scope():
-        model, head = build(recipe, facts)
-        loaded = load_earlier(recipe, model)
+        recipe, facts, model, head, loaded = begin(recipe, facts)
     for place, reason in dataset.set_aside[:SHOWN]:
         log.warning("set aside: %s: %s", place, reason)
     if len(dataset.set_aside) > SHOWN:
@@ -137,8 +137,8 @@ def reopen(folder, source=None, built=None):
     if dataset.fingerprint != facts.fingerprint:
         raise UserError(f"the data of run {folder.name} has changed since it began; start a new run instead")
     with team.scope():
-        model, head = built or build(recipe, facts)
         if built is None and not training.Checkpoints(folder.checkpoints).exist():
-            load_earlier(recipe, model)  # it was killed before its first checkpoint
+            built = begin(recipe, facts)[2:4]  # it was killed before its first checkpoint
+        model, head = built or build(recipe, facts)
     folder = folder if team.is_chief else Spectator(folder.path)
     return Session(folder, recipe, dataset, facts, model, head, team=team)
