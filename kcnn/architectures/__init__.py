@@ -1,6 +1,21 @@
 """One family a file: image -> levels. Importing this room registers them all in `ARCHITECTURES`."""
 
-from kcnn.architectures import lenet5, mobilenet_v2, resnet, resnet_v2, simple_cnn, vgg
+from kcnn.architectures import (
+    alexnet,
+    densenet,
+    googlenet,
+    inception_v3,
+    lenet5,
+    mobilenet_v2,
+    nasnet,
+    regnet,
+    resnet,
+    resnet_v2,
+    resnet_wang,
+    simple_cnn,
+    vgg,
+    xception,
+)
 from kcnn.architectures.family import (
     ARCHITECTURES,
     Row,
@@ -18,17 +33,25 @@ __all__ = [
     "ARCHITECTURES",
     "Row",
     "Variant",
+    "alexnet",
     "check_rank",
     "check_size",
     "customized",
     "deepest",
+    "densenet",
     "family",
+    "googlenet",
+    "inception_v3",
     "is_level",
     "lenet5",
     "mobilenet_v2",
+    "nasnet",
+    "regnet",
     "resnet",
     "resnet_v2",
+    "resnet_wang",
     "simple_cnn",
     "stride_of",
     "vgg",
+    "xception",
 ]

@@ -20,11 +20,13 @@ from kcnn.layers.convolution import (
     global_average_pool,
     max_pool,
     rank_of,
+    unpadded,
     zero_pad,
 )
+from kcnn.layers.local_response import LocalResponseNormalization
 from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalize
 from kcnn.layers.scaling import MID_GREY, Standardize
-from kcnn.layers.spatial import Subsample
+from kcnn.layers.spatial import Frame, Subsample, frame
 from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
 from kcnn.layers.style import ACTIVATIONS, NORMS, PADDINGS, Style
 
@@ -34,7 +36,9 @@ __all__ = [
     "NORMS",
     "PADDINGS",
     "Dropout",
+    "Frame",
     "FusedBatchNormalization",
+    "LocalResponseNormalization",
     "PadChannels",
     "StochasticDepth",
     "Standardize",
@@ -52,11 +56,13 @@ __all__ = [
     "depthwise_norm_act",
     "drop_path_rates",
     "dropout",
+    "frame",
     "global_average_pool",
     "make_normalization",
     "max_pool",
     "norm_act",
     "normalize",
     "rank_of",
+    "unpadded",
     "zero_pad",
 ]
