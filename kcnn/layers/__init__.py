@@ -1,5 +1,6 @@
-"""Parts: Style, blocks, normalisation, convolution, stochastic depth, scaling."""
+"""Parts: Style, blocks, normalisation, convolution, attention, stochastic depth, scaling."""
 
+from kcnn.layers.attention import squeeze_excite
 from kcnn.layers.blocks import (
     PadChannels,
     activation,
@@ -58,5 +59,6 @@ __all__ = [
     "norm_act",
     "normalize",
     "rank_of",
+    "squeeze_excite",
     "zero_pad",
 ]
