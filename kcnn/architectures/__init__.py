@@ -1,6 +1,20 @@
 """One family a file: image -> levels. Importing this room registers them all in `ARCHITECTURES`."""
 
-from kcnn.architectures import lenet5, mobilenet_v2, resnet, resnet_v2, simple_cnn, vgg
+from kcnn.architectures import (
+    convnext,
+    efficientnet,
+    ghostnet,
+    lenet5,
+    mobilenet,
+    mobilenet_v2,
+    mobilenet_v3,
+    resnet,
+    resnet_v2,
+    shufflenet,
+    shufflenet_v2,
+    simple_cnn,
+    vgg,
+)
 from kcnn.architectures.family import (
     ARCHITECTURES,
     Row,
@@ -20,14 +34,21 @@ __all__ = [
     "Variant",
     "check_rank",
     "check_size",
+    "convnext",
     "customized",
     "deepest",
+    "efficientnet",
     "family",
+    "ghostnet",
     "is_level",
     "lenet5",
+    "mobilenet",
     "mobilenet_v2",
+    "mobilenet_v3",
     "resnet",
     "resnet_v2",
+    "shufflenet",
+    "shufflenet_v2",
     "simple_cnn",
     "stride_of",
     "vgg",

@@ -1,4 +1,4 @@
-"""Parts: Style, blocks, normalisation, convolution, attention, stochastic depth, scaling."""
+"""Parts: Style, blocks, normalisation, convolution, channels, attention, stochastic depth, scaling."""
 
 from kcnn.layers.attention import squeeze_excite
 from kcnn.layers.blocks import (
@@ -13,6 +13,7 @@ from kcnn.layers.blocks import (
     dropout,
     norm_act,
 )
+from kcnn.layers.channels import LayerScale, ShuffleChannels, TakeChannels, concatenate, split_channels
 from kcnn.layers.convolution import (
     average_pool,
     convolve,
@@ -36,14 +37,18 @@ __all__ = [
     "PADDINGS",
     "Dropout",
     "FusedBatchNormalization",
+    "LayerScale",
     "PadChannels",
+    "ShuffleChannels",
     "StochasticDepth",
     "Standardize",
     "Style",
     "Subsample",
+    "TakeChannels",
     "activation",
     "add",
     "average_pool",
+    "concatenate",
     "conv_norm",
     "conv_norm_act",
     "convolve",
@@ -59,6 +64,7 @@ __all__ = [
     "norm_act",
     "normalize",
     "rank_of",
+    "split_channels",
     "squeeze_excite",
     "zero_pad",
 ]
