@@ -51,7 +51,7 @@ class ShuffleNet(Row):
 # The paper's 1x net with g = 3: 3x3 average pooling as shortcut where the size halves.
 VARIANTS = {
     "shufflenet_toy": ShuffleNet((2, 1, 1), (24, 36, 48), stem_filters=12),
-    "shufflenet_g3": ShuffleNet(params=1_880_296),
+    "shufflenet_g3": ShuffleNet(params=1_865_728),
 }
 
 

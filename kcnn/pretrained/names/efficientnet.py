@@ -61,8 +61,8 @@ def torchvision(layer, row):
     return f"{module}.{int(norm)}"
 
 
-# timm's tf_efficientnet_*: the authors' weights, and so their padding. Its own efficientnet_b0 to b4 have the same names
-# and need style={"padding": "symmetric", "epsilon": 1e-5}.
+# timm's tf_efficientnet_*: the authors' weights, and so their padding. Its own efficientnet_b0 to b4 have the same
+# names and need style={"padding": "symmetric", "epsilon": 1e-5}.
 @layout("efficientnet", "timm")
 def timm(layer, row):
     found = block_part(layer, plan(row))
