@@ -150,4 +150,3 @@ def _separable(x, filters, kernel, strides, row, name):
 
 def _smoothed(x, name):
     return average_pool(x, 3, strides=1, name=name)
-

@@ -1,5 +1,6 @@
-"""Parts: Style, blocks, normalisation, convolution, stochastic depth, scaling."""
+"""Parts: Style, blocks, normalisation, convolution, channels, attention, stochastic depth, scaling."""
 
+from kcnn.layers.attention import squeeze_excite
 from kcnn.layers.blocks import (
     PadChannels,
     activation,
@@ -12,6 +13,7 @@ from kcnn.layers.blocks import (
     dropout,
     norm_act,
 )
+from kcnn.layers.channels import LayerScale, ShuffleChannels, TakeChannels, concatenate, split_channels
 from kcnn.layers.convolution import (
     average_pool,
     convolve,
@@ -39,14 +41,18 @@ __all__ = [
     "Frame",
     "FusedBatchNormalization",
     "LocalResponseNormalization",
+    "LayerScale",
     "PadChannels",
+    "ShuffleChannels",
     "StochasticDepth",
     "Standardize",
     "Style",
     "Subsample",
+    "TakeChannels",
     "activation",
     "add",
     "average_pool",
+    "concatenate",
     "conv_norm",
     "conv_norm_act",
     "convolve",
@@ -64,5 +70,7 @@ __all__ = [
     "normalize",
     "rank_of",
     "unpadded",
+    "split_channels",
+    "squeeze_excite",
     "zero_pad",
 ]

@@ -89,14 +89,14 @@ def average_pool(x, size, *, strides, padding="same", name):
     return kinds[rank_of(x)](size, strides=strides, padding=padding, name=name)(x)
 
 
-def global_average_pool(x, name="pool"):
-    """(B, n..., C) -> (B, C), the mean over space."""
+def global_average_pool(x, name="pool", *, keepdims=False):
+    """(B, n..., C) -> (B, C), the mean over space; with `keepdims` (B, 1..., C)."""
     kinds = {
         1: keras.layers.GlobalAveragePooling1D,
         2: keras.layers.GlobalAveragePooling2D,
         3: keras.layers.GlobalAveragePooling3D,
     }
-    return kinds[rank_of(x)](name=name)(x)
+    return kinds[rank_of(x)](keepdims=keepdims, name=name)(x)
 
 
 def zero_pad(x, before, after, name):
