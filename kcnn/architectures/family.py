@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 
+from kcnn.architectures.history import History
 from kcnn.errors import UserError, unknown_name
 from kcnn.layers import Style
 from kcnn.registry import Registry
@@ -20,6 +21,7 @@ class Row:
     image, classes: what that number was counted at.
     stem: "standard" as published, or "small" (3x3, stride 1, no pooling) for pictures under 64 px.
     style: what all blocks share.
+    history: where it comes from, if not from where its family does.
     """
 
     params: int | None = None
@@ -27,6 +29,7 @@ class Row:
     classes: int = 1000
     stem: str = "standard"
     style: Style = Style()
+    history: History | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Variant:
         global average pooling.
     auxiliary: (levels, row) -> {name: (features (B, F), weight)}, further classifiers that only training uses; or None.
     ranks: how many spatial axes it is made for.
+    history: where it comes from.
     """
 
     name: str
@@ -48,17 +52,19 @@ class Variant:
     own_top: Callable | None = None
     auxiliary: Callable | None = None
     ranks: tuple[int, ...] = (1, 2, 3)
+    history: History | None = None
 
 
-def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3)):
+def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3), history=None):
     """Decorator: register the builder under every name of `rows`, a dict name -> Row whose first row is the toy.
 
-    top, auxiliary and ranks are as in `Variant`.
+    top, auxiliary, ranks and history are as in `Variant`.
     """
 
     def register(build):
         for name, row in rows.items():
-            ARCHITECTURES.add(name, Variant(name, build.__name__, row, build, top, auxiliary, ranks))
+            origin = row.history or history
+            ARCHITECTURES.add(name, Variant(name, build.__name__, row, build, top, auxiliary, ranks, origin))
         return build
 
     return register
