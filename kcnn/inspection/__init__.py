@@ -6,11 +6,13 @@
 
 from kcnn.inspection.costs import activation_bytes, depth, multiply_adds
 from kcnn.inspection.description import Description, describe
+from kcnn.inspection.drawing import draw_stages
 from kcnn.inspection.features import features
 from kcnn.inspection.fields import Field, receptive_fields
 from kcnn.inspection.grad_cam import grad_cam
 from kcnn.inspection.overlay import save_overlay
 from kcnn.inspection.registry import EXPLAINERS
+from kcnn.inspection.shelf import shelf
 
 __all__ = [
     "EXPLAINERS",
@@ -19,9 +21,11 @@ __all__ = [
     "activation_bytes",
     "depth",
     "describe",
+    "draw_stages",
     "features",
     "grad_cam",
     "multiply_adds",
     "receptive_fields",
     "save_overlay",
+    "shelf",
 ]
