@@ -14,6 +14,7 @@ ROOMS = [
     "heads",
     "models",
     "training",
+    "pretrained",
     "evaluation",
     "doctor",
     "inspection",

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family
+from kcnn.architectures.places import places
 from kcnn.errors import UserError
-from kcnn.layers import Style, add, conv_norm, conv_norm_act, depthwise_norm_act, drop_path_rates
+from kcnn.layers import Style, add, conv_norm, conv_norm_act, depthwise_norm_act
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 TOY_STAGES = ((1, 8, 1, 1), (2, 8, 2, 2), (2, 8, 1, 2), (2, 16, 1, 2), (2, 16, 1, 2))
@@ -38,24 +39,18 @@ def mobilenet_v2(x, row):
     Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first stage that has
     one, so that its levels are two steps lower.
     """
-    level, skipped = (1, 0) if row.stem == "standard" else (0, 1)
-    style, label, count = row.style, 1, 0
+    small, style = row.stem == "small", row.style
     filters = divisible(row.stem_filters * row.width)
-    x = conv_norm_act(x, filters, 3, strides=1 + (row.stem == "standard"), style=style, name="stem")
-    levels = {f"c{level}": x}
-    rates = drop_path_rates([blocks for _, _, blocks, _ in row.stages], style.drop_path)
-    for (expansion, filters, _, stride), drops in zip(row.stages, rates, strict=True):
-        if stride > 1:
-            label, count = label + 1, 0
-            stride, level, skipped = (1, level, 0) if skipped else (2, level + 1, 0)
-        for i, rate in enumerate(drops):
-            count += 1
-            strides = 1 if i else stride
-            out = divisible(filters * row.width)
-            x = inverted_residual(x, out, expansion, strides=strides, rate=rate, style=style, name=f"c{label}_{count}")
-            levels[f"c{level}"] = x
+    x = conv_norm_act(x, filters, 3, strides=1 if small else 2, style=style, name="stem")
+    levels = {"c0" if small else "c1": x}
+    _, _, depths, strides = zip(*row.stages, strict=True)
+    for (expansion, filters, *_), blocks in zip(row.stages, places(depths, strides, row), strict=True):
+        out = divisible(filters * row.width)
+        for name, stride, level, rate in blocks:
+            x = inverted_residual(x, out, expansion, strides=stride, rate=rate, style=style, name=name)
+            levels[level] = x
     last = divisible(row.last_filters * max(row.width, 1.0))
-    levels[f"c{level}"] = conv_norm_act(x, last, 1, style=style, name="final")
+    levels[level] = conv_norm_act(x, last, 1, style=style, name="final")
     return levels
 
 

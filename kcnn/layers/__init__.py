@@ -1,5 +1,6 @@
-"""Parts: Style, blocks, normalisation, convolution, stochastic depth, scaling."""
+"""Parts: Style, blocks, normalisation, convolution, channels, attention, stochastic depth, scaling."""
 
+from kcnn.layers.attention import squeeze_excite
 from kcnn.layers.blocks import (
     PadChannels,
     activation,
@@ -12,6 +13,7 @@ from kcnn.layers.blocks import (
     dropout,
     norm_act,
 )
+from kcnn.layers.channels import LayerScale, ShuffleChannels, TakeChannels, concatenate, split_channels
 from kcnn.layers.convolution import (
     average_pool,
     convolve,
@@ -23,10 +25,11 @@ from kcnn.layers.convolution import (
     unpadded,
     zero_pad,
 )
+from kcnn.layers.frames import Frame, frame, unframed
 from kcnn.layers.local_response import LocalResponseNormalization
 from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalize
 from kcnn.layers.scaling import MID_GREY, Standardize
-from kcnn.layers.spatial import Frame, Subsample, frame
+from kcnn.layers.spatial import Subsample
 from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
 from kcnn.layers.style import ACTIVATIONS, NORMS, PADDINGS, Style
 
@@ -38,15 +41,19 @@ __all__ = [
     "Dropout",
     "Frame",
     "FusedBatchNormalization",
+    "LayerScale",
     "LocalResponseNormalization",
     "PadChannels",
+    "ShuffleChannels",
     "StochasticDepth",
     "Standardize",
     "Style",
     "Subsample",
+    "TakeChannels",
     "activation",
     "add",
     "average_pool",
+    "concatenate",
     "conv_norm",
     "conv_norm_act",
     "convolve",
@@ -63,6 +70,9 @@ __all__ = [
     "norm_act",
     "normalize",
     "rank_of",
+    "split_channels",
+    "squeeze_excite",
+    "unframed",
     "unpadded",
     "zero_pad",
 ]

@@ -89,14 +89,14 @@ def average_pool(x, size, *, strides, padding="same", name):
     return kinds[rank_of(x)](size, strides=strides, padding=padding, name=name)(x)
 
 
-def global_average_pool(x, name="pool"):
-    """(B, n..., C) -> (B, C), the mean over space."""
+def global_average_pool(x, name="pool", *, keepdims=False):
+    """(B, n..., C) -> (B, C), the mean over space; with `keepdims` (B, 1..., C)."""
     kinds = {
         1: keras.layers.GlobalAveragePooling1D,
         2: keras.layers.GlobalAveragePooling2D,
         3: keras.layers.GlobalAveragePooling3D,
     }
-    return kinds[rank_of(x)](name=name)(x)
+    return kinds[rank_of(x)](keepdims=keepdims, name=name)(x)
 
 
 def zero_pad(x, before, after, name):
@@ -108,10 +108,11 @@ def zero_pad(x, before, after, name):
 
 
 def crop(x, before, after, name):
-    """`x` without the first `before` and the last `after` places of every spatial axis."""
+    """`x` without the first `before` and last `after` places of every spatial axis; each a number, or one an axis."""
     rank = rank_of(x)
+    widths = tuple((_each(before, rank)[axis], _each(after, rank)[axis]) for axis in range(rank))
     layer = {1: keras.layers.Cropping1D, 2: keras.layers.Cropping2D, 3: keras.layers.Cropping3D}[rank]
-    return layer((before, after) if rank == 1 else ((before, after),) * rank, name=name)(x)
+    return layer(widths[0] if rank == 1 else widths, name=name)(x)
 
 
 def _padded(x, kernel, strides, dilation, padding, name):

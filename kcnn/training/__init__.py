@@ -12,7 +12,7 @@ from kcnn.training.resuming import identity
 from kcnn.training.schedules import SCHEDULES
 from kcnn.training.team import Team, team_of
 from kcnn.training.watch import DATA_BOUND, Watch
-from kcnn.training.weights import load_weights, save_weights, transfer_weights
+from kcnn.training.weights import load_weights, save_weights
 
 __all__ = [
     "DATA_BOUND",
@@ -33,5 +33,4 @@ __all__ = [
     "make_optimizer",
     "save_weights",
     "team_of",
-    "transfer_weights",
 ]

@@ -41,20 +41,3 @@ def load_weights(model, path):
             shapes = f"{tuple(tensors[key].shape)}, not {tuple(variable.shape)}"
             raise UserError(f"tensor {key} of {path} has shape {shapes}: it was written by another model")
         variable.assign(tensors[key])
-
-
-def transfer_weights(model, path):
-    """Set the weights whose path and shape `path` shares with `model`; return (loaded, left) lists of paths.
-
-    The classifier of another set of classes so keeps its fresh values. Raises `UserError` if nothing fits.
-    """
-    tensors = read_tensors(path)
-    loaded, left = [], []
-    for key, variable in weight_variables(model).items():
-        fits = key in tensors and tuple(tensors[key].shape) == tuple(variable.shape)
-        (loaded if fits else left).append(key)
-        if fits:
-            variable.assign(tensors[key])
-    if not loaded:
-        raise UserError(f"no tensor of {path} fits this model; choose the architecture that it was trained with")
-    return loaded, left

@@ -1,0 +1,141 @@
+"""Han et al. 2020, GhostNet: half of the maps are computed, the other half are cheap filters of these.
+
+Against MobileNetV3: each 1x1 convolution gives way to a ghost module, a 1x1 to half of the channels and a depthwise
+3x3 that makes the other half.
+"""
+
+from dataclasses import dataclass, field
+
+from kcnn.architectures.family import Row, deepest, family
+from kcnn.architectures.mobilenet_v2 import divisible
+from kcnn.architectures.places import places
+from kcnn.errors import UserError
+from kcnn.layers import (
+    Style,
+    TakeChannels,
+    activation,
+    add,
+    concatenate,
+    conv_norm,
+    conv_norm_act,
+    dense_act,
+    depthwise,
+    dropout,
+    global_average_pool,
+    normalize,
+    squeeze_excite,
+)
+
+BLOCKS = (
+    (3, 16, 16, False, 1),
+    (3, 48, 24, False, 2),
+    (3, 72, 24, False, 1),
+    (5, 72, 40, True, 2),
+    (5, 120, 40, True, 1),
+    (3, 240, 80, False, 2),
+    (3, 200, 80, False, 1),
+    (3, 184, 80, False, 1),
+    (3, 184, 80, False, 1),
+    (3, 480, 112, True, 1),
+    (3, 672, 112, True, 1),
+    (5, 672, 160, True, 2),
+    (5, 960, 160, False, 1),
+    (5, 960, 160, True, 1),
+    (5, 960, 160, False, 1),
+    (5, 960, 160, True, 1),
+)
+TOY = ((3, 8, 8, False, 1), (3, 12, 8, False, 2), (5, 12, 7, True, 2), (3, 12, 8, False, 2), (3, 16, 8, True, 2))
+
+
+@dataclass(frozen=True)
+class GhostNet(Row):
+    """One GhostNet.
+
+    blocks: (kernel, expanded channels, filters, squeeze-excite?, strides); the kernel is that of strides and shortcuts.
+    hidden, dropout: units of the own top and the share of them dropped.
+    width: multiplies all channels, kept divisible by 4.
+    """
+
+    blocks: tuple[tuple[int, int, int, bool, int], ...] = BLOCKS
+    hidden: int = 1280
+    width: float = 1.0
+    stem_filters: int = 16
+    dropout: float = 0.2
+    style: Style = field(default=Style(padding="symmetric"), kw_only=True)
+
+    def __post_init__(self):
+        if any(not isinstance(block, tuple) or len(block) != 5 for block in self.blocks):
+            raise UserError(
+                f"blocks is {self.blocks!r}: each must list kernel, expanded, filters, squeeze-excite, strides"
+            )
+
+    def channels(self, filters):
+        """`filters` at this width."""
+        return divisible(filters * self.width, 4)
+
+
+# As in timm and the authors' own code.
+VARIANTS = {
+    "ghostnet_toy": GhostNet(TOY, hidden=16, stem_filters=8),
+    "ghostnet": GhostNet(params=5_182_508),
+}
+
+
+def pooled_hidden(levels, row):
+    """Pooling, one hidden layer and dropout: (B, hidden)."""
+    x = global_average_pool(deepest(levels), name="pool")
+    return dropout(dense_act(x, row.hidden, row.style, "hidden"), row.dropout, "hidden_dropout")
+
+
+@family(VARIANTS, top=pooled_hidden)
+def ghostnet(x, row):
+    """Inverted residuals whose 1x1 convolutions are ghost modules.
+
+    Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first block that has
+    one, so that its levels are two steps lower.
+    """
+    small, style = row.stem == "small", row.style
+    x = conv_norm_act(x, row.channels(row.stem_filters), 3, strides=1 if small else 2, style=style, name="stem")
+    levels = {"c0" if small else "c1": x}
+    found = places([1] * len(row.blocks), [block[-1] for block in row.blocks], row)
+    for block, [place] in zip(row.blocks, found, strict=True):
+        x = levels[place.level] = _block(x, block, row, place)
+    last = row.channels(row.blocks[-1][1])
+    return levels | {place.level: conv_norm_act(x, last, 1, style=style, name="final")}
+
+
+def _block(x, block, row, place):
+    """(B, n..., C) -> (B, ceil(n / strides)..., filters), always with a shortcut."""
+    kernel, expanded, filters, excite, _ = block
+    expanded, filters = row.channels(expanded), row.channels(filters)
+    style, name, strides = row.style, place.name, place.strides
+    shortcut = x
+    if strides > 1 or x.shape[-1] != filters:
+        shortcut = _filtered(x, kernel, strides, style, f"{name}_shortcut_depthwise")
+        shortcut = conv_norm(shortcut, filters, 1, style=style, name=f"{name}_shortcut")
+    x = ghost(x, expanded, style=style, name=f"{name}_expand")
+    if strides > 1:
+        x = _filtered(x, kernel, strides, style, f"{name}_depthwise")
+    if excite:
+        reduced = divisible(expanded / 4, 4)
+        x = squeeze_excite(x, reduced, gate="hard_sigmoid", style=style, name=f"{name}_excite")
+    x = ghost(x, filters, active=False, style=style, name=f"{name}_project")
+    return add(shortcut, x, rate=place.rate, name=name)
+
+
+def ghost(x, filters, *, active=True, style, name):
+    """A ghost module, (B, n..., C) -> (B, n..., filters): a 1x1 to half of them, and a depthwise 3x3 of that half."""
+    first = _active(
+        conv_norm(x, -(-filters // 2), 1, style=style, name=f"{name}_primary"), active, style, name, "primary"
+    )
+    cheap = _active(_filtered(first, 3, 1, style, f"{name}_cheap"), active, style, name, "cheap")
+    x = concatenate([first, cheap], f"{name}_concat")
+    return x if x.shape[-1] == filters else TakeChannels(0, filters, name=f"{name}_crop")(x)
+
+
+def _active(x, active, style, name, part):
+    return activation(x, style, f"{name}_{part}_act") if active else x
+
+
+def _filtered(x, kernel, strides, style, name):
+    return normalize(depthwise(x, kernel, strides=strides, style=style, name=name), style, f"{name}_norm")

@@ -1,0 +1,145 @@
+"""Howard et al. 2019, Searching for MobileNetV3: searched inverted residuals with squeeze-excite and hard-swish.
+
+Against MobileNetV2: searched kernels and widths, squeeze-excite in many blocks, hard-swish in the narrow late maps
+where it costs little, and the last expensive 1x1 moved behind the pooling.
+"""
+
+from dataclasses import dataclass, field
+
+from kcnn.architectures.family import Row, deepest, family
+from kcnn.architectures.mobilenet_v2 import divisible
+from kcnn.architectures.places import places
+from kcnn.errors import UserError
+from kcnn.layers import (
+    Style,
+    activation,
+    add,
+    conv_norm,
+    conv_norm_act,
+    convolve,
+    dense_act,
+    depthwise,
+    dropout,
+    global_average_pool,
+    norm_act,
+    normalize,
+    squeeze_excite,
+)
+
+SMALL = (
+    (3, 16, 16, True, True, 2),
+    (3, 72, 24, False, True, 2),
+    (3, 88, 24, False, True, 1),
+    (5, 96, 40, True, False, 2),
+    (5, 240, 40, True, False, 1),
+    (5, 240, 40, True, False, 1),
+    (5, 120, 48, True, False, 1),
+    (5, 144, 48, True, False, 1),
+    (5, 288, 96, True, False, 2),
+    (5, 576, 96, True, False, 1),
+    (5, 576, 96, True, False, 1),
+)
+LARGE = (
+    (3, 16, 16, False, True, 1),
+    (3, 64, 24, False, True, 2),
+    (3, 72, 24, False, True, 1),
+    (5, 72, 40, True, True, 2),
+    (5, 120, 40, True, True, 1),
+    (5, 120, 40, True, True, 1),
+    (3, 240, 80, False, False, 2),
+    (3, 200, 80, False, False, 1),
+    (3, 184, 80, False, False, 1),
+    (3, 184, 80, False, False, 1),
+    (3, 480, 112, True, False, 1),
+    (3, 672, 112, True, False, 1),
+    (5, 672, 160, True, False, 2),
+    (5, 960, 160, True, False, 1),
+    (5, 960, 160, True, False, 1),
+)
+TOY = (
+    (3, 8, 8, True, True, 1),
+    (3, 16, 8, False, True, 2),
+    (5, 16, 8, True, False, 2),
+    (3, 16, 8, False, False, 1),
+    (3, 16, 8, True, True, 2),
+    (5, 16, 8, True, False, 2),
+)
+
+
+@dataclass(frozen=True)
+class MobileNetV3(Row):
+    """One MobileNetV3.
+
+    blocks: (kernel, expanded channels, filters, squeeze-excite?, ReLU instead of the style's activation?, strides).
+    hidden: units of the own top; width: multiplies all channels, kept divisible by 8.
+    """
+
+    blocks: tuple[tuple[int, int, int, bool, bool, int], ...] = LARGE
+    hidden: int = 1280
+    width: float = 1.0
+    stem_filters: int = 16
+    dropout: float = 0.2
+    style: Style = field(default=Style(activation="hard_swish", padding="symmetric", epsilon=1e-3), kw_only=True)
+
+    def __post_init__(self):
+        if any(not isinstance(block, tuple) or len(block) != 6 for block in self.blocks):
+            raise UserError(
+                f"blocks is {self.blocks!r}: each must list kernel, expanded, filters, squeeze-excite, ReLU, strides"
+            )
+
+
+# As in torchvision. keras.applications has the same counts and pads as TensorFlow does: style={"padding": "same"}.
+VARIANTS = {
+    "mobilenet_v3_toy": MobileNetV3(TOY, hidden=16, stem_filters=8),
+    "mobilenet_v3_small": MobileNetV3(SMALL, hidden=1024, params=2_542_856),
+    "mobilenet_v3_large": MobileNetV3(LARGE, hidden=1280, params=5_483_032),
+}
+
+
+def pooled_hidden(levels, row):
+    """Pooling, then the layer that MobileNetV2 computed at every place: (B, hidden)."""
+    x = global_average_pool(deepest(levels), name="pool")
+    hidden = divisible(row.hidden * max(row.width, 1.0))
+    return dropout(dense_act(x, hidden, row.style, "hidden"), row.dropout, "hidden_dropout")
+
+
+@family(VARIANTS, top=pooled_hidden)
+def mobilenet_v3(x, row):
+    """Inverted residuals, gated by the means of their channels.
+
+    Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first block that has
+    one, so that its levels are two steps lower. A style's activation replaces hard-swish; early blocks keep ReLU.
+    """
+    small, style = row.stem == "small", row.style
+    filters = divisible(row.stem_filters * row.width)
+    x = conv_norm_act(x, filters, 3, strides=1 if small else 2, style=style, name="stem")
+    levels = {"c0" if small else "c1": x}
+    depths, strides = [1] * len(row.blocks), [block[-1] for block in row.blocks]
+    for block, [place] in zip(row.blocks, places(depths, strides, row), strict=True):
+        x = levels[place.level] = _block(x, block, row, place)
+    last = conv_norm_act(x, divisible(6 * x.shape[-1]), 1, style=style, name="final")
+    return levels | {place.level: last}
+
+
+def _block(x, block, row, place):
+    """(B, n..., C) -> (B, ceil(n / strides)..., filters), with a shortcut where shapes agree."""
+    kernel, expanded, filters, excite, relu, _ = block
+    expanded, filters = divisible(expanded * row.width), divisible(filters * row.width)
+    style, name, shortcut = row.style, place.name, x
+    if expanded != x.shape[-1]:
+        x = _norm_act(convolve(x, expanded, 1, style=style, name=f"{name}_expand"), relu, style, f"{name}_expand")
+    x = depthwise(x, kernel, strides=place.strides, style=style, name=f"{name}_depthwise")
+    x = _norm_act(x, relu, style, f"{name}_depthwise")
+    if excite:
+        reduced = divisible(expanded // 4)
+        x = squeeze_excite(x, reduced, kind="relu", gate="hard_sigmoid", style=style, name=f"{name}_excite")
+    x = conv_norm(x, filters, 1, style=style, name=f"{name}_project")
+    if place.strides > 1 or shortcut.shape[-1] != filters:
+        return x
+    return add(shortcut, x, rate=place.rate, name=name)
+
+
+def _norm_act(x, relu, style, name):
+    if relu:
+        return activation(normalize(x, style, f"{name}_norm"), style, f"{name}_relu", "relu")
+    return norm_act(x, style, name)

@@ -1,0 +1,40 @@
+"""Where the blocks of a mobile network stand: their names, strides, levels and rates of stochastic depth."""
+
+from typing import NamedTuple
+
+from kcnn.layers import drop_path_rates
+
+
+class Place(NamedTuple):
+    """One block. name: "c3_1" is the first at stride 8 of the standard net; level: that of what it computes."""
+
+    name: str
+    strides: int
+    level: str
+    rate: float
+
+
+def places(depths, strides, row):
+    """The `Place` of every block behind a stem of stride 2, one list a stage of `depths` blocks.
+
+    strides: of the first block of each stage. The small stem has stride 1 and leaves out the first of these strides
+    that is above 1: the levels are two steps lower, the names stay.
+    """
+    skip = row.stem == "small"
+    level, label, count, found = int(not skip), 1, 0, []
+    for stride, drops in zip(strides, drop_path_rates(depths, row.style.drop_path), strict=True):
+        if stride > 1:
+            label, count = label + 1, 0
+            stride, level, skip = (1, level, False) if skip else (2, level + 1, False)
+        names = [f"c{label}_{count + i + 1}" for i in range(len(drops))]
+        count += len(drops)
+        found.append(
+            [Place(name, 1 if i else stride, f"c{level}", drops[i]) for i, name in enumerate(names)],
+        )
+    return found
+
+
+def order(found):
+    """{name: (stage, block in the stage, block in the net)} of `places`, all counted from 0, as other programs do."""
+    flat = [(name, stage, i) for stage, blocks in enumerate(found) for i, (name, *_) in enumerate(blocks)]
+    return {name: (stage, i, n) for n, (name, stage, i) in enumerate(flat)}

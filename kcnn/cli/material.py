@@ -1,0 +1,93 @@
+"""Verbs on what surrounds a training: other programs' files, data, names, the dashboard."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kcnn.cli.words import Settings, app, parsed, say, the_api
+from kcnn.errors import UserError
+from kcnn.resources import RUNS
+
+
+@app.command()
+def convert(
+    model: Annotated[Path, typer.Argument(metavar="FILE", help="a .keras or .h5 file")],
+    out: Annotated[Path | None, typer.Option(help="the .safetensors file to write; beside FILE if not given")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="load it although that can run any code it carries")] = False,
+):
+    """Take the weights out of another program's model file, for `kcnn fit --weights`."""
+    the_api()
+    from kcnn.conversion import convert as take_out
+
+    say(f"wrote {take_out(model, out, trust)}")
+
+
+@app.command()
+def check(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="an address as in `kcnn fit --data`")],
+    out: Annotated[
+        Path | None, typer.Option(help="write a page with pictures, check.json and quarantine.csv into this folder")
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(metavar="POLICY_OR_RECIPE", help="only write a sheet of pictures as training would see them"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print all of it as JSON")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="status 1 where a finding is severe")] = False,
+    settings: Settings = None,
+):
+    """Examine data as training would read it: bad files, copies, leaks between splits, classes; and what to do."""
+    if augment is not None and out is None:
+        raise UserError("check --augment writes a picture; say where with --out FOLDER")
+    api = the_api()
+    if augment is not None:
+        return say(f"wrote {api.show_augmentation(data, augment, out, **parsed(settings))}")
+    from kcnn.doctor import text
+    from kcnn.progress import bars
+
+    with bars() as tell:
+        found = api.diagnose_data(data, out=out, progress=tell, **parsed(settings))
+    for line in [found.model_dump_json(indent=1)] if as_json else text(found):
+        say(line)
+    if out is not None:
+        typer.echo(f"wrote {out / 'check.md'} and {out / 'quarantine.csv'}", err=as_json)
+    elif found.findings and not as_json:
+        say(f"The pictures, and a list to leave out: kcnn check {data} --out FOLDER")
+    raise typer.Exit(1 if strict and found.is_severe else 0)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="WHAT", help="architectures, heads, augmentations, schedules, optimizers, recipes, options or tips"
+        ),
+    ] = None,
+):
+    """Names of what kcnn has; without WHAT, what can be listed."""
+    from kcnn import listing
+
+    if what is not None and what not in listing.LIGHT:
+        the_api()
+    for line in listing.lines(what):
+        say(line)
+
+
+@app.command("app")
+def app_(
+    runs: Annotated[str, typer.Option(help="the folder of run folders to show")] = RUNS,
+    port: Annotated[int, typer.Option(help="of the page")] = 8501,
+):
+    """Open the dashboard in a browser, on this machine only."""
+    from kcnn.resources import folder
+
+    page = str(folder("apps") / "kcnn_app.py")
+    options = {"server.address": "127.0.0.1", "server.port": port, "browser.gatherUsageStats": "false"}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "streamlit", "run", page, *words]
+    # In place of this process: none is left behind when it ends.
+    os.execve(sys.executable, command, {**os.environ, "KCNN_RUNS": runs})

@@ -1,0 +1,89 @@
+"""Verbs that make something of a finished run: scores, answers, explanations, exports."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kcnn.cli.words import RunPath, app, say, the_api
+
+
+@app.command()
+def evaluate(
+    run: RunPath,
+    split: Annotated[str, typer.Option(help="val, test, or any other split of the data")] = "val",
+    data: Annotated[str | None, typer.Option(help="other data, of any of the run's classes")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+):
+    """Score a run on one split; each use of a test split is logged in the run."""
+    figures = the_api().load_run(run).evaluate(split, data)
+    numbers = {k: v for k, v in figures.items() if isinstance(v, (int, float))}
+    if as_json:
+        return say(json.dumps(numbers | {"intervals": figures["intervals"]}, indent=1))
+    from kcnn.evaluation import summary
+
+    for line in summary(figures):
+        say(line)
+    return say(f"report: {run / 'report' / 'report.md'}" if data is None else "other data: the report stays as it is")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="run folders; each against the first")],
+    split: Annotated[str | None, typer.Option(help="only this split; all scored ones if not given")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+):
+    """Runs side by side: recipes, scores with intervals, and the difference on the same pictures."""
+    found = the_api().compare(*runs, split=split)
+    if as_json:
+        return say(json.dumps(found, indent=1))
+    from rich.console import Console
+
+    from kcnn.comparison_table import show
+
+    return show(found, Console(width=None if sys.stdout.isatty() else 160))
+
+
+@app.command()
+def predict(
+    run: RunPath,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of them")],
+    top: Annotated[int, typer.Option(min=1, help="how many labels each")] = 3,
+):
+    """What a run sees in pictures: one line of JSON each. Status 1 where a picture could not be read."""
+    api = the_api()
+    from kcnn.data import picture_files
+
+    answers = api.load_run(run).predict(picture_files(images), top=top)
+    for answer in answers:
+        say(json.dumps(answer))
+    raise typer.Exit(1 if any("error" in answer for answer in answers) else 0)
+
+
+@app.command()
+def explain(
+    run: RunPath,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="a picture")],
+    method: Annotated[str, typer.Option(help="how: grad_cam")] = "grad_cam",
+    target: Annotated[str | None, typer.Option(help="the class to explain; the predicted one if not given")] = None,
+    level: Annotated[str | None, typer.Option(help="c2 … c5, or a layer's name; the deepest if not given")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="the PNG to write; in the run's folder explanations/ if not given")
+    ] = None,
+):
+    """Where a run looks in a picture: a heat map over it, as PNG."""
+    from kcnn.disk import make_folder
+
+    opened = the_api().load_run(run)
+    path = out or opened.path / "explanations" / f"{image.stem}-{method}.png"
+    make_folder(path.parent)
+    opened.explain(image, method, target=target, level=level, path=path)
+    say(f"wrote {path}")
+
+
+@app.command()
+def export(run: RunPath, format: Annotated[str, typer.Option(help="saved_model or keras")] = "saved_model"):
+    """Write a run's model for other programs, and prove that it agrees."""
+    say(f"wrote {the_api().load_run(run).export(format)}")

@@ -1,0 +1,68 @@
+"""Layouts: where the weights of a family are in the files of other programs, and how a network must be for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kcnn.registry import Registry
+
+LAYOUTS = Registry("layout")
+
+IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # torchvision's, for 0 to 255
+CAFFE_MEAN = (123.68, 116.779, 103.939)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What weights expect as input: (x - mean) / std of pictures from 0 to 255, their channels red first unless `bgr`.
+
+    mean and std are in the order red, green, blue, also for `bgr`: the order is settled in the first kernel.
+    """
+
+    mean: float | tuple[float, ...]
+    std: float | tuple[float, ...]
+    bgr: bool = False
+
+
+TORCH = Scaling(IMAGENET_MEAN, IMAGENET_STD)
+CAFFE = Scaling(CAFFE_MEAN, 1.0, bgr=True)
+UNIT = Scaling(127.5, 127.5)  # -1 … 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the weights of a `family` are named in the files of a `program`.
+
+    names: (our layer's name, row) -> the other program's name of that layer; or a dict from our names of its variables
+        to the other's names of tensors, where these are not the usual ones; or None for a layer the file has not.
+    scaling: of the input, that the program's weights expect.
+    style: fields of the row's style that these weights were trained with, where they are not the row's own.
+    variants: the architectures it holds for; empty: all of the family.
+    """
+
+    family: str
+    program: str
+    names: Callable
+    scaling: Scaling = TORCH
+    style: dict[str, object] = field(default_factory=dict)
+    variants: tuple[str, ...] = ()
+
+    def fits(self, variant):
+        """Whether it holds for this `Variant`."""
+        return variant.family == self.family and (not self.variants or variant.name in self.variants)
+
+
+def layout(family, *programs, scaling=TORCH, style=None, variants=()):
+    """Decorator: register a function of names as the layout of `family` in the files of `programs`."""
+
+    def register(names):
+        for program in programs:
+            name = f"{family}/{program}" + (f"/{variants[0]}" if variants else "")
+            LAYOUTS.add(name, Layout(family, program, names, scaling, style or {}, tuple(variants)))
+        return names
+
+    return register
+
+
+def layouts_of(variant):
+    """The layouts that hold for a `Variant`, in the order in which they were registered."""
+    return [found for found in LAYOUTS.values() if found.fits(variant)]

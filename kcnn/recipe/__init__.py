@@ -1,0 +1,30 @@
+"""The recipe: everything a training run was asked to do, in one schema.
+
+Each field carries its bounds, its default and one line of description; TOML files, command-line help,
+dashboard forms and the table in the docs are all made from it, so that no default has a second home.
+This room loads no TensorFlow.
+"""
+
+from kcnn.recipe.augment import Augment
+from kcnn.recipe.data import IN_MEMORY, Data
+from kcnn.recipe.model import Model
+from kcnn.recipe.reading import MAX_TOML_BYTES, flat, options, parse_setting, read
+from kcnn.recipe.runtime import Runtime
+from kcnn.recipe.train import Train
+from kcnn.recipe.whole import Recipe, parse
+
+__all__ = [
+    "IN_MEMORY",
+    "MAX_TOML_BYTES",
+    "Augment",
+    "Data",
+    "Model",
+    "Recipe",
+    "Runtime",
+    "Train",
+    "flat",
+    "options",
+    "parse",
+    "parse_setting",
+    "read",
+]

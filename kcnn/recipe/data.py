@@ -1,0 +1,44 @@
+"""[data] of a recipe."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kcnn.recipe.section import Fraction, Section
+
+IN_MEMORY = "memory"  # the data.source of a run on data that has no address
+
+
+class Data(Section):
+    """What to learn from, and how it becomes pictures of one size."""
+
+    source: str = Field(
+        "builtin:digits", description="a folder or an archive of one, a CSV or .npz file, tfds:NAME or builtin:digits"
+    )
+    image_size: int | None = Field(
+        None,
+        ge=4,
+        le=4096,
+        description="side of the square the network sees, in pixels; none: that of the data, at most 224",
+    )
+    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; none: as the data has it")
+    framing: Literal["crop", "stretch", "pad"] = Field(
+        "crop", description="how a picture of another shape becomes square outside training"
+    )
+    validation: Fraction = Field(0.15, description="share of the training pictures held out to choose the best weights")
+    test: Fraction = Field(0.0, description="share held out for one last score, where the data brings no test split")
+    limit: int | None = Field(None, ge=1, description="use at most so many training pictures; none: all")
+    image_column: str = Field("image", description="CSV column with the file names, relative to the CSV file")
+    label_column: str = Field("label", description="CSV column with the class; several, split by '|', mean multi-label")
+    weight_column: str | None = Field(None, description="CSV column with a weight for each picture")
+    split_column: str | None = Field(None, description="CSV column naming the split: train, val, test or any other")
+    group_column: str | None = Field(
+        None, description="CSV column naming what pictures share (a patient, a scene): no group is split"
+    )
+    quarantine: str | None = Field(
+        None, description="CSV file of pictures to leave out, as `kcnn check DATA --out FOLDER` writes it"
+    )
+    cache: Literal["none", "memory", "disk"] = Field(
+        "none", description="keep encoded pictures of files in memory; disk: in one file for the next time, too"
+    )
+    max_pixels: int = Field(100_000_000, ge=1, description="a picture of more pixels is refused before it is decoded")

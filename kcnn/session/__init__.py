@@ -1,0 +1,24 @@
+"""A session: one training from recipe to report, the same whether it starts, resumes or is repeated.
+
+Data, model, engine and loop meet here and nowhere else; `api` and `run` only name what to do.
+"""
+
+from kcnn.session.network import build, layer_rates, make_engine, settle_precision
+from kcnn.session.opening import Session, open_data, prepare, reopen, start, warn
+from kcnn.session.running import extend, make_fitting, train
+
+__all__ = [
+    "Session",
+    "build",
+    "extend",
+    "layer_rates",
+    "make_engine",
+    "make_fitting",
+    "open_data",
+    "prepare",
+    "reopen",
+    "settle_precision",
+    "start",
+    "train",
+    "warn",
+]

@@ -1,0 +1,84 @@
+"""What a session trains: its network, in a precision, under an engine."""
+
+import functools
+import logging
+from dataclasses import replace
+
+import numpy as np
+
+from kcnn import models, training, views
+from kcnn.training import precision, runtime
+
+log = logging.getLogger(__name__)
+
+
+def build(recipe, facts):
+    """(model, head) of a recipe and the facts of its data."""
+    section = recipe.model
+    options = {"num_classes": facts.num_classes, "multi_label": facts.multi_label}
+    options |= {"top": section.top, "dropout": section.dropout, "label_smoothing": recipe.train.label_smoothing}
+    options |= {"focal_gamma": recipe.train.focal_gamma, "class_weights": balanced(recipe, facts)}
+    head = models.head_of(section.head, **options)
+    with runtime.precision(recipe.runtime):
+        model = models.build_model(
+            section.architecture, head, input_shape=tuple(facts.input_shape), stem=section.stem, mean=facts.mean,
+            std=facts.std, overrides=section.overrides, style=section.style,
+        )  # fmt: skip
+    return model, head
+
+
+def balanced(recipe, facts):
+    """One weight a class, mean 1 over the training pictures, if the recipe balances classes; else None."""
+    if recipe.train.class_weights == "none":
+        return None
+    counts = np.maximum(np.array(facts.class_counts, np.float64), 1)
+    return tuple(counts.sum() / len(counts) / counts)
+
+
+def make_engine(session):
+    """The `Engine` of a session's network under its recipe."""
+    model, section, team = session.model, session.recipe.train, session.team
+    with team.scope():
+        optimizer = training.make_optimizer(section, model.trainable_variables, layer_rates(model, section.layer_decay))
+        average = training.MovingAverage(model, section.ema) if section.ema else None
+        forward = training.Rematerialized(model) if section.rematerialize else None
+    make = training.ReplicatedEngine if team.replicas > 1 else training.Engine
+    return make(
+        model, session.head, optimizer, clip_norm=section.clip_norm, average=average, accumulate=section.accumulate,
+        forward=forward, team=team,
+    )  # fmt: skip
+
+
+def layer_rates(model, decay):
+    """{path: factor of the rate} of each weight up to the deepest level: `decay` for that one, its square before it."""
+    if decay == 1:
+        return {}
+    names = [layer.name for layer in model.layers]
+    ends = sorted(names.index(name) for name in models.levels(model).values())
+    depths = [sum(i <= end for end in ends) for i in range(len(names))]
+    return {v.path: decay**n for layer, n in zip(model.layers, depths, strict=True) for v in layer.weights}
+
+
+def settle_precision(session):
+    """The session in the precision that is the faster one, where its recipe leaves that open; says what was seen."""
+    recipe = session.recipe
+    if recipe.runtime.precision != "auto":
+        return session
+
+    def prepared(name):
+        given = replace(session, recipe=recipe.override({"runtime.precision": name}))
+        if name != precision.SAFE:
+            given.model, given.head = build(given.recipe, given.facts)
+            for own, first in zip(given.model.variables, session.model.variables, strict=True):
+                own.assign(first)
+        given.engine = make_engine(given)
+        return given
+
+    if recipe.runtime.deterministic or session.team.workers > 1:
+        return prepared(precision.SAFE)  # several workers would measure several speeds
+    steps = session.facts.steps_per_epoch(recipe.train.batch_size) * recipe.train.last_epoch
+    first = functools.partial(views.batches, session, "train", augment=recipe.augment)
+    with session.team.scope():
+        chosen, seen = precision.settle(steps, prepared, lambda: iter(first()), recipe.train.learning_rate)
+    log.info("precision %s: %s", chosen.recipe.runtime.precision, seen["why"])
+    return replace(chosen, tried=seen)
