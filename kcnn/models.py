@@ -10,6 +10,7 @@ from kcnn.heads import HEADS
 from kcnn.layers import MID_GREY, Standardize
 
 SMALL_PICTURE = 64
+MAIN = "main"  # the output that counts, where there are auxiliary ones
 
 
 def build_model(
@@ -26,6 +27,7 @@ def build_model(
     std=MID_GREY,
     overrides=None,
     style=None,
+    auxiliary=False,
     **options,
 ):
     """A `keras.Model` from raw pictures to a head's raw outputs, its weights drawn at random.
@@ -37,6 +39,8 @@ def build_model(
     stem: "standard", "small" (3x3, stride 1, no pooling), or "auto": small under 64 px, else the row's own.
     mean, std: the input is scaled to (x - mean) / std; one number, or one a channel.
     overrides, style: fields of the architecture's row and of its style to replace.
+    auxiliary: with the auxiliary classifiers that the family has for training, if it has some: the model then answers
+        {"main": ..., name: ...} and says in `auxiliary_weights` how much each counts; see `main_part`.
 
     The input is called "image" and takes float32 (0 to 255 for pictures); the scaling layer is called "scaling".
     Raises `UserError` for names, shapes and fields that do not fit.
@@ -53,11 +57,32 @@ def build_model(
     image = keras.Input(shape, name="image", dtype="float32")
     x = Standardize(mean, std, name="scaling")(image)
     found = _levels(x, variant, head)
-    model = keras.Model(image, head.build(found, variant), name=architecture)
+    main, others = head.build(found, variant), _auxiliary(found, variant, head) if auxiliary else {}
+    outputs = {MAIN: main, **{name: output for name, (output, _) in others.items()}} if others else main
     names = {level: _layer_name(tensor) for level, tensor in found.items() if is_level(level)}
+    return _named(keras.Model(image, outputs, name=architecture), names, {name: w for name, (_, w) in others.items()})
+
+
+def main_part(model):
+    """What answers outside training: `model`, or its part from picture to main output where it has auxiliary ones."""
+    if not getattr(model, "auxiliary_weights", None):
+        return model
+    return _named(keras.Model(model.input, model.output[MAIN], name=model.name), model.level_layers, {})
+
+
+def _named(model, level_layers, auxiliary_weights):
     kept = {layer.name for layer in model.layers}
-    model.level_layers = {level: name for level, name in names.items() if name in kept}
+    model.level_layers = {level: name for level, name in level_layers.items() if name in kept}
+    model.auxiliary_weights = auxiliary_weights
     return model
+
+
+def _auxiliary(found, variant, head):
+    """{name: (output, weight)} of the auxiliary classifiers, for families and heads that have them."""
+    if variant.auxiliary is None or not hasattr(head, "classify"):
+        return {}
+    branches = variant.auxiliary(found, variant.row)
+    return {name: (head.classify(features, f"{name}_logits"), weight) for name, (features, weight) in branches.items()}
 
 
 def head_of(head, **options):

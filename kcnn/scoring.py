@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from kcnn import baselines, evaluation, training, views
+from kcnn import baselines, evaluation, models, training, views
 from kcnn.archives import read_plain_npz
 from kcnn.disk import write_atomically
 from kcnn.errors import UserError
@@ -71,7 +71,7 @@ def score(session, split, source=None, probe=None, earlier=None):
     elif split not in SEEN:
         session.folder.log("scored", split=split, uses=1 + uses(session.folder, split))
     samples, names = session.dataset.splits[split], session.facts.class_names
-    p = evaluation.predict(session.model, session.head, views.batches(session, split))
+    p = evaluation.predict(models.main_part(session.model), session.head, views.batches(session, split))
     figures = evaluation.measure(p, names, samples.names, seed=session.recipe.runtime.seed)
     earlier, own = earlier or {}, source is None
     known = earlier.get("val", {}).get("calibration", {}).get("temperature")
@@ -142,7 +142,7 @@ def details(session):
     environment = session.folder.environment()
     return {
         "architecture": recipe.model.architecture,
-        "parameters": sum(math.prod(v.shape) for v in session.model.trainable_variables),
+        "parameters": sum(math.prod(v.shape) for v in models.main_part(session.model).trainable_variables),
         "input": "×".join(map(str, facts.input_shape)),
         "data": f"{facts.format}: {counts}",
         "classes": len(facts.class_names),

@@ -1,7 +1,8 @@
 """EfficientNets: one searched net of inverted residuals, made larger in depth, width and resolution together.
 
-Tan and Le 2019, EfficientNet: rethinking model scaling for convolutional neural networks; its Lite variants (2020) leave
-out what small devices compute badly; Tan and Le 2021, EfficientNetV2: smaller models and faster training.
+Tan and Le 2019, EfficientNet: rethinking model scaling for convolutional neural networks; its Lite variants (2020)
+leave out what small devices compute badly. Tan and Le 2021, EfficientNetV2: smaller models and faster training, has
+full convolutions in early blocks.
 """
 
 import math
@@ -74,8 +75,8 @@ class EfficientNet(Row):
             raise UserError(f"stages is {self.stages!r}: each must list expansion, kernel, filters, blocks, strides")
 
 
-# (depth, width, pixels) that the authors released as B0 to B7, at the phi that comes closest: rounded, and less deep than
-# the rule from B4 on.
+# (depth, width, pixels) that the authors released as B0 to B7, at the phi that comes closest: rounded, and less deep
+# than the rule from B4 on.
 PUBLISHED = {
     0: (1.0, 1.0, 224),
     0.5: (1.1, 1.0, 240),

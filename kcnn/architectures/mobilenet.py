@@ -32,7 +32,7 @@ class MobileNet(Row):
 # As in keras.applications (for even sizes: at odd ones that pads one pixel less, and its maps are smaller).
 VARIANTS = {
     "mobilenet_toy": MobileNet((8, 8, 12, 16, 16), depths=(1, 1, 1, 2, 1), stem_filters=8),
-    "mobilenet_v1": MobileNet(params=4_231_976),
+    "mobilenet": MobileNet(params=4_231_976),
 }
 
 

@@ -39,23 +39,19 @@ class ShuffleNet(Row):
 
     def __post_init__(self):
         same_lengths(self, "depths", "filters")
-        widths = [self.stem_filters, *self.filters]
-        new = [after - before for before, after in zip(widths, widths[1:], strict=False)]
-        if (
-            min(new) < 1
-            or any(n % self.groups or n // 4 % self.groups for n in self.filters)
-            or any(n % self.groups for n in new)
-        ):
+        before = (self.stem_filters, *self.filters[:-1])
+        parts = [n for old, new in zip(before, self.filters, strict=True) for n in (new, new // 4, new - old)]
+        if min(parts) < 1 or any(n % self.groups for n in parts):
             raise UserError(
-                f"filters is {self.filters!r}: each must exceed the one before ({self.stem_filters} in the stem), and it, "
-                f"its quarter and what it adds must divide by groups={self.groups}"
+                f"filters is {self.filters!r}: each must exceed the one before ({self.stem_filters} in the stem), and "
+                f"it, its quarter and what it adds must divide by groups={self.groups}"
             )
 
 
 # The paper's 1x net with g = 3: 3x3 average pooling as shortcut where the size halves.
 VARIANTS = {
     "shufflenet_toy": ShuffleNet((2, 1, 1), (24, 36, 48), stem_filters=12),
-    "shufflenet_g3": ShuffleNet(params=1_880_296),
+    "shufflenet_g3": ShuffleNet(params=1_865_728),
 }
 
 
@@ -63,8 +59,8 @@ VARIANTS = {
 def shufflenet(x, row):
     """Grouped 1x1, shuffle, depthwise 3x3, grouped 1x1.
 
-    Stages keep the numbers of their levels, "c3" to "c5". The small stem has no stride and no pooling: the levels are two
-    steps lower.
+    Stages keep the numbers of their levels, "c3" to "c5". The small stem has no stride and no pooling: the levels are
+    two steps lower.
     """
     x, levels, step = stem(x, row)
     for stage, drops in enumerate(drop_path_rates(row.depths, row.style.drop_path)):

@@ -52,8 +52,8 @@ VARIANTS = {
 def shufflenet_v2(x, row):
     """Half of the channels pass by; the other half go through 1x1, depthwise 3x3, 1x1; then all are shuffled.
 
-    Stages keep the numbers of their levels, "c3" to "c5". The small stem has no stride and no pooling: the levels are two
-    steps lower.
+    Stages keep the numbers of their levels, "c3" to "c5". The small stem has no stride and no pooling: the levels are
+    two steps lower.
     """
     x, levels, step = stem(x, row)
     for stage, (depth, filters) in enumerate(zip(row.depths, row.filters, strict=True)):

@@ -58,9 +58,13 @@ class Classifier:
             x = variant.own_top(levels, variant.row)
         else:
             x = global_average_pool(deepest(levels), name="pool")
-        x = dropout(x, self.dropout, "head_dropout")
+        return self.classify(dropout(x, self.dropout, "head_dropout"), "logits")
+
+    def classify(self, features, name):
+        """Raw logits (B, num_classes), float32, of features (B, F): one fully connected layer of that name."""
         initializer = keras.initializers.RandomNormal(stddev=0.01)
-        return keras.layers.Dense(self.num_classes, kernel_initializer=initializer, dtype="float32", name="logits")(x)
+        layer = keras.layers.Dense(self.num_classes, kernel_initializer=initializer, dtype="float32", name=name)
+        return layer(features)
 
     def targets(self, batch):
         """{"label": (B, K) float32, "weight": (B,) float32} from a batch with int labels (B,) or soft ones (B, K)."""

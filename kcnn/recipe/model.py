@@ -20,6 +20,9 @@ class Model(Section):
     multi_label: bool | None = Field(None, description="several labels a picture; none: as the data says")
     overrides: dict[str, object] = Field({}, description="fields of the architecture's row to change, such as width")
     style: dict[str, object] = Field({}, description="fields of the row's style to change, such as norm or activation")
+    auxiliary: bool = Field(
+        True, description="train the auxiliary classifiers of families that have some, such as googlenet, too"
+    )
     weights: str | None = Field(
         None,
         description="start from imagenet, an earlier run, a .safetensors or .h5 file of weights; none: random",

@@ -22,16 +22,16 @@ def begin(recipe, facts):
     if not recipe.model.weights:
         if recipe.train.freeze_epochs:
             raise UserError("train.freeze_epochs needs model.weights: there is nothing learned to keep frozen")
-        return recipe, facts, *build(recipe, facts), {}
+        return recipe, facts, *build(recipe, facts, auxiliary=True), {}
     path, earlier = weights_file(recipe.model.weights, recipe.model.architecture)
     variant, tensors = ARCHITECTURES[recipe.model.architecture], pretrained.tensors_of(path)
     facts = _scaled(facts, earlier.mean, earlier.std) if earlier else facts
-    model, head = build(recipe, facts)
+    model, head = build(recipe, facts, auxiliary=True)
     layout = pretrained.recognise(model, variant, tensors, path)
     if layout is not None:
         facts = _scaled(facts, layout.scaling.mean, layout.scaling.std)
         recipe = recipe.override({"model.style": {**layout.style, **recipe.model.style}})
-        model, head = build(recipe, facts)
+        model, head = build(recipe, facts, auxiliary=True)
     found = pretrained.load(model, variant, tensors, layout)
     for line in found.lines():
         log.info(line)

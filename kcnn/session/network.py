@@ -12,8 +12,8 @@ from kcnn.training import precision, runtime
 log = logging.getLogger(__name__)
 
 
-def build(recipe, facts):
-    """(model, head) of a recipe and the facts of its data."""
+def build(recipe, facts, auxiliary=False):
+    """(model, head) of a recipe and the facts of its data; with the family's `auxiliary` outputs if to be trained."""
     section = recipe.model
     options = {"num_classes": facts.num_classes, "multi_label": facts.multi_label}
     options |= {"top": section.top, "dropout": section.dropout, "label_smoothing": recipe.train.label_smoothing}
@@ -23,6 +23,7 @@ def build(recipe, facts):
         model = models.build_model(
             section.architecture, head, input_shape=tuple(facts.input_shape), stem=section.stem, mean=facts.mean,
             std=facts.std, overrides=section.overrides, style=section.style,
+            auxiliary=auxiliary and section.auxiliary,
         )  # fmt: skip
     return model, head
 
@@ -68,7 +69,7 @@ def settle_precision(session):
     def prepared(name):
         given = replace(session, recipe=recipe.override({"runtime.precision": name}))
         if name != precision.SAFE:
-            given.model, given.head = build(given.recipe, given.facts)
+            given.model, given.head = build(given.recipe, given.facts, auxiliary=True)
             for own, first in zip(given.model.variables, session.model.variables, strict=True):
                 own.assign(first)
         given.engine = make_engine(given)

@@ -21,7 +21,10 @@ SHOWN = 5  # unreadable files that are named when a training starts
 
 @dataclass
 class Session:
-    """What one training stands on: where (nowhere in a dry run), what, on which data, with which network."""
+    """What one training stands on: where (nowhere in a dry run), what, on which data, with which network.
+
+    `model` is what is trained: with the family's auxiliary outputs, if it has some.
+    """
 
     folder: RunFolder | None
     recipe: object
@@ -139,6 +142,6 @@ def reopen(folder, source=None, built=None):
     with team.scope():
         if built is None and not training.Checkpoints(folder.checkpoints).exist():
             built = begin(recipe, facts)[2:4]  # it was killed before its first checkpoint
-        model, head = built or build(recipe, facts)
+        model, head = built or build(recipe, facts, auxiliary=True)
     folder = folder if team.is_chief else Spectator(folder.path)
     return Session(folder, recipe, dataset, facts, model, head, team=team)

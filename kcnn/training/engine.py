@@ -6,6 +6,7 @@ A head only ever says (sum, weight) for each sample; this file alone divides, by
 import numpy as np
 import tensorflow as tf
 
+from kcnn.models import MAIN
 from kcnn.training.team import Team
 
 
@@ -13,7 +14,8 @@ class Engine:
     """Steps of `model` under `head`'s loss and metrics.
 
     Args:
-        model: a `keras.Model` from a batch's `image` to what `head.loss` and `head.metrics` read.
+        model: a `keras.Model` from a batch's `image` to what `head.loss` and `head.metrics` read; where it says so in
+            `auxiliary_weights`, with auxiliary outputs beside its main one, whose losses are added by these weights.
         head: anything with `targets(batch)`, `loss(targets, outputs)` and `metrics(targets, outputs)`.
         optimizer: a built Keras optimiser; None for evaluation only.
         clip_norm: largest global norm of the gradient, or None.
@@ -27,6 +29,7 @@ class Engine:
         self, model, head, optimizer=None, *, clip_norm=None, average=None, accumulate=1, forward=None, team=None
     ):
         self.model, self.head, self.optimizer = model, head, optimizer
+        self.auxiliary = getattr(model, "auxiliary_weights", None) or {}
         self.clip_norm, self.average = clip_norm, average
         self.accumulate, self.forward, self.team = accumulate, forward or model, team or Team()
         self.names, self.norms, self.batch = (), (), None  # of the last step
@@ -74,7 +77,7 @@ class Engine:
             tape.watch([v.value for v in self.variables])  # copies too, which stand for them on one of several replicas
             outputs = self.forward(batch["image"], training=True)
             targets = self.head.targets(batch)
-            total, weight = self.head.loss(targets, outputs)
+            outputs, total, weight = self._judged(targets, outputs)
             loss, whole = tf.reduce_sum(total), tf.reduce_sum(weight)
             if divide:
                 loss, whole = tf.math.divide_no_nan(loss, whole), tf.ones_like(whole)
@@ -119,10 +122,17 @@ class Engine:
         return True
 
     def _eval_step(self, batch):
-        outputs = self.model(batch["image"], training=False)
         targets = self.head.targets(batch)
-        sums = {"loss": self.head.loss(targets, outputs), **self.head.metrics(targets, outputs)}
-        return self._stack(sums)
+        outputs, *loss = self._judged(targets, self.model(batch["image"], training=False))
+        return self._stack({"loss": loss, **self.head.metrics(targets, outputs)})
+
+    def _judged(self, targets, outputs):
+        """(the main output, per sample its loss and those of auxiliary outputs added by weight, per sample weight)."""
+        main = outputs[MAIN] if self.auxiliary else outputs
+        total, weight = self.head.loss(targets, main)
+        for name, share in self.auxiliary.items():
+            total += share * self.head.loss(targets, outputs[name])[0]
+        return main, total, weight
 
     def _stack(self, sums):
         self.names = tuple(sums)
