@@ -12,18 +12,8 @@ ROOMS = ["5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c"]
 # The parts of each kind of module in the order of Keras's files: by depth in the graph, not by branch.
 SMALL = ["double_1", "wide_1", "double_2", "single", "wide_2", "double_3", "project"]
 FIRST = ["double_1", "double_2", "wide", "double_3"]
-FACTORISED = [
-    "double_1",
-    "double_2",
-    "wide_1",
-    "double_3",
-    "wide_2",
-    "double_4",
-    "single",
-    "wide_3",
-    "double_5",
-    "project",
-]
+FACTORISED = ["double_1", "double_2", "wide_1", "double_3", "wide_2", "double_4", "single", "wide_3", "double_5"]
+FACTORISED += ["project"]
 SECOND = ["double_1", "double_2", "wide_1", "double_3", "wide_2", "double_4"]
 SPREAD = ["double_1", "wide_1", "double_2", "wide_2a", "wide_2b", "double_3a", "double_3b", "single", "project"]
 

@@ -5,6 +5,7 @@ from kcnn.pretrained.layouts import UNIT, layout
 from kcnn.pretrained.names.mobile import block_part, timm_block
 
 KERAS = {"stem": "Conv1", "stem_norm": "bn_Conv1", "final": "Conv_1", "final_norm": "Conv_1_bn"}
+KERAS |= {"logits": "predictions"}
 TORCHVISION = {"stem": "features.0.0", "stem_norm": "features.0.1", "logits": "classifier.1"}
 TIMM = {"stem": "conv_stem", "stem_norm": "bn1", "final": "conv_head", "final_norm": "bn2", "logits": "classifier"}
 SYMMETRIC = {"padding": "symmetric", "epsilon": 1e-5}
@@ -26,16 +27,15 @@ def torchvision(layer, row):
 def keras(layer, row):
     found = _block(layer, row)
     if found is None:
-        return {**KERAS, "logits": "predictions"}.get(layer)
+        return KERAS.get(layer)
     _, _, number, part, norm = found
     return f"{f'block_{number}' if number else 'expanded_conv'}_{part}{'_BN' if norm else ''}"
 
 
-# The published files are older than the last layer's name and that of the first block.
+# The published files are older than the last layer's name.
 @layout("mobilenet_v2", "keras", scaling=UNIT, variants=("mobilenet_v2",))
 def published(layer, row):
-    old = {"logits": "Logits", "final_norm": "Conv_1_bn", "stem_norm": "bn_Conv1"}
-    return old.get(layer) or keras(layer, row)
+    return "Logits" if layer == "logits" else keras(layer, row)
 
 
 @layout("mobilenet_v2", "timm", style=SYMMETRIC)

@@ -21,11 +21,10 @@ def torchvision(layer, row):
     if layer in TORCH_ENDS:
         return TORCH_ENDS[layer]
     stage, block, part, norm = LAYER.fullmatch(layer).groups()
+    name = f"layer{int(stage) - 1}.{int(block) - 1}"
     if part == "shortcut":
-        kind = f"downsample.{int(bool(norm))}"
-    else:
-        kind = f"{'bn' if norm else 'conv'}{NUMBERS[part]}"
-    return f"layer{int(stage) - 1}.{int(block) - 1}.{kind}"
+        return f"{name}.downsample.{int(bool(norm))}"
+    return f"{name}.{'bn' if norm else 'conv'}{NUMBERS[part]}"
 
 
 @layout("resnet", "keras", scaling=CAFFE, variants=FIRST)

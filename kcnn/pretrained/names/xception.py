@@ -6,6 +6,7 @@ from kcnn.pretrained.layouts import UNIT, layout
 
 ENDS = {"stem": "block1_conv1", "stem_norm": "block1_conv1_bn", "c1_2": "block1_conv2", "c1_2_norm": "block1_conv2_bn"}
 ENDS |= {"logits": "predictions"}
+KERNELS = {"depthwise": "depthwise_kernel", "point": "pointwise_kernel"}
 LAYER = re.compile(r"c(\d+)_(\d+)_(\w+)")
 
 
@@ -22,8 +23,4 @@ def keras(layer, row):
         number = stage + row.middle + block - 1
     convolution, _, kind = part.partition("_")
     name = f"block{number}_sepconv{convolution}"
-    return (
-        f"{name}_bn"
-        if kind == "norm"
-        else {"kernel": f"{name}/{kind}wise_kernel".replace("depthwisewise", "depthwise")}
-    )
+    return f"{name}_bn" if kind == "norm" else {"kernel": f"{name}/{KERNELS[kind]}"}
