@@ -19,6 +19,7 @@ from kcnn.layers import (
     frame,
     max_pool,
     norm_act,
+    unframed,
     unpadded,
     zero_pad,
 )
@@ -88,7 +89,7 @@ def alexnet(x, row):
             padding = "same" if small else unpadded(x, row.pool)
             x = max_pool(x, row.pool, strides=2, padding=padding, name=f"{_name(i)}_pool")
             levels[f"c{level}"] = frame(x, image, 1 << level, f"{_name(i)}_pool_frame")
-    return {**levels, "last": x}
+    return {**levels, "last": unframed(levels[f"c{level}"], x, "last")}
 
 
 def _name(i):

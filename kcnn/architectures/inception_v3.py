@@ -17,6 +17,7 @@ from kcnn.layers import (
     max_pool,
     norm_act,
     rank_of,
+    unframed,
     unpadded,
     zero_pad,
 )
@@ -79,7 +80,7 @@ def inception_v3(x, row):
     for i in range(row.last):
         x = net.spread(x, f"c5_{i + 2}")
     levels[f"c{5 - step}"] = frame(x, image, 32 >> step, "c5_frame")
-    return {**levels, "last": x}
+    return {**levels, "last": unframed(levels[f"c{5 - step}"], x, "last")}
 
 
 class _Parts:

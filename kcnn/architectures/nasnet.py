@@ -22,6 +22,7 @@ from kcnn.layers import (
     global_average_pool,
     max_pool,
     normalize,
+    unframed,
     unpadded,
     zero_pad,
 )
@@ -75,7 +76,8 @@ def nasnet(x, row):
         level += strides - 1
         levels[f"c{level}"] = frame(x, image, 1 << level, f"c{stage}_frame")
     x = activation(x, row.style, "final_act")
-    return {**levels, f"c{level}": frame(x, image, 1 << level, "final_frame"), "last": x}
+    levels[f"c{level}"] = frame(x, image, 1 << level, "final_frame")
+    return {**levels, "last": unframed(levels[f"c{level}"], x, "last")}
 
 
 def normal_cell(x, before, filters, pace, row, name):

@@ -18,6 +18,7 @@ from kcnn.layers import (
     max_pool,
     norm_act,
     normalize,
+    unframed,
     unpadded,
 )
 
@@ -75,7 +76,7 @@ def xception(x, row):
     for k, filters in enumerate(row.last, start=1):
         x = activation(_separable(x, filters, row, f"{name}_2_{k}"), row.style, f"{name}_2_{k}_act")
     levels[f"c{level}"] = frame(x, image, 1 << level, f"{name}_last_frame")
-    return {**levels, "last": x}
+    return {**levels, "last": unframed(levels[f"c{level}"], x, "last")}
 
 
 def _unpadded_conv(x, filters, strides, row, name):

@@ -25,10 +25,11 @@ from kcnn.layers.convolution import (
     unpadded,
     zero_pad,
 )
+from kcnn.layers.frames import Frame, frame, unframed
 from kcnn.layers.local_response import LocalResponseNormalization
 from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalize
 from kcnn.layers.scaling import MID_GREY, Standardize
-from kcnn.layers.spatial import Frame, Subsample, frame
+from kcnn.layers.spatial import Subsample
 from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
 from kcnn.layers.style import ACTIVATIONS, NORMS, PADDINGS, Style
 
@@ -40,8 +41,8 @@ __all__ = [
     "Dropout",
     "Frame",
     "FusedBatchNormalization",
-    "LocalResponseNormalization",
     "LayerScale",
+    "LocalResponseNormalization",
     "PadChannels",
     "ShuffleChannels",
     "StochasticDepth",
@@ -69,8 +70,9 @@ __all__ = [
     "norm_act",
     "normalize",
     "rank_of",
-    "unpadded",
     "split_channels",
     "squeeze_excite",
+    "unframed",
+    "unpadded",
     "zero_pad",
 ]

@@ -108,10 +108,11 @@ def zero_pad(x, before, after, name):
 
 
 def crop(x, before, after, name):
-    """`x` without the first `before` and the last `after` places of every spatial axis."""
+    """`x` without the first `before` and last `after` places of every spatial axis; each a number, or one an axis."""
     rank = rank_of(x)
+    widths = tuple((_each(before, rank)[axis], _each(after, rank)[axis]) for axis in range(rank))
     layer = {1: keras.layers.Cropping1D, 2: keras.layers.Cropping2D, 3: keras.layers.Cropping3D}[rank]
-    return layer((before, after) if rank == 1 else ((before, after),) * rank, name=name)(x)
+    return layer(widths[0] if rank == 1 else widths, name=name)(x)
 
 
 def _padded(x, kernel, strides, dilation, padding, name):
