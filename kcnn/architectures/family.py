@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 
-from kcnn.architectures.history import History
+from kcnn.architectures.history import History, of_name
 from kcnn.errors import UserError, unknown_name
 from kcnn.layers import Style
 from kcnn.registry import Registry
@@ -21,7 +21,6 @@ class Row:
     image, classes: what that number was counted at.
     stem: "standard" as published, or "small" (3x3, stride 1, no pooling) for pictures under 64 px.
     style: what all blocks share.
-    history: where it comes from, if not from where its family does.
     """
 
     params: int | None = None
@@ -29,7 +28,6 @@ class Row:
     classes: int = 1000
     stem: str = "standard"
     style: Style = Style()
-    history: History | None = None
 
 
 @dataclass(frozen=True)
@@ -58,12 +56,13 @@ class Variant:
 def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3), history=None):
     """Decorator: register the builder under every name of `rows`, a dict name -> Row whose first row is the toy.
 
-    top, auxiliary, ranks and history are as in `Variant`.
+    top, auxiliary and ranks are as in `Variant`. history is one `History`, or {start of a name: `History`} of which the
+    longest that fits holds.
     """
 
     def register(build):
         for name, row in rows.items():
-            origin = row.history or history
+            origin = of_name(name, history)
             ARCHITECTURES.add(name, Variant(name, build.__name__, row, build, top, auxiliary, ranks, origin))
         return build
 
