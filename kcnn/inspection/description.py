@@ -59,8 +59,10 @@ class Description:
         for level in self.levels:
             bar = "█" * max(1, round(WIDEST * math.log2(level.shape[-1]) / 12))
             field = "×".join(map(str, level.field)) if len(set(level.field)) > 1 else str(level.field[0])
-            seen = f"sees {field} px" + (", the whole image by global operations" if level.whole else "")
+            seen = f"sees {field} px" + (" *" if level.whole else "")
             yield f"  {level.name}  {sides(level.shape):>16}  stride {level.stride:<3d} {seen:<16}  {bar}"
+        if any(level.whole for level in self.levels):
+            yield "  * and the whole image, by global operations: squeeze-excite, norms over space or attention"
 
     def _differences(self):
         for word, own, other in (

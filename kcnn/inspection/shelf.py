@@ -1,8 +1,8 @@
 """The shelf: all architectures side by side, by year, cost and idea.
 
 Costs at the papers' inputs are kept in costs.json, since counting them takes a build of each network; those of an
-architecture that is not there, such as a user's own, are counted when asked for. `python -m kcnn.inspection.shelf`
-writes the file anew.
+architecture that is not there, such as a user's own, are counted when asked for. `python -m tests.record_costs` writes
+the file anew.
 """
 
 import functools
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kcnn.architectures import ARCHITECTURES
-from kcnn.disk import write_atomically
 from kcnn.inspection.description import describe
 
 FILE = Path(__file__).with_name("costs.json")
@@ -69,14 +68,3 @@ def _entry(name, variant, year):
 @functools.cache
 def _kept():
     return json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
-
-
-def record():
-    """Count the costs of all architectures anew and write them to the file."""
-    counted = {name: count(name) for name in ARCHITECTURES if not name.endswith("_toy")}
-    lines = [f"{json.dumps(name)}: {json.dumps(costs)}" for name, costs in sorted(counted.items())]
-    write_atomically(FILE, "{\n" + ",\n".join(lines) + "\n}\n")
-
-
-if __name__ == "__main__":
-    record()
