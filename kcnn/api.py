@@ -17,6 +17,7 @@ from kcnn import (
     rehearsal,
     session,
 )
+from kcnn.disk import make_folder
 from kcnn.errors import UserError, unknown_name
 from kcnn.recipe import IN_MEMORY, Recipe, options, parse, read
 from kcnn.resources import find_recipe, recipes
@@ -163,7 +164,7 @@ def show_augmentation(source, augment, out, **settings):
     recipe, memory = resolve(base, source, settings)
     dataset = session.open_data(recipe, memory)
     path = Path(out) / "augmented.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     doctor.write_sheet(
         dataset, data.choose_frame(dataset, recipe.data), recipe, path, f"Augmentation: {Path(augment).name}"
     )
