@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import keras
 
 from kcnn.architectures.family import Row, check_size, family
+from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import (
     LocalResponseNormalization,
@@ -56,6 +57,21 @@ class AlexNet(Row):
 
 LATER = {"groups": (1, 1, 1, 1, 1), "margin": 2, "local_norm": False, "ones": False, "style": PLAIN}
 
+HISTORY = {
+    "": History(
+        2012,
+        "Krizhevsky et al. 2012, ImageNet classification with deep convolutional neural networks",
+        "lenet5",
+        "deeper and wider, with ReLU, dropout, overlapping pooling and the groups of two GPUs",
+    ),
+    "alexnet_owt": History(
+        2014,
+        "Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks",
+        "alexnet",
+        "without groups and local response normalisation, and narrower",
+    ),
+}
+
 VARIANTS = {
     "alexnet_toy": AlexNet((8, 12, 8, 12, 8), hidden=(16, 16), style=PLAIN),
     "alexnet": AlexNet(params=60_965_224, image=(227, 227, 3)),
@@ -72,7 +88,7 @@ def fully_connected(levels, row):
     return x
 
 
-@family(VARIANTS, top=fully_connected)
+@family(VARIANTS, top=fully_connected, history=HISTORY)
 def alexnet(x, row):
     """Large kernels first, pooled where windows overlap; the second, fourth and fifth see half of the channels each.
 

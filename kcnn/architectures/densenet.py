@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import keras
 
 from kcnn.architectures.family import Row, family
+from kcnn.architectures.history import History
 from kcnn.layers import Style, average_pool, conv_norm_act, convolve, max_pool, norm_act
 
 
@@ -26,6 +27,13 @@ class DenseNet(Row):
 
 
 # Epsilon as in keras.applications; torchvision's weights are made for 1e-5.
+HISTORY = History(
+    2016,
+    "Huang et al. 2016, Densely connected convolutional networks",
+    "resnet50",
+    "every layer reads all maps before it in its block, joined and not added",
+)
+
 VARIANTS = {
     "densenet_toy": DenseNet((2, 1, 2, 1), growth=4, stem_filters=8),
     "densenet121": DenseNet((6, 12, 24, 16), params=7_978_856),
@@ -35,7 +43,7 @@ VARIANTS = {
 }
 
 
-@family(VARIANTS)
+@family(VARIANTS, history=HISTORY)
 def densenet(x, row):
     """Every layer sees the maps of all layers before it in its block, and adds a few of its own.
 

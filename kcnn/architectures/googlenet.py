@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import keras
 
 from kcnn.architectures.family import Row, deepest, family
+from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import (
     LocalResponseNormalization,
@@ -68,6 +69,21 @@ class GoogLeNet(Row):
 TOY_STAGES = ((TOY_BLOCK,), (TOY_BLOCK,) * 3, (TOY_BLOCK,))
 
 # The row that torchvision has is as its weights need it: 3x3 for 5x5, and 2x2 pooled before the last stage.
+HISTORY = {
+    "": History(
+        2014,
+        "Szegedy et al. 2014, Going deeper with convolutions",
+        "alexnet",
+        "kernels of three sizes side by side, made affordable by 1×1 bottlenecks; no large fully connected layers",
+    ),
+    "googlenet_bn": History(
+        2015,
+        "Ioffe and Szegedy 2015, Batch normalization",
+        "googlenet",
+        "batch normalisation in place of local response normalisation",
+    ),
+}
+
 VARIANTS = {
     "googlenet_toy": GoogLeNet(TOY_STAGES, (4, 4, 6), local_norm=True, auxiliary=(4, 8)),
     "googlenet": GoogLeNet(local_norm=True, style=PLAIN, params=6_998_552),
@@ -97,7 +113,7 @@ def _auxiliary(x, row, name):
     return dropout(x, row.auxiliary_dropout, f"{name}_dropout")
 
 
-@family(VARIANTS, top=averaged, auxiliary=auxiliary)
+@family(VARIANTS, top=averaged, auxiliary=auxiliary, history=HISTORY)
 def googlenet(x, row):
     """Kernels of several sizes side by side; 1x1 convolutions before them make the large ones affordable.
 

@@ -15,3 +15,10 @@ class History:
     paper: str
     ancestor: str | None
     change: str
+
+
+def of_name(name, history):
+    """The `History` of `name`: `history` itself, or that under the longest key with which `name` begins."""
+    if not isinstance(history, dict):
+        return history
+    return history[max((start for start in history if name.startswith(start)), key=len)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import keras
 
 from kcnn.architectures.family import Row, family
+from kcnn.architectures.history import History
 from kcnn.layers import (
     Style,
     average_pool,
@@ -38,6 +39,13 @@ class InceptionV3(Row):
     style: Style = field(default=Style(epsilon=1e-3, norm_scale=False), kw_only=True)
 
 
+HISTORY = History(
+    2015,
+    "Szegedy et al. 2015, Rethinking the Inception architecture for computer vision",
+    "googlenet",
+    "large kernels factorised into smaller and into one-sided ones",
+)
+
 VARIANTS = {
     "inception_v3_toy": InceptionV3((32,), (128,), last=1, width=1 / 16),
     "inception_v3": InceptionV3(params=23_817_352, image=(299, 299, 3)),
@@ -49,7 +57,7 @@ def averaged(levels, row):
     return global_average_pool(levels["last"], "pool")
 
 
-@family(VARIANTS, top=averaged)
+@family(VARIANTS, top=averaged, history=HISTORY)
 def inception_v3(x, row):
     """Large kernels factorised, along one axis after the other where they are largest.
 

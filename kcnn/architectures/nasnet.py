@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import keras
 
 from kcnn.architectures.family import Row, family
+from kcnn.architectures.history import History
 from kcnn.layers import (
     Style,
     Subsample,
@@ -41,6 +42,13 @@ class NASNet(Row):
     style: Style = field(default=Style(epsilon=1e-3), kw_only=True)
 
 
+HISTORY = History(
+    2017,
+    "Zoph et al. 2017, Learning transferable architectures for scalable image recognition",
+    "inception_v3",
+    "a search found the cells that are stacked",
+)
+
 VARIANTS = {
     "nasnet_toy": NASNet(cells=2, filters=8, stem_filters=6),
     "nasnet_mobile": NASNet(params=5_289_978),
@@ -52,7 +60,7 @@ def averaged(levels, row):
     return global_average_pool(levels["last"], "pool")
 
 
-@family(VARIANTS, top=averaged, ranks=(2,))
+@family(VARIANTS, top=averaged, ranks=(2,), history=HISTORY)
 def nasnet(x, row):
     """Every cell adds up pairs of operations on its input and on the input of the cell before it, then joins the sums.
 

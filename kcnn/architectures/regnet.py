@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family, same_lengths
+from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import Style, activation, add, conv_norm, conv_norm_act, drop_path_rates, squeeze_excite
 
@@ -86,6 +87,27 @@ COUNTS = {
     "regnety": (3_162_996, 4_344_144, 6_055_160, 6_263_168, 11_202_430, 19_436_338),
 }
 
+HISTORY = {
+    "regnet_toy": History(
+        2020,
+        "Radosavovic et al. 2020, Designing network design spaces",
+        "resnext50_32x4d",
+        "widths and depths follow a line of four numbers, from a space that is good as a whole",
+    ),
+    "regnetx": History(
+        2020,
+        "Radosavovic et al. 2020, Designing network design spaces",
+        "resnext50_32x4d",
+        "widths and depths follow a line of four numbers, from a space that is good as a whole",
+    ),
+    "regnety": History(
+        2020,
+        "Radosavovic et al. 2020, Designing network design spaces",
+        "regnetx_004",
+        "RegNetX with squeeze and excitation",
+    ),
+}
+
 VARIANTS = {"regnet_toy": RegNet((1, 1, 2, 1), (8, 8, 16, 16), (4, 4, 8, 8), squeeze=0.25, stem_filters=8)}
 VARIANTS |= {
     name: regnet_row(*point, squeeze=0.25 if name.startswith("regnety") else 0.0, params=params)
@@ -93,7 +115,7 @@ VARIANTS |= {
 }
 
 
-@family(VARIANTS)
+@family(VARIANTS, history=HISTORY)
 def regnet(x, row):
     """Bottlenecks that do not narrow: 1x1, grouped 3x3, 1x1, all of one width; RegNetY weighs channels in between.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, check_size, family
+from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import Style, activation, add, conv_norm, conv_norm_act, drop_path_rates, normalize
 
@@ -22,13 +23,20 @@ class ResNetWang(Row):
 
 # Image and count: a signal of 96 points in two classes, such as ECG200 of the paper's archive; the count by hand is in
 # the tests.
+HISTORY = History(
+    2016,
+    "Wang et al. 2016, Time series classification from scratch with deep neural networks",
+    "resnet18",
+    "three residual blocks of kernels 8, 5 and 3 for time series, without pooling",
+)
+
 VARIANTS = {
     "resnet_wang_toy": ResNetWang((4, 6, 6), image=(48, 1), classes=2),
     "resnet_wang": ResNetWang(params=504_258, image=(96, 1), classes=2),
 }
 
 
-@family(VARIANTS)
+@family(VARIANTS, history=HISTORY)
 def resnet_wang(x, row):
     """Three residual blocks at full length: a signal of a few hundred points needs no pooling.
 

@@ -6,6 +6,7 @@ The extreme of Inception, space and channels fully apart, in a ResNet's shape.
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family
+from kcnn.architectures.history import History
 from kcnn.layers import (
     Style,
     activation,
@@ -39,6 +40,13 @@ class Xception(Row):
     style: Style = field(default=Style(epsilon=1e-3), kw_only=True)
 
 
+HISTORY = History(
+    2016,
+    "Chollet 2016, Xception: deep learning with depthwise separable convolutions",
+    "inception_v3",
+    "the paths of Inception taken to the end: one channel a path",
+)
+
 VARIANTS = {
     "xception_toy": Xception((6, 8), (8, 8, 12), middle=1, exit=(12, 16), last=(16, 24)),
     "xception": Xception(params=22_855_952, image=(299, 299, 3)),
@@ -50,7 +58,7 @@ def averaged(levels, row):
     return global_average_pool(levels["last"], "pool")
 
 
-@family(VARIANTS, top=averaged)
+@family(VARIANTS, top=averaged, history=HISTORY)
 def xception(x, row):
     """Every convolution after the stem filters each channel by itself, then mixes them with 1x1.
 

@@ -48,7 +48,7 @@ class Description:
         yield f"{self.name} ({self.family}{f', {self.year}' if self.year else ''}), input {sides(self.input_shape)}"
         yield from (text for text in (self.paper, self.change) if text)
         yield f"{self.parameters:,} trainable parameters with {self.classes} classes"
-        yield f"{self.multiply_adds / 1e9:,.2f} G multiply-adds, {self.depth} layers deep"
+        yield f"{large(self.multiply_adds)} multiply-adds, {self.depth} layers deep"
         yield f"{self.activation_bytes / MIB:,.1f} MiB of activations an image in training (float32)"
         yield from self._drawing()
         if self.ancestor:
@@ -71,23 +71,25 @@ class Description:
             yield f"{own / other:.2f} times the {word}" if word != "layers deep" else f"{own} {word}, not {other}"
 
 
-def describe(name, input_shape=None, num_classes=None, **options):
+def describe(name, input_shape=None, num_classes=None, with_ancestor=True, **options):
     """The `Description` of an architecture, beside its ancestor at the same input.
 
     Args:
         name: from `kcnn list architectures`.
         input_shape: (H, W, C), (T, C) or (D, H, W, C); None: that of its paper.
         num_classes: None: that of its paper.
+        with_ancestor: whether the ancestor is described too.
         options: as of `build_model`: stem, overrides, style, top ("own" if not given).
 
     Raises `UserError` as `build_model` does.
     """
     row = ARCHITECTURES[name].row
     shape = tuple(row.image if input_shape is None else input_shape)
-    return _described(name, shape, row.classes if num_classes is None else num_classes, {"top": "own"} | options)
+    classes = row.classes if num_classes is None else num_classes
+    return _described(name, shape, classes, {"top": "own"} | options, with_ancestor)
 
 
-def _described(name, shape, classes, options, with_ancestor=True):
+def _described(name, shape, classes, options, with_ancestor):
     variant = ARCHITECTURES[name]
     model = build_model(name, input_shape=shape, num_classes=classes, **options)
     history, fields = variant.history, receptive_fields(model)
@@ -107,6 +109,14 @@ def _described(name, shape, classes, options, with_ancestor=True):
             for level, layer in levels(model).items()
         ),
     )  # fmt: skip
+
+
+def large(number):
+    """A large number as papers write it: 4.09 G, 301 M, 42.1 k."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)
 
 
 def sides(shape):

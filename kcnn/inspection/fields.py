@@ -15,12 +15,12 @@ from kcnn.inspection.costs import sources
 from kcnn.layers import Frame
 from kcnn.models import levels
 
-POINTWISE = (
-    *("InputLayer", "Activation", "ReLU", "PReLU", "LeakyReLU", "Dropout", "SpatialDropout", "StochasticDepth"),
-    *("Standardize", "PadChannels", "LayerScale", "LocalResponseNormalization", "ShuffleChannels", "TakeChannels"),
-    *("BatchNormalization", "FusedBatchNormalization", "LayerNormalization", "Rescaling", "Softmax", "Identity"),
+POINTWISE = {
+    *("InputLayer", "Activation", "ReLU", "PReLU", "LeakyReLU", "Softmax", "Dropout", "StochasticDepth", "Identity"),
+    *("Standardize", "Rescaling", "PadChannels", "LayerScale", "ShuffleChannels", "TakeChannels"),
+    *("LocalResponseNormalization", "BatchNormalization", "FusedBatchNormalization", "LayerNormalization"),
     *("Add", "Multiply", "Concatenate", "Average", "Maximum", "Subtract", "Dense"),
-)
+}
 WINDOWED = ("Conv", "Pooling", "Subsample", "Frame", "ZeroPadding", "Cropping")
 
 
@@ -62,7 +62,7 @@ def fields_of_layers(model):
 
 def _after(layer, fields):
     kind = type(layer).__name__
-    if kind.startswith(POINTWISE):
+    if kind in POINTWISE:
         return fields
     if any(word in kind for word in WINDOWED) and not kind.startswith("Global"):
         sides = keras.tree.flatten(layer.input)[0].shape[1:-1]

@@ -13,6 +13,7 @@ from kcnn.training.weights import read_tensors
 
 HDF5 = (".h5", ".hdf5")
 NUMBERED = re.compile(r"(conv2d|batch_normalization|separable_conv2d|depthwise_conv2d|dense)(_\d+)?")
+UNNAMED = re.compile(r"[Vv]ariable(_\d+)?")
 
 
 def tensors_of(path):
@@ -48,8 +49,14 @@ def _layers(file):
         else:
             title = layer
         for weight in weights:
-            found[f"{title}/{weight.split('/')[-1].split(':')[0]}"] = np.asarray(file[layer][weight])
+            found[f"{title}/{_kind(weight)}"] = np.asarray(file[layer][weight])
     return found
+
+
+def _kind(weight):
+    """ "kernel" of "conv/kernel:0"; variables that nobody named are numbered, and are all "variable" here."""
+    kind = weight.split("/")[-1].split(":")[0]
+    return "variable" if UNNAMED.fullmatch(kind) else kind
 
 
 def _text(name):

@@ -50,7 +50,8 @@ def _keras(prefix):
         stage, block, part = _parsed(layer)
         if block is None:
             return f"{prefix}_downsampling_block_{stage - 1}"
-        return f"{prefix}_stage_{stage}_block_{block}_{KERAS_PARTS[part]}"
+        module = f"{prefix}_stage_{stage}_block_{block}_{KERAS_PARTS[part]}"
+        return {"gamma": f"{module}/variable"} if part == "scale" else module
 
     return keras
 
