@@ -62,7 +62,7 @@ def randomise(model, x):
 
 
 def outputs(model, names):
-    """The model from behind its own scaling, which is float64 here while ours is always float32, to what is compared."""
+    """The model from behind its own scaling, float64 here while ours is always float32, to what is compared."""
     scaling = [layer.output for layer in model.layers if isinstance(layer, keras.layers.Normalization)]
     layers = {level: model.get_layer(name.removeprefix("input of ")) for level, name in names.items()}
     found = {level: layer.input if "input of" in names[level] else layer.output for level, layer in layers.items()}

@@ -13,7 +13,6 @@ from kcnn.architectures.places import places
 from kcnn.errors import UserError
 from kcnn.layers import (
     Style,
-    TakeChannels,
     activation,
     add,
     concatenate,
@@ -45,7 +44,7 @@ BLOCKS = (
     (5, 960, 160, False, 1),
     (5, 960, 160, True, 1),
 )
-TOY = ((3, 8, 8, False, 1), (3, 12, 8, False, 2), (5, 12, 7, True, 2), (3, 12, 8, False, 2), (3, 16, 8, True, 2))
+TOY = ((3, 8, 8, False, 1), (3, 12, 8, False, 2), (5, 12, 8, True, 2), (3, 12, 8, False, 2), (3, 16, 8, True, 2))
 
 
 @dataclass(frozen=True)
@@ -132,13 +131,10 @@ def _block(x, block, row, place):
 
 
 def ghost(x, filters, *, active=True, style, name):
-    """A ghost module, (B, n..., C) -> (B, n..., filters): a 1x1 to half of them, and a depthwise 3x3 of that half."""
-    first = _active(
-        conv_norm(x, -(-filters // 2), 1, style=style, name=f"{name}_primary"), active, style, name, "primary"
-    )
+    """A ghost module, (B, n..., C) -> (B, n..., filters), even: a 1x1 to half of them, and a depthwise 3x3 of that half."""
+    first = _active(conv_norm(x, filters // 2, 1, style=style, name=f"{name}_primary"), active, style, name, "primary")
     cheap = _active(_filtered(first, 3, 1, style, f"{name}_cheap"), active, style, name, "cheap")
-    x = concatenate([first, cheap], f"{name}_concat")
-    return x if x.shape[-1] == filters else TakeChannels(0, filters, name=f"{name}_crop")(x)
+    return concatenate([first, cheap], f"{name}_concat")
 
 
 def _active(x, active, style, name, part):

@@ -34,4 +34,4 @@ def _place(stage, cell, cells):
     """The reference's name of a cell: two in the stem, then normal cells and reductions counted on."""
     if cell == 1:
         return {2: "stem_1", 3: "stem_2"}.get(stage, f"reduce_{(stage - 3) * cells}")
-    return str((stage - 3) * (cells + 1) + cell - 2)
+    return str((stage - 3) * cells + (stage > 3) + cell - 2)
