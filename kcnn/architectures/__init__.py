@@ -1,6 +1,7 @@
 """One family a file: image -> levels. Importing this room registers them all in `ARCHITECTURES`."""
 
 from kcnn.architectures import (
+    coatnet,
     convnext,
     efficientnet,
     ghostnet,
@@ -13,7 +14,9 @@ from kcnn.architectures import (
     shufflenet,
     shufflenet_v2,
     simple_cnn,
+    swin,
     vgg,
+    vit,
 )
 from kcnn.architectures.family import (
     ARCHITECTURES,
@@ -34,6 +37,7 @@ __all__ = [
     "Variant",
     "check_rank",
     "check_size",
+    "coatnet",
     "convnext",
     "customized",
     "deepest",
@@ -51,5 +55,7 @@ __all__ = [
     "shufflenet_v2",
     "simple_cnn",
     "stride_of",
+    "swin",
     "vgg",
+    "vit",
 ]

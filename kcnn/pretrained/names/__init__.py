@@ -1,5 +1,25 @@
 """One family a file: our layers' names -> those of other programs. Importing this registers them in `LAYOUTS`."""
 
-from kcnn.pretrained.names import convnext, efficientnet, ghostnet, mobilenet, mobilenet_v3, shufflenet_v2
+from kcnn.pretrained.names import (
+    coatnet,
+    convnext,
+    efficientnet,
+    ghostnet,
+    mobilenet,
+    mobilenet_v3,
+    shufflenet_v2,
+    swin,
+    vit,
+)
 
-__all__ = ["convnext", "efficientnet", "ghostnet", "mobilenet", "mobilenet_v3", "shufflenet_v2"]
+__all__ = [
+    "coatnet",
+    "convnext",
+    "efficientnet",
+    "ghostnet",
+    "mobilenet",
+    "mobilenet_v3",
+    "shufflenet_v2",
+    "swin",
+    "vit",
+]
