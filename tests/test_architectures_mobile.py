@@ -50,7 +50,7 @@ def test_mobilenet_v3_excites_swishes_late_and_pools_before_its_last_expensive_l
     assert abs(multiply_adds(model) / 1e6 - 219) < 4, "the paper's 219 M"
 
 
-@pytest.mark.parametrize("number, phi", enumerate(PUBLISHED))
+@pytest.mark.parametrize("number, phi", list(enumerate(PUBLISHED)))
 def test_compound_scaling_gives_the_published_rows(number, phi):
     row = ARCHITECTURES[f"efficientnet_b{number}"].row
     assert (row.depth, row.width, row.image[0]) == compound_scaling(phi)

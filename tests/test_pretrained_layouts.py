@@ -21,7 +21,7 @@ SLOW = [name for name, found in RECORDED.items() if sum(map(np.prod, found["shap
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in RECORDED])
 def test_answers_of_another_program(name, tmp_path):
     found = RECORDED[name]
-    tensors = draw(found["shapes"])
+    tensors = draw(found["shapes"], found["gain"])
     save_file(tensors, tmp_path / "theirs.safetensors")
     side, variant = found["side"], ARCHITECTURES[found["ours"]]
     model = build_model(

@@ -2,6 +2,7 @@
 
 from kcnn.architectures import (
     alexnet,
+    coatnet,
     convnext,
     densenet,
     efficientnet,
@@ -20,7 +21,9 @@ from kcnn.architectures import (
     shufflenet,
     shufflenet_v2,
     simple_cnn,
+    swin,
     vgg,
+    vit,
     xception,
 )
 from kcnn.architectures.family import (
@@ -43,6 +46,7 @@ __all__ = [
     "alexnet",
     "check_rank",
     "check_size",
+    "coatnet",
     "convnext",
     "customized",
     "deepest",
@@ -66,6 +70,8 @@ __all__ = [
     "shufflenet_v2",
     "simple_cnn",
     "stride_of",
+    "swin",
     "vgg",
     "xception",
+    "vit",
 ]

@@ -42,7 +42,7 @@ V2_L = (
     *((1, 3, 32, 4, 1), (4, 3, 64, 7, 2), (4, 3, 96, 7, 2), (4, 3, 192, 10, 2)),
     *((6, 3, 224, 19, 1), (6, 3, 384, 25, 2), (6, 3, 640, 7, 1)),
 )
-TOY = ((1, 3, 8, 2, 1), (2, 3, 8, 1, 2), (1, 3, 8, 1, 1), (2, 5, 8, 2, 2), (2, 3, 16, 1, 2), (2, 3, 16, 1, 2))
+TOY = ((1, 3, 8, 2, 1), (2, 3, 12, 1, 2), (1, 3, 12, 1, 1), (2, 5, 8, 2, 2), (2, 3, 16, 1, 2), (2, 3, 16, 1, 2))
 
 SWISH = Style(activation="silu", epsilon=1e-3, drop_path=0.2)
 RELU6 = Style(activation="relu6", epsilon=1e-3, drop_path=0.2)
@@ -209,7 +209,7 @@ def _block(x, filters, expansion, kernel, fused, row, place):
         if row.excite:
             x = squeeze_excite(x, reduced, style=style, name=f"{name}_excite")
         x = conv_norm(x, filters, 1, style=style, name=f"{name}_project")
-    if place.strides > 1 or shortcut.shape[-1] != filters:
+    if place.reduces or shortcut.shape[-1] != filters:
         return x
     return add(shortcut, x, rate=place.rate, name=name)
 

@@ -117,11 +117,11 @@ def _block(x, block, row, place):
     expanded, filters = row.channels(expanded), row.channels(filters)
     style, name, strides = row.style, place.name, place.strides
     shortcut = x
-    if strides > 1 or x.shape[-1] != filters:
+    if place.reduces or x.shape[-1] != filters:
         shortcut = _filtered(x, kernel, strides, style, f"{name}_shortcut_depthwise")
         shortcut = conv_norm(shortcut, filters, 1, style=style, name=f"{name}_shortcut")
     x = ghost(x, expanded, style=style, name=f"{name}_expand")
-    if strides > 1:
+    if place.reduces:
         x = _filtered(x, kernel, strides, style, f"{name}_depthwise")
     if excite:
         reduced = divisible(expanded / 4, 4)
@@ -131,7 +131,7 @@ def _block(x, block, row, place):
 
 
 def ghost(x, filters, *, active=True, style, name):
-    """A ghost module, (B, n..., C) -> (B, n..., filters), even: a 1x1 to half of them, and a depthwise 3x3 of that half."""
+    """(B, n..., C) -> (B, n..., filters), an even number: a 1x1 to half of them, and a depthwise 3x3 of that half."""
     first = _active(conv_norm(x, filters // 2, 1, style=style, name=f"{name}_primary"), active, style, name, "primary")
     cheap = _active(_filtered(first, 3, 1, style, f"{name}_cheap"), active, style, name, "cheap")
     return concatenate([first, cheap], f"{name}_concat")

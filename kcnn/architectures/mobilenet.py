@@ -55,7 +55,7 @@ def mobilenet(x, row):
     x = conv_norm_act(x, _scaled(row.stem_filters, row), 3, strides=1 if small else 2, style=style, name="stem")
     levels = {"c0" if small else "c1": x}
     for filters, blocks in zip(row.filters, places(row.depths, row.strides, row), strict=True):
-        for name, strides, level, _ in blocks:
+        for name, strides, level, *_ in blocks:
             x = depthwise_norm_act(x, 3, strides=strides, style=style, name=f"{name}_depthwise")
             x = levels[level] = conv_norm_act(x, _scaled(filters, row), 1, style=style, name=f"{name}_pointwise")
     return levels

@@ -54,7 +54,7 @@ def mobilenet_v2(x, row):
     _, _, depths, strides = zip(*row.stages, strict=True)
     for (expansion, filters, *_), blocks in zip(row.stages, places(depths, strides, row), strict=True):
         out = divisible(filters * row.width)
-        for name, stride, level, rate in blocks:
+        for name, stride, level, rate, _ in blocks:
             x = inverted_residual(x, out, expansion, strides=stride, rate=rate, style=style, name=name)
             levels[level] = x
     last = divisible(row.last_filters * max(row.width, 1.0))

@@ -142,7 +142,7 @@ def _block(x, block, row, place):
         reduced = divisible(expanded // 4)
         x = squeeze_excite(x, reduced, kind="relu", gate="hard_sigmoid", style=style, name=f"{name}_excite")
     x = conv_norm(x, filters, 1, style=style, name=f"{name}_project")
-    if place.strides > 1 or shortcut.shape[-1] != filters:
+    if place.reduces or shortcut.shape[-1] != filters:
         return x
     return add(shortcut, x, rate=place.rate, name=name)
 

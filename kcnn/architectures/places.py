@@ -6,12 +6,17 @@ from kcnn.layers import drop_path_rates
 
 
 class Place(NamedTuple):
-    """One block. name: "c3_1" is the first at stride 8 of the standard net; level: that of what it computes."""
+    """One block.
+
+    name: "c3_1" is the first at stride 8 of the standard net. level: that of what it computes. reduces: whether it
+    halves the size in the standard net, with the small stem perhaps at stride 1: what layers it has follows from that.
+    """
 
     name: str
     strides: int
     level: str
     rate: float
+    reduces: bool
 
 
 def places(depths, strides, row):
@@ -27,9 +32,10 @@ def places(depths, strides, row):
             label, count = label + 1, 0
             stride, level, skip = (1, level, False) if skip else (2, level + 1, False)
         names = [f"c{label}_{count + i + 1}" for i in range(len(drops))]
+        reduces = count == 0 and label > 1
         count += len(drops)
         found.append(
-            [Place(name, 1 if i else stride, f"c{level}", drops[i]) for i, name in enumerate(names)],
+            [Place(name, 1 if i else stride, f"c{level}", drops[i], reduces and not i) for i, name in enumerate(names)],
         )
     return found
 

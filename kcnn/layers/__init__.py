@@ -1,6 +1,6 @@
 """Parts: Style, blocks, normalisation, convolution, channels, attention, stochastic depth, scaling."""
 
-from kcnn.layers.attention import squeeze_excite
+from kcnn.layers.attention import SelfAttention, dense, feed_forward, non_local, squeeze_excite
 from kcnn.layers.blocks import (
     PadChannels,
     activation,
@@ -32,10 +32,12 @@ from kcnn.layers.scaling import MID_GREY, Standardize
 from kcnn.layers.spatial import Subsample
 from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
 from kcnn.layers.style import ACTIVATIONS, NORMS, PADDINGS, Style
+from kcnn.layers.windows import MergeWindows, PartitionWindows, SpaceToDepth, WindowAttention
 
 __all__ = [
     "ACTIVATIONS",
     "MID_GREY",
+    "MergeWindows",
     "NORMS",
     "PADDINGS",
     "Dropout",
@@ -44,12 +46,16 @@ __all__ = [
     "LayerScale",
     "LocalResponseNormalization",
     "PadChannels",
+    "PartitionWindows",
+    "SelfAttention",
     "ShuffleChannels",
+    "SpaceToDepth",
     "StochasticDepth",
     "Standardize",
     "Style",
     "Subsample",
     "TakeChannels",
+    "WindowAttention",
     "activation",
     "add",
     "average_pool",
@@ -58,15 +64,18 @@ __all__ = [
     "conv_norm_act",
     "convolve",
     "crop",
+    "dense",
     "dense_act",
     "depthwise",
     "depthwise_norm_act",
     "drop_path_rates",
     "dropout",
     "frame",
+    "feed_forward",
     "global_average_pool",
     "make_normalization",
     "max_pool",
+    "non_local",
     "norm_act",
     "normalize",
     "rank_of",

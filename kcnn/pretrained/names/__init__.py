@@ -36,4 +36,19 @@ __all__ = [
     "shufflenet_v2",
     "vgg",
     "xception",
+    coatnet,
+    convnext,
+    efficientnet,
+    ghostnet,
+    mobilenet,
+    mobilenet_v3,
+    shufflenet_v2,
+    swin,
+    vit,
+)
+
+__all__ = [
+    "coatnet",
+    "swin",
+    "vit",
 ]
