@@ -50,7 +50,7 @@ def check(
 
     with bars() as tell:
         found = api.diagnose_data(data, out=out, progress=tell, **parsed(settings))
-    for line in [found.model_dump_json(indent=1)] if as_json else text(found):
+    for line in [found.model_dump_json(indent=1)] if as_json else text(found, folder=out):
         say(line)
     if out is not None:
         typer.echo(f"wrote {out / 'check.md'} and {out / 'quarantine.csv'}", err=as_json)
