@@ -66,7 +66,7 @@ class GoogLeNet(Row):
             raise UserError(f"stem_filters are 3 numbers and auxiliary 2, not {self.stem_filters} and {self.auxiliary}")
 
 
-TOY_STAGES = ((TOY_BLOCK,), (TOY_BLOCK,) * 3, (TOY_BLOCK,))
+TOY_STAGES = ((TOY_BLOCK,), (TOY_BLOCK,) * 2, (TOY_BLOCK,))
 
 # The row that torchvision has is as its weights need it: 3x3 for 5x5, and 2x2 pooled before the last stage.
 HISTORY = {
