@@ -13,6 +13,7 @@ __all__ = [
     "build_model",
     "check_data",
     "compare",
+    "describe",
     "diagnose_data",
     "dry_run",
     "find_learning_rate",
@@ -25,7 +26,7 @@ __all__ = [
     "show_augmentation",
 ]
 
-_HOMES = {"Recipe": "recipe", "Run": "run", "UserError": "errors", "build_model": "models", "list_runs": "run_folder"}
+_HOMES = {"Recipe": "recipe", "Run": "run", "UserError": "errors", "list_runs": "run_folder"}
 
 
 def __getattr__(name):

@@ -2,7 +2,22 @@
 
 from pathlib import Path
 
-from kcnn import architectures, comparison, data, doctor, heads, own_model, planning, rate_finder, rehearsal, session
+from kcnn import (
+    architectures,
+    comparison,
+    data,
+    doctor,
+    heads,
+    inspection,
+    models,
+    own_model,
+    planning,
+    pretrained,
+    rate_finder,
+    rehearsal,
+    session,
+)
+from kcnn.disk import make_folder
 from kcnn.errors import UserError, unknown_name
 from kcnn.recipe import IN_MEMORY, Recipe, options, parse, read
 from kcnn.resources import find_recipe, recipes
@@ -80,6 +95,27 @@ def _full_key(key):
     return keys[key]
 
 
+def build_model(architecture, head="classifier", *, weights=None, **options):
+    """A plain `keras.Model` from raw pictures to a head's raw outputs, such as logits.
+
+    Args:
+        architecture: a name from `kcnn list architectures`.
+        head: a name from `kcnn list heads`, or a head record.
+        weights: "imagenet", or a file of weights that kcnn, torchvision, timm or keras.applications wrote; None: drawn.
+            Input scaling and style are then those that the weights were trained with.
+        options: as of `kcnn.models.build_model`: input_shape, num_classes, stem, top, style, …
+    """
+    if weights is None:
+        return models.build_model(architecture, head, **options)
+    path = pretrained.fetch(architecture) if weights == pretrained.IMAGENET else weights
+    return pretrained.build(path, architecture, head, **options)
+
+
+def describe(architecture, input_shape=None, num_classes=None, **options):
+    """The `Description` of an architecture: costs, levels, receptive fields, ancestor; its `lines()` are the text."""
+    return inspection.describe(architecture, input_shape, num_classes, **options)
+
+
 def load_run(path, source=None):
     """The `Run` in the folder `path`; `source` is needed only to go on with data that was in memory."""
     return Run(path, source)
@@ -128,7 +164,7 @@ def show_augmentation(source, augment, out, **settings):
     recipe, memory = resolve(base, source, settings)
     dataset = session.open_data(recipe, memory)
     path = Path(out) / "augmented.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     doctor.write_sheet(
         dataset, data.choose_frame(dataset, recipe.data), recipe, path, f"Augmentation: {Path(augment).name}"
     )
@@ -147,9 +183,12 @@ def compare(*runs, split=None):
     return comparison.compare([getattr(run, "path", run) for run in runs], split)
 
 
-def list_architectures():
-    """Names of all architectures."""
-    return list(architectures.ARCHITECTURES)
+def list_architectures(**bounds):
+    """Names of all architectures, or of those within `bounds`: since, until, max_parameters, max_multiply_adds, family.
+
+    `kcnn.inspection.shelf` gives their costs too.
+    """
+    return [entry.name for entry in inspection.shelf(**bounds)] if bounds else list(architectures.ARCHITECTURES)
 
 
 def list_heads():

@@ -1,5 +1,6 @@
 """The tour: digits → check → train → report → explain → export, saying at each step how to do it yourself."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 from kcnn import api
+from kcnn.disk import write_atomically
 from kcnn.resources import RUNS
 
 SOURCE, RECIPE = "builtin:digits", "classify/digits"
@@ -52,10 +54,12 @@ def _step(console, number, title, call, command):
 
 
 def _a_digit(run, path):
-    """Save one test digit as a PNG."""
+    """Save one test digit as a PNG; raises `WriteError` if the disk refuses."""
     from PIL import Image
 
     opened = api.check_data(SOURCE, seed=run.recipe.runtime.seed)
     picture = np.asarray(opened.splits["test"].images.values[0])
-    Image.fromarray(picture.squeeze(-1)).save(path)
+    content = io.BytesIO()
+    Image.fromarray(picture.squeeze(-1)).save(content, "PNG")
+    write_atomically(path, content.getvalue())
     return path

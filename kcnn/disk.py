@@ -40,6 +40,19 @@ def writing(path):
         raise WriteError(path, error) from error
 
 
+@contextmanager
+def tensorflow_writing(path):
+    """`writing` where TensorFlow writes: what it says in its own way becomes a `WriteError` about `path`, too."""
+    from tensorflow.errors import OpError
+
+    with writing(path):
+        try:
+            yield
+        except OpError as error:
+            known = [(number, os.strerror(number)) for number in REMEDIES if os.strerror(number) in error.message]
+            raise OSError(*(known or [(errno.EIO, error.message)])[0]) from error
+
+
 def make_folder(path):
     """Make the folder `path`, and those above it, if it is not there; raises `WriteError` where that fails."""
     with writing(path):

@@ -1,6 +1,8 @@
 """Lists of what kcnn has, for the command line and the docs."""
 
+import json
 import typing
+from dataclasses import asdict
 from types import UnionType
 
 from kcnn.errors import unknown_name
@@ -10,7 +12,7 @@ LIGHT = ("recipes", "options", "tips")  # lists that need no TensorFlow
 
 def lines(what):
     """The lines of `kcnn list WHAT`, those of all words if None; raises `UserError` for another word."""
-    lists = {"architectures": _architectures, "heads": _heads, "augmentations": _augmentations,
+    lists = {"architectures": architectures, "heads": _heads, "augmentations": _augmentations,
              "schedules": _schedules, "optimizers": _optimizers,
              "recipes": _recipes, "options": _options, "tips": _tips}  # fmt: skip
     if what is None:
@@ -20,12 +22,19 @@ def lines(what):
     return lists[what]()
 
 
-def _architectures():
-    from kcnn.architectures import ARCHITECTURES
+def architectures(bounds=None, as_json=False):
+    """The lines of `kcnn list architectures` within `bounds`, as `kcnn.inspection.shelf` takes them."""
+    from kcnn.inspection import shelf
+    from kcnn.inspection.description import large
 
-    return [
-        f"{name:24s}{variant.row.params or '':>12,}" if variant.row.params else name
-        for name, variant in ARCHITECTURES.items()
+    found = shelf(**(bounds or {}))
+    if as_json:
+        return [json.dumps([asdict(entry) for entry in found], indent=1)]
+    head = f"{'':24s}{'year':>5s}{'parameters':>13s}{'mult.-adds':>12s}{'deep':>6s}  idea"
+    return [head] + [
+        f"{entry.name:24s}{entry.year or '':>5}{entry.parameters:>13,}{large(entry.multiply_adds):>12s}"
+        f"{entry.depth:>6d}  {entry.idea}"
+        for entry in found
     ]
 
 

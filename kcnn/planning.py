@@ -2,10 +2,12 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kcnn import advice, models, session, views
+import numpy as np
+
+from kcnn import advice, forecast, models, session, views
 
 FLOAT, MIB = 4, 2**20  # bytes
 WARM, LEAST, LONGEST = 2, 4, 5.0  # steps before timing, that are timed at least, and seconds after which no more are
@@ -18,7 +20,7 @@ class Plan:
     `levels` {"c1": shape without the batch}; `memory` {"weights", "optimizer", "activations": bytes}, what the network
     holds at least, and `peak_memory`, bytes that this process held at most, a step, a validation and a checkpoint
     included; `step_seconds` of one step of `batch_size` pictures, data included; `epoch_seconds` with validation;
-    `warnings` in words.
+    `warnings` in words; `forecasts` of more workers, a `forecast.Forecast` each, where they were asked for.
     """
 
     architecture: str
@@ -34,6 +36,7 @@ class Plan:
     step_seconds: float
     epoch_seconds: float
     warnings: tuple[str, ...]
+    forecasts: tuple[forecast.Forecast, ...] = ()
 
     def lines(self):
         """The plan as text, a fact a line."""
@@ -47,12 +50,40 @@ class Plan:
             f"one step {self.step_seconds:.3f} s, one epoch of {self.steps_per_epoch} steps {_time(self.epoch_seconds)}"
             f", {self.epochs} epochs {_time(self.epochs * self.epoch_seconds)}"
         )
+        yield from map(self._forecast, self.forecasts)
         yield from (f"warning: {text}" for text in self.warnings)
+
+    def _forecast(self, row):
+        size = self.batch_size
+        return (
+            f"{row.workers} such workers: a step {row.step_seconds:.3f} s, {row.faster:.1f} times as fast (of which "
+            f"{row.exchange_seconds:.3f} s to add up gradients); with {size} each, {row.more:.1f} times the pictures"
+        )
 
 
 def plan(recipe, source=None):
-    """The `Plan` of a training of `recipe`; raises `UserError` for all that the training would refuse."""
-    return of_session(session.settle_precision(session.prepare(recipe, source)))
+    """The `Plan` of a training of `recipe`, with forecasts; raises `UserError` for all that the training would refuse.
+
+    What `kcnn.forecast` assumes of more workers is told there.
+    """
+    opened = session.settle_precision(session.prepare(recipe, source))
+    made = of_session(opened)
+    return replace(made, forecasts=_forecasts(opened, made.step_seconds))
+
+
+def _forecasts(opened, whole):
+    """Forecasts from the `whole` seconds of a step, half a step and one exchange; () where the batch has no halves."""
+    train = opened.recipe.train
+    if opened.team.replicas > 1 or train.batch_size % 2 or train.accumulate > 1:
+        return ()
+    exchange = forecast.exchange_seconds([math.prod(v.shape) for v in opened.model.trainable_variables])
+    if exchange is None:
+        return ()
+    engine = opened.engine or session.make_engine(opened)
+    stream = iter(views.batches(opened, "train", augment=opened.recipe.augment, shard=(0, 2)))
+    rate = np.float32(train.learning_rate)
+    half = _seconds_each(lambda: engine.train_step(next(stream), rate, np.float32(0))[0].numpy())
+    return forecast.forecasts(train.batch_size, whole, half, exchange)
 
 
 def of_session(opened):

@@ -104,13 +104,13 @@ class Run:
         """
         frames, ok = self._frames([image])
         if not ok[0]:
-            raise UserError(f"{_name(image)} cannot be read as a picture")
+            raise UserError(f"{_name(image)}: {_unread(image)}")
         index = self._class_index(target) if target is not None else None
         heat = inspection.EXPLAINERS[method](self.model, frames[0], target=index, level=level)
         if path is not None:
             scores = self._answer(frames)[0]
             chosen = int(scores.argmax()) if index is None else index
-            label = f"{self.facts.class_names[chosen]} {scores[chosen]:.3f}"
+            label = f"{self.facts.class_names[chosen]}, score {scores[chosen]:.3f}"
             inspection.save_overlay(frames[0], heat, path, label)
         return heat
 
@@ -198,7 +198,7 @@ class Run:
 
     def _describe(self, item, scores, ok, top):
         if not ok:
-            return {"name": _name(item), "label": "", "score": 0.0, "top": [], "error": "cannot be read as a picture"}
+            return {"name": _name(item), "label": "", "score": 0.0, "top": [], "error": _unread(item)}
         ranked = [(self.facts.class_names[i], float(scores[i])) for i in np.argsort(-scores)[:top]]
         return {"name": _name(item), "label": ranked[0][0], "score": ranked[0][1], "top": ranked}
 
@@ -212,6 +212,12 @@ class Run:
         if not (self.folder.report / "metrics.json").exists():
             state = self.status.get("state", "unfinished")
             raise UserError(f"run {self.name} is {state}: {what} comes when training has finished")
+
+
+def _unread(item):
+    """Why there is no answer for `item`."""
+    missing = isinstance(item, (str, Path)) and not Path(item).exists()
+    return "no such file" if missing else "cannot be read as a picture"
 
 
 def _name(item):

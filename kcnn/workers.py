@@ -58,7 +58,7 @@ def free_ports(count):
 def _start(words, cluster, index, said):
     config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
     environment = os.environ | {PARENT: str(os.getpid()), CLUSTER: config}
-    with _share_of_cores(index, len(cluster["worker"])):
+    with share_of_cores(index, len(cluster["worker"])):
         return subprocess.Popen(
             [*PROGRAM, *map(str, words)],
             env=environment,
@@ -68,7 +68,7 @@ def _start(words, cluster, index, said):
 
 
 @contextmanager
-def _share_of_cores(index, count):
+def share_of_cores(index, count):
     """Within the block this thread, and what it starts, has every `count`th core only, if there are so many."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) < count:

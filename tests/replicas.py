@@ -1,7 +1,7 @@
 """What a process of the tests of several replicas does.
 
-python -m tests.replicas learn KIND ANSWER NORM: train under runtime.strategy KIND in float64; the chief writes the
-weights, averages and scores to the .npz file ANSWER.
+python -m tests.replicas learn KIND ANSWER NORM TASK: train under runtime.strategy KIND in float64, on a TASK of TASKS;
+the chief writes the weights, averages and scores to the .npz file ANSWER.
 python -m tests.replicas drop ANSWER: dropout on two devices.
 python -m tests.replicas command WORDS…: `kcnn WORDS…`, where STRUCK="7 1 SIGKILL" in the environment sends that signal
 to worker 1 before step number 7.
@@ -11,12 +11,13 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-STEPS, BATCH = 50, 8
+STEPS, BATCH, CLIP = 50, 8, 0.5
 TRAIN = {"train.optimizer": "adamw", "train.weight_decay": 0.01}
 
 
@@ -36,22 +37,49 @@ class Squares:
         return {"accuracy": (weight * tf.cast(tf.argmax(outputs, -1) == tf.argmax(labels, -1), tf.float64), weight)}
 
 
-def network(norm):
+class Dice(Squares):
+    """Soft Dice of three classes of cells: those brighter than the middle have their picture's label, others class 0.
+
+    It is one number a picture, which weights and replicas can add up; one of the whole batch would not be.
+    """
+
+    def targets(self, batch):
+        bright = tf.nn.avg_pool2d(tf.cast(batch["image"], tf.float64), 4, 4, "VALID")[..., 0] > 127.5
+        cells = tf.where(bright, tf.cast(batch["label"], tf.int32)[:, None, None], 0)
+        return tf.one_hot(cells, 3, dtype=tf.float64), tf.cast(batch["weight"], tf.float64)
+
+    def loss(self, targets, outputs):
+        cells, weight = targets
+        shares = tf.nn.softmax(outputs)
+        common = tf.reduce_sum(shares * cells, [1, 2])
+        dice = (2 * common + 1) / (tf.reduce_sum(shares, [1, 2]) + tf.reduce_sum(cells, [1, 2]) + 1)
+        return weight * tf.reduce_sum(1 - dice, -1), weight
+
+    def metrics(self, targets, outputs):
+        cells, weight = targets
+        right = tf.cast(tf.argmax(outputs, -1) == tf.argmax(cells, -1), tf.float64)
+        return {"accuracy": (weight * tf.reduce_mean(right, [1, 2]), weight)}
+
+
+TASKS = {"squares": Squares, "dice": Dice}
+
+
+def network(norm, task):
     """A small residual network in float64; each call gives the same weights."""
     from kcnn.architectures import ARCHITECTURES  # noqa: F401
-    from kcnn.models import build_model, head_of
+    from kcnn.models import build_model, head_of, levels
 
     keras.utils.set_random_seed(3)
     keras.config.set_dtype_policy("float64")
     body = build_model(
         "resnet_toy", head_of("classifier", num_classes=3), input_shape=(16, 16, 3), style={"norm": norm}
     )
-    features = body.get_layer("pool").output
+    features = body.get_layer(levels(body)["c2"] if task == "dice" else "pool").output
     answer = keras.layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.01), name="answer")
     return keras.Model(body.input, answer(features))
 
 
-def learn(kind, answer, norm):
+def learn(kind, answer, norm, task):
     """Fifty steps, an evaluation whose last batch is not full, and all of it into the file `answer`."""
     from kcnn import data
     from kcnn.recipe import Recipe
@@ -67,22 +95,27 @@ def learn(kind, answer, norm):
     rng = np.random.default_rng(0)
     x = rng.integers(0, 255, (27, 16, 16, 3), dtype=np.uint8)
     samples = data.load((x, np.arange(27) % 3), recipe.data, 0).splits["train"]
+    samples = replace(
+        samples, weights=np.arange(len(samples), dtype=np.float32) % 4
+    )  # some batches have few that count
     with team.scope():
-        model = network(norm)
+        model = network(norm, task)
         optimizer = make_optimizer(recipe.train, model.trainable_variables)
         average = MovingAverage(model, 0.9)
         make = ReplicatedEngine if team.replicas > 1 else Engine
-        engine = make(model, Squares(), optimizer, clip_norm=0.5, average=average, team=team)
+        engine = make(model, TASKS[task](), optimizer, clip_norm=CLIP, average=average, team=team)
     options = {"num_classes": 3, "shard": team.shard}
     stream = iter(data.batches(samples, (16, 16, 3), BATCH, training=True, **options))
+    clipped = 0
     for step in range(STEPS):
         sums, norms = engine.train_step(next(stream), np.float32(0.003), np.float32(step))
+        clipped += engine.means(sums)["gradient_norm"] > CLIP
     scores = engine.evaluate(data.batches(samples, (16, 16, 3), BATCH, training=False, **options))
     last = engine.means(sums)
     state = {name: variable.numpy() for name, variable in engine.state().items()}
     if team.is_chief:
         told = {f"val_{k}": v for k, v in scores.items()} | last | {"norms": np.asarray(norms)}
-        np.savez(answer, replicas=team.replicas, **state, **told)
+        np.savez(answer, replicas=team.replicas, clipped=clipped, **state, **told)
     team.meet()
 
 

@@ -1,5 +1,6 @@
 """Does every registered architecture keep the contract: counts, levels, gradients, saving, names, ranks?"""
 
+import json
 import math
 
 import keras
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 from kcnn.architectures import ARCHITECTURES, stride_of
 from kcnn.errors import UserError
+from kcnn.inspection import activation_bytes, depth, multiply_adds
+from kcnn.inspection.shelf import FILE as COSTS
 from kcnn.models import build_model, levels
 from tests.unfilled import without_weights
 
@@ -47,6 +50,10 @@ def test_published_count_and_levels(name):
     assert model.output.shape == (None, row.classes) and model.name == name
     # A class token is no part of a level: with such a top the model has none.
     check_levels(model if model.level_layers else without_weights(name, stem=row.stem), row.image)
+    if name not in TOYS:
+        counted = json.loads(COSTS.read_text("utf-8"))[name]
+        found = {"parameters": count, "multiply_adds": multiply_adds(model), "depth": depth(model)}
+        assert counted == found | {"activation_bytes": activation_bytes(model)}, "run `python -m tests.record_costs`"
 
 
 @pytest.mark.parametrize("stem", ["standard", "small"])

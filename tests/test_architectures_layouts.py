@@ -18,6 +18,8 @@ V1 = {f"c{level}": f"conv_pw_{n}_relu" for level, n in zip(range(1, 6), (1, 3, 5
 SMALL = {"c2": "expanded_conv_project_bn", "c3": "expanded_conv_2_add", "c4": "expanded_conv_7_add"}
 TINY = {f"c{n + 2}": f"input of convnext_tiny_downsampling_block_{n}" for n in range(3)}
 TINY |= {"c5": "input of convnext_tiny_head_gap"}
+DENSE = {"c2": "pool2_relu", "c3": "pool3_relu", "c4": "pool4_relu", "c5": "relu"}
+NASNET = {"c2": "reduction_concat_stem_1", "c3": "normal_concat_3", "c4": "normal_concat_8"}
 NO_SCALING = {"include_preprocessing": False}
 REFERENCES = {
     "mobilenet": (keras.applications.MobileNet, V1, {}),
@@ -25,8 +27,13 @@ REFERENCES = {
     "efficientnet_b0": (keras.applications.EfficientNetB0, B0, {}),
     "efficientnet_v2_s": (keras.applications.EfficientNetV2S, V2_S, NO_SCALING),
     "convnext_tiny": (keras.applications.ConvNeXtTiny, TINY, NO_SCALING),
+    "densenet121": (keras.applications.DenseNet121, DENSE, {}),
+    "inception_v3": (keras.applications.InceptionV3, {}, {}),
+    "xception": (keras.applications.Xception, {"c5": "block14_sepconv2_act"}, {}),
+    "nasnet_mobile": (keras.applications.NASNetMobile, NASNET, {}),
 }
-HEAVY = ("efficientnet_v2_s", "convnext_tiny")
+SIDES = {"inception_v3": (75, 107), "xception": (75, 107)}
+HEAVY = ("efficientnet_v2_s", "convnext_tiny", "densenet121", "nasnet_mobile")
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +85,8 @@ def test_keras_applications(name, tmp_path):
     options = {"weights": None, "classes": 10, "classifier_activation": None, **options}
     shared = {"num_classes": 10, "top": "own", "mean": 0, "std": 1, "style": layout.style}
     tensors = None
-    for shape in ((64, 64, 3), (64, 96, 3)):
+    short, long = SIDES.get(name, (64, 96))
+    for shape in ((short, short, 3), (short, long, 3)):
         x = rng.normal(0, 1, (4, *shape)).astype("float32")
         theirs = make(input_shape=shape, **options)
         ours = build_model(name, input_shape=shape, stem="standard", **shared)

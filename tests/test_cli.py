@@ -119,9 +119,13 @@ def test_fit_evaluate_predict_explain_export(capsys, photos, tmp_path):
     (photos / "torn.png").write_bytes(b"no picture")
     status, out, _ = kcnn(capsys, "predict", run, photos / "torn.png")
     assert status == 1 and "cannot be read" in json.loads(out)["error"]
+    status, out, _ = kcnn(capsys, "predict", run, photos / "dark" / "1.png", photos / "gone.png")
+    answer, absent = (json.loads(line) for line in out.splitlines())
+    assert status == 1 and answer["label"] in ("dark", "light") and absent["error"] == "no such file"
     status, out, _ = kcnn(capsys, "predict", run, photos / "dark" / "1.png", photos / "light")
     answers = [json.loads(line) for line in out.splitlines()]
     assert status == 0 and len(answers) == 11 and answers[0]["label"] in ("dark", "light")
+    assert "gone.png: no such file" in refused(capsys, "explain", run, photos / "gone.png")
     status, out, _ = kcnn(capsys, "explain", run, photos / "dark" / "1.png", "--out", tmp_path / "why.png")
     assert status == 0 and Image.open(tmp_path / "why.png").size
     assert "unknown explainer 'grad_cma'" in refused(

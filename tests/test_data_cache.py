@@ -1,5 +1,9 @@
 """The byte cache: the same batches from memory, from one file on disk, and from the pictures' own files."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +16,8 @@ from kcnn.errors import UserError
 from kcnn.recipe import Augment, Recipe
 from kcnn.resources import cache
 from kcnn.session import open_data
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -85,3 +91,27 @@ def test_more_than_memory_holds_is_refused(photos, monkeypatch):
     monkeypatch.setattr(byte_cache, "MOST_SHARE", 1e-12)
     with pytest.raises(UserError, match="set data.cache = 'none'"):
         opened(photos, "memory")
+
+
+def test_several_processes_that_fill_the_cache_at_once_leave_one_whole_record_a_split(photos):
+    words = ["-c", f"from tests.test_data_cache import opened; opened({str(photos)!r}, 'disk')"]
+    children = [subprocess.Popen([sys.executable, *words], cwd=ROOT, stderr=subprocess.PIPE) for _ in range(3)]
+    said = [child.communicate(timeout=120)[1] for child in children]
+    assert not any(child.returncode for child in children), said
+    assert len(records()) == 2 and all(path.suffix == ".tfrecord" for path in records())
+    kept = [[item.numpy() for item in tf.data.TFRecordDataset(str(path))] for path in records()]
+    assert sorted(map(len, kept)) == [3, 17] and set(sum(kept, [])) == {p.read_bytes() for p in photos.rglob("*.png")}
+
+
+def test_a_reader_sees_a_whole_record_while_it_is_made_anew(photos, monkeypatch):
+    opened(photos, "disk")
+    (record, *_), whole = records(), [path.read_bytes() for path in records()]
+    write = tf.io.TFRecordWriter.write
+
+    def watched(self, item):
+        assert record.read_bytes() == whole[0]
+        write(self, item)
+
+    monkeypatch.setattr(tf.io.TFRecordWriter, "write", watched)
+    byte_cache._kept(record, [b"other"])
+    assert record.read_bytes() != whole[0]

@@ -12,7 +12,7 @@ from PIL import Image
 import kcnn
 from kcnn.data.quarantine import read
 from kcnn.data.reading import MAX_BYTES
-from kcnn.doctor import FINDINGS, Diagnosis, text
+from kcnn.doctor import FINDINGS, Diagnosis, figures, text
 from kcnn.errors import UserError
 from tests.spoiled import encode, huge, picture, scene
 from tests.test_cli import kcnn as command
@@ -172,6 +172,8 @@ def test_out_writes_page_record_and_list_and_touches_nothing_else(capsys, odd, f
     page = (out / "check.md").read_text("utf-8")
     drawn = {path.name for path in out.glob("*.png")}
     assert {"sizes.png", "classes.png", "near_across_splits.png", "turned.png"} <= drawn
+    assert said.count(str(out / "quarantine.csv")) > 1 and f"data.quarantine={out / 'quarantine.csv'}`" in page
+    assert "--out" not in said + page, "which was given"
     assert all(f"({name})" in page for name in drawn) and page.count("![") == len(drawn)
     for name in drawn:
         with Image.open(out / name) as image:
@@ -282,3 +284,12 @@ def test_progress_tells_how_far_it_is(odd):
     calls = []
     kcnn.diagnose_data(odd, progress=lambda *call: calls.append(call), **OPTIONS)
     assert ("reading pictures", len(ODD) + 1, len(ODD) + 1) in calls and any(call[0] == "comparing" for call in calls)
+
+
+def test_copies_side_by_side_say_how_alike_they_are(found, odd, monkeypatch, rng):
+    (case,) = found.of("near_duplicates")
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: drawn.append(figure))
+    figures.side_by_side([case], [[rng.integers(0, 255, (9, 9, 3), np.uint8)] * 2], "x.png")
+    below = [axes.get_xlabel() for axes in drawn[0].axes]
+    assert below[0].splitlines()[1].startswith("alike by 1.0") and "\n" not in below[1]

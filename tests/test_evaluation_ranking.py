@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from kcnn.evaluation import diagrams
 from kcnn.evaluation.classification import measure
 from kcnn.evaluation.predictions import Predictions
 from kcnn.evaluation.ranking import GRID, rank, steps
@@ -58,3 +59,12 @@ def test_many_classes_leave_the_interval_out_rather_than_take_minutes(rng):
     got = measure(wide, [str(k) for k in range(700)])
     assert got["roc_auc"] is not None and "roc_auc" not in got["intervals"]
     assert len(got["ranking"]["classes"]) == 7 and got["confusion"] is None
+
+
+@pytest.mark.parametrize(("classes", "said"), [(4, "mean, and the 3 weakest of 4 classes"), (3, "")])
+def test_the_plot_says_that_it_leaves_classes_out(rng, monkeypatch, classes, said):
+    drawn = []
+    monkeypatch.setattr(diagrams, "save", lambda figure, path: drawn.append(figure))
+    figures = measure(random_case(rng, k=classes), list("abcd")[:classes])
+    diagrams.ranking(figures["ranking"], figures, "x.png")
+    assert [axes.get_legend().get_title().get_text() for axes in drawn[0].axes] == [said, said]

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
 
@@ -123,6 +124,24 @@ def test_broken_items_leave_their_neighbours_right(served):
     assert mixed["label"][places].tolist() == alone["label"].tolist()
     assert mixed["label"][faults].tolist() == [b""] * 5
     assert not mixed["score"][faults].any() and not mixed["scores"][faults].any()
+
+
+@pytest.mark.parametrize("format", EXPORTERS)
+def test_a_disk_that_refuses_is_one_line_and_the_earlier_export_stays(tmp_path, rng, format):
+    model, head, facts = made()
+    path, _ = export(format, model, head, facts, tmp_path / "exports", pictures(rng))
+    before = sorted((file, file.stat().st_mtime_ns) for file in path.parent.rglob("*"))
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, allowed[1]))
+    try:
+        with pytest.raises(UserError, match=rf"^cannot write .*{path.name}: .*; (raise|check|free)[^\n]*$"):
+            export(format, model, head, facts, tmp_path / "exports", pictures(rng))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert sorted((file, file.stat().st_mtime_ns) for file in path.parent.rglob("*")) == before
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write .*file.*exports: Not a directory"):
+        export(format, model, head, facts, tmp_path / "file" / "exports", pictures(rng))
 
 
 def test_no_items_have_no_answers(served):

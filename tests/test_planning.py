@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kcnn
-from kcnn import planning, rate_finder
+from kcnn import forecast, planning, rate_finder
 from kcnn.recipe import Recipe
 from tests.test_cli import kcnn as command
 
@@ -19,6 +19,7 @@ def data(rng):
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(planning, "LONGEST", 0.2)
+    monkeypatch.setattr(forecast, "exchange_seconds", lambda sizes: 1e-8 * sum(sizes))
 
 
 SETTINGS = {"architecture": "resnet_toy", "batch_size": 16}
@@ -34,6 +35,37 @@ def test_a_plan_agrees_with_the_recipe_and_the_network(quick, data):
     assert plan.peak_memory > sum(plan.memory.values())
     text = "\n".join(plan.lines())
     assert text.startswith("resnet_toy, input 16×16×1, batch 16, float32") and "one epoch of 5 steps" in text
+
+
+def test_a_plan_says_what_more_workers_would_give(quick, data, monkeypatch):
+    plan = kcnn.plan(Recipe(), data, **SETTINGS)
+    assert [row.workers for row in plan.forecasts] == [2, 4, 8]
+    assert plan.forecasts[0].exchange_seconds == pytest.approx(1e-8 * plan.parameters)
+    (line,) = [line for line in plan.lines() if line.startswith("2 such workers: a step ")]
+    assert f"{plan.forecasts[0].faster:.1f} times as fast" in line and "with 16 each" in line
+    assert not kcnn.plan(Recipe(), data, **SETTINGS | {"batch_size": 15}).forecasts, "15 pictures have no halves"
+    monkeypatch.setattr(forecast, "exchange_seconds", lambda sizes: None)
+    assert not kcnn.plan(Recipe(), data, **SETTINGS).forecasts, "no processes could be started"
+
+
+def test_a_forecast_adds_the_exchange_to_a_part_of_the_step():
+    two, four, eight = forecast.forecasts(8, 1.0, 0.6, 0.1)
+    assert (two.step_seconds, two.faster, two.more) == pytest.approx((0.7, 1 / 0.7, 2 / 1.1))
+    assert four.exchange_seconds == pytest.approx(0.15) and four.step_seconds == pytest.approx(0.4 + 0.15)
+    assert eight.step_seconds == pytest.approx(0.3 + 0.175) and eight.more == pytest.approx(8 / 1.175)
+    assert [row.workers for row in forecast.forecasts(6, 1.0, 0.6, 0.1)] == [2]
+    assert forecast.forecasts(4, 1.0, 0.5, 0.0)[1].faster == pytest.approx(4), "the line of a step without a fixed part"
+    assert forecast.forecasts(4, 1.0, 0.4, 0.0)[1].faster == pytest.approx(5), "never below a share of half a step"
+
+
+@pytest.mark.slow
+def test_an_exchange_is_measured_and_grows_with_what_is_exchanged(monkeypatch):
+    small, large = forecast.exchange_seconds([1000, 24]), forecast.exchange_seconds([2_000_000] * 4)
+    assert 0 < small < large < 20
+    monkeypatch.setattr(forecast, "MOST", 1 << 20)
+    assert forecast.exchange_seconds([2_000_000] * 4) > small, "a sample of it stands for all"
+    monkeypatch.setattr(forecast, "PROGRAM", "raise SystemExit(1)")
+    assert forecast.exchange_seconds([10]) is None
 
 
 def test_times_are_said_as_people_say_them():

@@ -9,10 +9,12 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from kcnn import demo
+from kcnn.errors import UserError
 from kcnn.recipe import Recipe
 from kcnn.repeats import fit_seeds
 
@@ -100,6 +102,11 @@ def test_the_tour_ends_with_all_it_promises(tmp_path, monkeypatch, capsys):
     assert (run.path / "digit-grad-cam.png").is_file() and (run.path / "exports" / "saved_model").is_dir()
     for words in ("kcnn check", "kcnn fit", "kcnn predict", "kcnn explain", "kcnn export", "it sees a"):
         assert words in told
+
+
+def test_the_tour_says_in_one_line_that_a_picture_cannot_be_written(tmp_path):
+    with pytest.raises(UserError, match=r"cannot write .*gone/digit.png: No such file or directory; bring its folder"):
+        demo._a_digit(SimpleNamespace(recipe=QUICK), tmp_path / "gone" / "digit.png")
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """The registry refuses and suggests; the recipe checks, overrides and survives a trip through TOML."""
 
+import tomllib
+
 import pytest
 
 from kcnn import recipe
@@ -21,7 +23,7 @@ def test_registry_refuses_a_second_row_and_suggests_names():
 
 def test_toml_round_trip_keeps_every_field():
     changed = Recipe().override({"train.epochs": 3, "augment.crop_area": (0.5, 1.0), "model.overrides": {"width": 8}})
-    again = recipe.parse(recipe.tomllib.loads(changed.to_toml()))
+    again = recipe.parse(tomllib.loads(changed.to_toml()))
     assert again == changed
 
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 import kcnn
 from kcnn import api, session
+from kcnn.inspection import overlay
 
 CLASSES = ("disc", "stripes", "checks")
 
@@ -70,6 +71,15 @@ def test_it_explains_and_writes_the_overlay(run, photos, tmp_path):
         run.explain(photos / "disc" / "01.png", target="disk")
     with pytest.raises(kcnn.UserError, match="cannot be read"):
         run.explain(photos / "disc" / "broken.png")
+
+
+def test_the_overlay_says_which_class_it_explains_and_its_score(run, photos, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(overlay, "save", lambda figure, path: drawn.append(figure.axes[0].get_title(loc="left")))
+    for name in run.facts.class_names:
+        run.explain(photos / "disc" / "01.png", target=name, path="x.png")
+    top = dict(run.predict(photos / "disc" / "01.png")["top"])
+    assert drawn == [f"{name}, score {top[name]:.3f}" for name in run.facts.class_names]
 
 
 def test_each_use_of_the_test_split_is_logged(run):

@@ -24,7 +24,7 @@ from kcnn.training.weights import read_tensors
 ROOT = Path(__file__).parents[1]
 
 
-def child(kind, answer, norm, index=None, ports=()):
+def child(kind, answer, norm, task, index=None, ports=()):
     """A process that trains by `tests.replicas`, alone or as worker number `index` of as many as there are `ports`."""
     cluster = {
         "cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]},
@@ -32,19 +32,19 @@ def child(kind, answer, norm, index=None, ports=()):
     }
     environment = {k: v for k, v in os.environ.items() if k != "TF_CONFIG"} | {"PYTHONPATH": str(ROOT)}
     environment |= {"TF_CONFIG": json.dumps(cluster)} if ports else {}
-    words = [sys.executable, "-m", "tests.replicas", "learn", kind, str(answer), norm]
+    words = [sys.executable, "-m", "tests.replicas", "learn", kind, str(answer), norm, task]
     return subprocess.Popen(words, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
-def learned(folder, kind, norm):
+def learned(folder, kind, norm, task):
     """What training in a process, or in two as workers, came to: {name: array}."""
     answer = folder / f"{kind}.npz"
     if kind == "multi_worker":
         with workers.free_ports(2) as ports:
             pass
-        children = [child(kind, answer, norm, index, ports) for index in range(2)]
+        children = [child(kind, answer, norm, task, index, ports) for index in range(2)]
     else:
-        children = [child(kind, answer, norm)]
+        children = [child(kind, answer, norm, task)]
     said = [each.communicate(timeout=300)[1] for each in children]
     assert not any(each.returncode for each in children), said
     return dict(np.load(answer))
@@ -61,16 +61,18 @@ def largest_difference(one, other):
     return max(found.items(), key=lambda pair: pair[1])
 
 
-CASES = [("sync_batch", "multi_worker"), ("sync_batch", "mirrored"), ("group", "mirrored"), ("group", "multi_worker")]
-CASES += [("layer", "mirrored"), ("layer", "multi_worker")]
+CASES = [("sync_batch", "multi_worker", "squares"), ("sync_batch", "mirrored", "squares")]
+CASES += [(norm, kind, "squares") for norm in ("group", "layer") for kind in ("mirrored", "multi_worker")]
+CASES += [("sync_batch", kind, "dice") for kind in ("mirrored", "multi_worker")]
 CASES[1:] = [pytest.param(*case, marks=pytest.mark.slow) for case in CASES[1:]]
 
 
-@pytest.mark.parametrize(("norm", "kind"), CASES)
-def test_replicas_learn_what_one_learns(tmp_path, norm, kind):
-    alone, together = learned(tmp_path, "none", norm), learned(tmp_path, kind, norm)
+@pytest.mark.parametrize(("norm", "kind", "task"), CASES)
+def test_replicas_learn_what_one_learns(tmp_path, norm, kind, task):
+    alone, together = (learned(tmp_path, each, norm, task) for each in ("none", kind))
     assert (alone["replicas"], together["replicas"]) == (1, 2)
     assert alone["val_accuracy"] > 0.6, "it has learned something"
+    assert alone["clipped"] > 10, "steps of it were clipped"
     name, difference = largest_difference(alone, together)
     assert difference < 1e-9, name
 

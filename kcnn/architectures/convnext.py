@@ -7,6 +7,7 @@ GELU and one layer norm a block, layer scale.
 from dataclasses import dataclass, field, replace
 
 from kcnn.architectures.family import Row, deepest, family, same_lengths
+from kcnn.architectures.history import History
 from kcnn.layers import (
     LayerScale,
     Style,
@@ -41,6 +42,13 @@ def _row(depths, filters, drop_path, params):
 
 
 # As in torchvision and keras.applications, which agree.
+HISTORY = History(
+    2022,
+    "Liu et al. 2022, A ConvNet for the 2020s",
+    "resnet50",
+    "a ResNet with the habits of a transformer: patches, 7×7 depthwise, layer norm, GELU, few activations",
+)
+
 VARIANTS = {
     "convnext_toy": ConvNeXt((1, 1, 2, 1), (8, 8, 12, 16), layer_scale=0.1),
     "convnext_tiny": _row((3, 3, 9, 3), (96, 192, 384, 768), 0.1, 28_589_128),
@@ -56,7 +64,7 @@ def pooled_norm(levels, row):
     return normalize(x, replace(row.style, norm="layer"), "pool_norm")
 
 
-@family(VARIANTS, top=pooled_norm)
+@family(VARIANTS, top=pooled_norm, history=HISTORY)
 def convnext(x, row):
     """Large depthwise filters, an inverted bottleneck of two 1x1, and as few norms and activations as a transformer.
 

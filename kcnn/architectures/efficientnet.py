@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, deepest, family
+from kcnn.architectures.history import History
 from kcnn.architectures.mobilenet_v2 import divisible
 from kcnn.architectures.places import places
 from kcnn.errors import UserError
@@ -119,6 +120,27 @@ def _second(stages, side, dropout, params):
 
 # As in keras.applications and in the authors' own code. torchvision has the same counts and pads on both sides:
 # style={"padding": "symmetric"}, for B0 to B4 also "epsilon": 1e-5.
+HISTORY = {
+    "": History(
+        2019,
+        "Tan and Le 2019, EfficientNet: rethinking model scaling for convolutional neural networks",
+        "mobilenet_v2",
+        "depth, width and resolution grow together by one number; squeeze and excitation",
+    ),
+    "efficientnet_lite": History(
+        2020,
+        "Liu 2020, Higher accuracy on vision models with EfficientNet-Lite",
+        "efficientnet_b0",
+        "without squeeze and excitation, with ReLU6, for small devices",
+    ),
+    "efficientnet_v2": History(
+        2021,
+        "Tan and Le 2021, EfficientNetV2: smaller models and faster training",
+        "efficientnet_b0",
+        "full convolutions in early blocks, which train faster",
+    ),
+}
+
 VARIANTS = {
     "efficientnet_toy": EfficientNet(TOY, fused=2, stem_filters=8, last_filters=16),
     "efficientnet_b0": _scaled(0, 0.2, 5_288_548),
@@ -155,7 +177,7 @@ def plan(row):
     return places(depths, [stage[4] for stage in row.stages], row)
 
 
-@family(VARIANTS, top=pooled_dropout)
+@family(VARIANTS, top=pooled_dropout, history=HISTORY)
 def efficientnet(x, row):
     """Inverted residuals with squeeze-excite, scaled in depth, width and resolution together.
 

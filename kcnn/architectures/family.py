@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 
+from kcnn.architectures.history import History, of_name
 from kcnn.errors import UserError, unknown_name
 from kcnn.layers import Style
 from kcnn.registry import Registry
@@ -39,6 +40,7 @@ class Variant:
         global average pooling.
     auxiliary: (levels, row) -> {name: (features (B, F), weight)}, further classifiers that only training uses; or None.
     ranks: how many spatial axes it is made for.
+    history: where it comes from.
     """
 
     name: str
@@ -48,17 +50,20 @@ class Variant:
     own_top: Callable | None = None
     auxiliary: Callable | None = None
     ranks: tuple[int, ...] = (1, 2, 3)
+    history: History | None = None
 
 
-def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3)):
+def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3), history=None):
     """Decorator: register the builder under every name of `rows`, a dict name -> Row whose first row is the toy.
 
-    top, auxiliary and ranks are as in `Variant`.
+    top, auxiliary and ranks are as in `Variant`. history is one `History`, or {start of a name: `History`} of which the
+    longest that fits holds.
     """
 
     def register(build):
         for name, row in rows.items():
-            ARCHITECTURES.add(name, Variant(name, build.__name__, row, build, top, auxiliary, ranks))
+            origin = of_name(name, history)
+            ARCHITECTURES.add(name, Variant(name, build.__name__, row, build, top, auxiliary, ranks, origin))
         return build
 
     return register

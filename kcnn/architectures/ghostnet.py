@@ -7,6 +7,7 @@ Against MobileNetV3: each 1x1 convolution gives way to a ghost module, a 1x1 to 
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, deepest, family
+from kcnn.architectures.history import History
 from kcnn.architectures.mobilenet_v2 import divisible
 from kcnn.architectures.places import places
 from kcnn.errors import UserError
@@ -74,6 +75,13 @@ class GhostNet(Row):
 
 
 # As in timm and the authors' own code.
+HISTORY = History(
+    2019,
+    "Han et al. 2019, GhostNet: more features from cheap operations",
+    "mobilenet_v3_large",
+    "half of the maps are cheap depthwise copies of the other half",
+)
+
 VARIANTS = {
     "ghostnet_toy": GhostNet(TOY, hidden=16, stem_filters=8),
     "ghostnet": GhostNet(params=5_182_508),
@@ -86,7 +94,7 @@ def pooled_hidden(levels, row):
     return dropout(dense_act(x, row.hidden, row.style, "hidden"), row.dropout, "hidden_dropout")
 
 
-@family(VARIANTS, top=pooled_hidden)
+@family(VARIANTS, top=pooled_hidden, history=HISTORY)
 def ghostnet(x, row):
     """Inverted residuals whose 1x1 convolutions are ghost modules.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import keras
 
 from kcnn.architectures.family import Row, check_size, family
+from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import Style, activation, average_pool, convolve, crop, dense_act, zero_pad
 
@@ -24,6 +25,13 @@ class LeNet(Row):
             raise UserError(f"LeNet-5 has 2 filters and 2 hidden, not {self.filters!r} and {self.hidden!r}")
 
 
+HISTORY = History(
+    1998,
+    "LeCun et al. 1998, Gradient-based learning applied to document recognition",
+    None,
+    "convolution and subsampling by turns, then fully connected layers, learned as one",
+)
+
 VARIANTS = {
     "lenet_toy": LeNet((3, 4), hidden=(12, 8), image=(32, 32, 1), classes=10),
     "lenet5": LeNet(params=61_706, image=(32, 32, 1), classes=10),
@@ -39,7 +47,7 @@ def c5_f6(levels, row):
     return x
 
 
-@family(VARIANTS, top=c5_f6)
+@family(VARIANTS, top=c5_f6, history=HISTORY)
 def lenet5(x, row):
     """Two unpadded 5x5 convolutions with average pooling; C3 is fully connected. Both stems are the same.
 

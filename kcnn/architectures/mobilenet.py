@@ -6,6 +6,7 @@ Against a VGG or ResNet of full convolutions: about an eighth of the multiply-ad
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family, same_lengths
+from kcnn.architectures.history import History
 from kcnn.architectures.places import places
 from kcnn.layers import Style, conv_norm_act, depthwise_norm_act
 
@@ -30,13 +31,20 @@ class MobileNet(Row):
 
 
 # As in keras.applications (for even sizes: at odd ones that pads one pixel less, and its maps are smaller).
+HISTORY = History(
+    2017,
+    "Howard et al. 2017, MobileNets: efficient convolutional neural networks for mobile vision applications",
+    "vgg16",
+    "each convolution is a depthwise one and a 1×1 one, at an eighth of the cost",
+)
+
 VARIANTS = {
     "mobilenet_toy": MobileNet((8, 8, 12, 16, 16), depths=(1, 1, 1, 2, 1), stem_filters=8),
     "mobilenet": MobileNet(params=4_231_976),
 }
 
 
-@family(VARIANTS)
+@family(VARIANTS, history=HISTORY)
 def mobilenet(x, row):
     """Filter each channel by itself, then mix them with 1x1.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family
+from kcnn.architectures.history import History
 from kcnn.architectures.places import places
 from kcnn.errors import UserError
 from kcnn.layers import Style, add, conv_norm, conv_norm_act, depthwise_norm_act
@@ -26,13 +27,20 @@ class MobileNetV2(Row):
             raise UserError(f"stages is {self.stages!r}: each must list expansion, filters, blocks, strides")
 
 
+HISTORY = History(
+    2018,
+    "Sandler et al. 2018, MobileNetV2: inverted residuals and linear bottlenecks",
+    "mobilenet",
+    "shortcuts between narrow maps, wide ones only inside the blocks",
+)
+
 VARIANTS = {
     "mobilenet_v2_toy": MobileNetV2(TOY_STAGES, stem_filters=8, last_filters=32),
     "mobilenet_v2": MobileNetV2(params=3_504_872),
 }
 
 
-@family(VARIANTS)
+@family(VARIANTS, history=HISTORY)
 def mobilenet_v2(x, row):
     """Expand with 1x1, filter each channel by itself, project to a narrow map without activation.
 

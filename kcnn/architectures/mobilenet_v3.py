@@ -7,6 +7,7 @@ where it costs little, and the last expensive 1x1 moved behind the pooling.
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, deepest, family
+from kcnn.architectures.history import History
 from kcnn.architectures.mobilenet_v2 import divisible
 from kcnn.architectures.places import places
 from kcnn.errors import UserError
@@ -89,6 +90,13 @@ class MobileNetV3(Row):
 
 
 # As in torchvision. keras.applications has the same counts and pads as TensorFlow does: style={"padding": "same"}.
+HISTORY = History(
+    2019,
+    "Howard et al. 2019, Searching for MobileNetV3",
+    "mobilenet_v2",
+    "searched widths and kernels, squeeze and excitation, hard swish, a cheaper end",
+)
+
 VARIANTS = {
     "mobilenet_v3_toy": MobileNetV3(TOY, hidden=16, stem_filters=8),
     "mobilenet_v3_small": MobileNetV3(SMALL, hidden=1024, params=2_542_856),
@@ -103,7 +111,7 @@ def pooled_hidden(levels, row):
     return dropout(dense_act(x, hidden, row.style, "hidden"), row.dropout, "hidden_dropout")
 
 
-@family(VARIANTS, top=pooled_hidden)
+@family(VARIANTS, top=pooled_hidden, history=HISTORY)
 def mobilenet_v3(x, row):
     """Inverted residuals, gated by the means of their channels.
 

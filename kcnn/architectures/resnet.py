@@ -7,6 +7,7 @@ Xie et al. 2017, Aggregated residual transformations for deep neural networks.
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family
+from kcnn.architectures.history import History
 from kcnn.errors import unknown_name
 from kcnn.layers import (
     PadChannels,
@@ -65,6 +66,33 @@ def _cifar(depth, params, shortcut="pad"):
 DEEP = {"bottleneck": True}
 FIRST = {"bottleneck": True, "early_stride": True, "style": V1}
 
+HISTORY = {
+    "": History(
+        2015,
+        "He et al. 2015, Deep residual learning for image recognition",
+        "vgg19",
+        "blocks add what they compute to their input, so that depth no longer hurts",
+    ),
+    "plain": History(
+        2015,
+        "He et al. 2015, Deep residual learning for image recognition",
+        "vgg19",
+        "the convolutions of the residual net without its shortcuts, for comparison",
+    ),
+    "wide": History(
+        2016,
+        "Zagoruyko and Komodakis 2016, Wide residual networks",
+        "resnet50",
+        "wider bottlenecks in place of more blocks",
+    ),
+    "resnext": History(
+        2016,
+        "Xie et al. 2016, Aggregated residual transformations for deep neural networks",
+        "resnet50",
+        "many narrow paths side by side, as one grouped convolution",
+    ),
+}
+
 VARIANTS = {
     "resnet_toy": ResNet((1, 1, 1, 1), width=8),
     "resnext_toy": ResNet((1, 1), width=8, groups=4, group_width=32, **DEEP),
@@ -89,7 +117,7 @@ VARIANTS = {
 }
 
 
-@family(VARIANTS)
+@family(VARIANTS, history=HISTORY)
 def resnet(x, row):
     """Add the input to what the block computes.
 

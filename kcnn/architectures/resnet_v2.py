@@ -7,6 +7,7 @@ convolution of each block have biases.
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family
+from kcnn.architectures.history import History
 from kcnn.layers import Style, add, conv_norm_act, convolve, drop_path_rates, max_pool, norm_act
 
 
@@ -19,6 +20,13 @@ class ResNetV2(Row):
     style: Style = field(default=Style(padding="symmetric", epsilon=1.001e-5), kw_only=True)
 
 
+HISTORY = History(
+    2016,
+    "He et al. 2016, Identity mappings in deep residual networks",
+    "resnet50_v1",
+    "norm and activation before each convolution leave a clean path for the identity",
+)
+
 VARIANTS = {
     "resnet_v2_toy": ResNetV2((2, 1, 1, 1), width=4),
     "resnet50v2": ResNetV2((3, 4, 6, 3), params=25_568_360),
@@ -27,7 +35,7 @@ VARIANTS = {
 }
 
 
-@family(VARIANTS)
+@family(VARIANTS, history=HISTORY)
 def resnet_v2(x, row):
     """A clean path for the identity from the stem to the last norm.
 

@@ -7,6 +7,7 @@ depthwise.
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family, same_lengths
+from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import (
     ShuffleChannels,
@@ -49,13 +50,20 @@ class ShuffleNet(Row):
 
 
 # The paper's 1x net with g = 3: 3x3 average pooling as shortcut where the size halves.
+HISTORY = History(
+    2017,
+    "Zhang et al. 2017, ShuffleNet: an extremely efficient convolutional neural network for mobile devices",
+    "mobilenet",
+    "1×1 convolutions in groups, and a shuffle so that groups hear of each other",
+)
+
 VARIANTS = {
     "shufflenet_toy": ShuffleNet((2, 1, 1), (24, 36, 48), stem_filters=12),
     "shufflenet_g3": ShuffleNet(params=1_865_728),
 }
 
 
-@family(VARIANTS)
+@family(VARIANTS, history=HISTORY)
 def shufflenet(x, row):
     """Grouped 1x1, shuffle, depthwise 3x3, grouped 1x1.
 

@@ -7,6 +7,7 @@ untouched.
 from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family, same_lengths
+from kcnn.architectures.history import History
 from kcnn.architectures.shufflenet import stem
 from kcnn.errors import UserError
 from kcnn.layers import (
@@ -39,6 +40,13 @@ class ShuffleNetV2(Row):
 
 
 # As in torchvision.
+HISTORY = History(
+    2018,
+    "Ma et al. 2018, ShuffleNet V2: practical guidelines for efficient CNN architecture design",
+    "shufflenet_g3",
+    "half of the channels pass each block untouched, which memory favours over groups",
+)
+
 VARIANTS = {
     "shufflenet_v2_toy": ShuffleNetV2((2, 1, 1), (8, 12, 16), last_filters=16, stem_filters=8),
     "shufflenet_v2_x0_5": ShuffleNetV2(filters=(48, 96, 192), params=1_366_792),
@@ -48,7 +56,7 @@ VARIANTS = {
 }
 
 
-@family(VARIANTS)
+@family(VARIANTS, history=HISTORY)
 def shufflenet_v2(x, row):
     """Half of the channels pass by; the other half go through 1x1, depthwise 3x3, 1x1; then all are shuffled.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import keras
 
 from kcnn.architectures.family import Row, deepest, family, same_lengths
+from kcnn.architectures.history import History
 from kcnn.layers import Style, conv_norm_act, dense_act, dropout, max_pool
 
 PLAIN = Style(norm="none", conv_bias=True)
@@ -33,6 +34,13 @@ TABLE = {
 }
 WITH_NORM = {"vgg11": 132_868_840, "vgg13": 133_053_736, "vgg16": 138_365_992, "vgg19": 143_678_248}
 
+HISTORY = History(
+    2014,
+    "Simonyan and Zisserman 2014, Very deep convolutional networks for large-scale image recognition",
+    "alexnet",
+    "only 3×3 convolutions, stacked to see as far as larger ones with fewer weights",
+)
+
 VARIANTS = {
     "vgg_toy": VGG((1, 1, 1, 1, 1), filters=(4, 6, 8, 8, 8), hidden=(16, 16)),
     **TABLE,
@@ -49,7 +57,7 @@ def fully_connected(levels, row):
     return x
 
 
-@family(VARIANTS, top=fully_connected)
+@family(VARIANTS, top=fully_connected, history=HISTORY)
 def vgg(x, row):
     """Only 3x3 convolutions, and a pooling after each block.
 

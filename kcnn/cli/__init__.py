@@ -14,7 +14,7 @@ from kcnn.cli.words import app
 from kcnn.errors import UserError
 
 # isort: off
-from kcnn.cli import training, results, material  # noqa: F401
+from kcnn.cli import training, results, catalogue, material  # noqa: F401
 # isort: on
 
 __all__ = ["app", "main"]

@@ -1,4 +1,4 @@
-"""Verbs on what surrounds a training: other programs' files, data, names, the dashboard."""
+"""Verbs on what surrounds a training: other programs' files, data, the dashboard."""
 
 import os
 import sys
@@ -50,31 +50,13 @@ def check(
 
     with bars() as tell:
         found = api.diagnose_data(data, out=out, progress=tell, **parsed(settings))
-    for line in [found.model_dump_json(indent=1)] if as_json else text(found):
+    for line in [found.model_dump_json(indent=1)] if as_json else text(found, folder=out):
         say(line)
     if out is not None:
         typer.echo(f"wrote {out / 'check.md'} and {out / 'quarantine.csv'}", err=as_json)
     elif found.findings and not as_json:
         say(f"The pictures, and a list to leave out: kcnn check {data} --out FOLDER")
     raise typer.Exit(1 if strict and found.is_severe else 0)
-
-
-@app.command("list")
-def list_(
-    what: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="WHAT", help="architectures, heads, augmentations, schedules, optimizers, recipes, options or tips"
-        ),
-    ] = None,
-):
-    """Names of what kcnn has; without WHAT, what can be listed."""
-    from kcnn import listing
-
-    if what is not None and what not in listing.LIGHT:
-        the_api()
-    for line in listing.lines(what):
-        say(line)
 
 
 @app.command("app")

@@ -4,7 +4,6 @@ It helps where opening many small files is slow, as on network file systems: one
 Pictures stay encoded, so that every value is what it would be without.
 """
 
-import errno
 import hashlib
 import os
 import tempfile
@@ -15,7 +14,7 @@ import tensorflow as tf
 
 from kcnn.data.reading import file_bytes
 from kcnn.data.samples import Encoded, Files, as_strings
-from kcnn.disk import make_folder, writing
+from kcnn.disk import make_folder, tensorflow_writing
 from kcnn.errors import UserError
 from kcnn.resources import cache
 
@@ -68,7 +67,7 @@ def _by_record(paths, progress):
         if len(items) == len(paths):
             return items
     make_folder(record.parent)
-    with writing(record):
+    with tensorflow_writing(record):
         return _kept(record, _contents(paths, progress))
 
 
@@ -83,8 +82,6 @@ def _kept(record, contents):
                 writer.write(item)
                 items.append(item)
         os.replace(unfinished, record)
-    except tf.errors.OpError as error:
-        raise OSError(errno.EIO, error.message) from error
     finally:
         with suppress(FileNotFoundError):
             os.unlink(unfinished)

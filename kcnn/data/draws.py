@@ -19,6 +19,7 @@ SLOTS = (
     *(f"perspective_{i}" for i in range(8)),
     *("cutout_x", "cutout_y", "grid_mask", "grid_side", "grid_x", "grid_y"),
     *("policy", *(f"{part}_{i}" for i in range(STEPS) for part in ("gate", "choice", "amount", "sign"))),
+    *("mosaic", "mosaic_x", "mosaic_y", "paste", "paste_which"),
 )  # new slots go to the end: an old one's numbers must not change
 
 
@@ -40,6 +41,13 @@ def uniform(seed, epoch, index):
 def slot(draws, name):
     """The column (B,) of `draws` (B, len(SLOTS)) that belongs to `name`."""
     return draws[..., SLOTS.index(name)]
+
+
+def many(draws, name, count):
+    """float32 (B, count) in [0, 1): further numbers, of which the slot's draw is the key."""
+    key = tf.cast(slot(draws, name) * 2.0**24, tf.int64)
+    high = tf.bitwise.right_shift(bits(SLOTS.index(name), key, key, count), _constant(40))
+    return tf.cast(high, tf.float32) * 2.0**-24
 
 
 def between(draws, name, low, high):

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from kcnn.data.erasing import cut_out, erase, mask_grid
-from kcnn.data.mixers import mix
+from kcnn.data.mixers import MIXERS, mix
 from kcnn.data.program import COLOUR
 from kcnn.errors import UserError
 
@@ -20,6 +20,7 @@ def finisher(samples, frame, num_classes, augment):
     if augment is not None:
         _refuse_impossible(samples, frame, augment)
     fill = 0 if augment is None else augment.fill
+    mixed = augment is not None and any(getattr(augment, name) for name in MIXERS)
     if samples.is_float:
         fill = samples.images.values.mean(tuple(range(samples.images.values.ndim - 1)))
 
@@ -35,7 +36,7 @@ def finisher(samples, frame, num_classes, augment):
             if getattr(augment, name):
                 pictures = blank(pictures, getattr(augment, name), fill, row["draws"])
         batch = {"image": pictures, **batch}
-        return mix(batch, num_classes, augment, row["draws"]) if augment.mixup or augment.cutmix else batch
+        return mix(batch, num_classes, augment, row["draws"]) if mixed else batch
 
     return finish
 
@@ -46,6 +47,8 @@ def _refuse_impossible(samples, frame, augment):
             raise UserError(
                 f"augment.{name} needs 8-bit pictures and the data is {samples.images.values.dtype}: set it to 0"
             )
-    for name in (*BLANKS, "cutmix", "mixup"):
+    for name in (*BLANKS, *MIXERS):
         if getattr(augment, name) and len(frame) != 3:
             raise UserError(f"augment.{name} needs pictures (H, W, C), not data of shape {tuple(frame)}: set it to 0")
+    if augment.copy_paste:
+        raise UserError("augment.copy_paste needs instance masks, and this data has labels only: set it to 0")

@@ -40,12 +40,11 @@ def read(address, options, seed):
 def picture_files(paths):
     """Paths (str) of the pictures named by `paths`: files as they are, folders by their sorted content.
 
-    Raises UserError for a path that is not there and for a folder without pictures.
+    What is not there stays too, so that it does not keep the others from being answered. Raises UserError for a folder
+    without pictures.
     """
     found = []
     for path in map(Path, paths):
-        if not path.exists():
-            raise UserError(f"no such picture or folder: {path}")
         inside = _pictures(path, []) if path.is_dir() else [str(path)]
         if not inside:
             raise UserError(f"folder {path} holds no pictures (.jpg .png .gif .bmp .webp)")

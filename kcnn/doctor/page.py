@@ -14,7 +14,7 @@ from kcnn.disk import read_bounded, write_atomically
 from kcnn.doctor import figures
 from kcnn.doctor.findings import FINDINGS
 from kcnn.doctor.record import Diagnosis
-from kcnn.doctor.words import SET_ASIDE, amount, counted, line, summary
+from kcnn.doctor.words import LIST, SET_ASIDE, amount, counted, line, summary, to_do
 from kcnn.errors import UserError
 from kcnn.evaluation.markdown import plain, table
 
@@ -46,21 +46,21 @@ def write_page(diagnosis, dataset, folder, max_pixels):
             drawn[finding.kind] = name
     write_atomically(folder / "check.json", diagnosis.model_dump_json(indent=1) + "\n")
     write_atomically(folder / "quarantine.csv", written(diagnosis.quarantine))
-    write_atomically(folder / "check.md", page(diagnosis, drawn))
+    write_atomically(folder / "check.md", page(diagnosis, drawn, folder))
     return folder / "check.md"
 
 
-def page(diagnosis, drawn):
-    """check.md as text; `drawn` is {finding or plot: file name}."""
+def page(diagnosis, drawn, folder):
+    """check.md of a `folder` as text; `drawn` is {finding or plot: file name}."""
     parts = [f"# Check of {plain(diagnosis.name)}", f"**{summary(diagnosis)}**", _facts(diagnosis)]
     if diagnosis.quarantine:
         parts.append("quarantine.csv names the pictures that had better be left out, and why. Look through it, delete "
-                     "the lines you do not agree with, and train with `--set data.quarantine=FOLDER/quarantine.csv`. "
+                     f"the lines you do not agree with, and train with `--set data.quarantine={folder / LIST}`. "
                      "No picture was changed.")  # fmt: skip
     if diagnosis.notes:
         parts.append("\n".join(f"- {plain(note)}" for note in diagnosis.notes))
     for finding in diagnosis.findings:
-        parts += _section(finding, drawn.get(finding.kind))
+        parts += _section(finding, drawn.get(finding.kind), folder)
     parts += ["## Classes", f"![Pictures of each class]({drawn['classes']})"]
     if "histograms" in drawn:
         parts += ["## Sizes, aspects and brightness", f"![How they are spread]({drawn['histograms']})"]
@@ -75,10 +75,10 @@ def _facts(diagnosis):
     return table(("data", "value"), rows)
 
 
-def _section(finding, file):
+def _section(finding, file, folder):
     title = finding.title[0].upper() + finding.title[1:]
     yield f"## {title} ({finding.severity})"
-    yield f"{amount(finding)}. {finding.means} **To do:** {finding.mend}."
+    yield f"{amount(finding)}. {finding.means} **To do:** {to_do(finding, folder)}."
     if file:
         yield f"![{title}]({file})"
     shown = "\n".join(f"- {plain(line(case, finding.kind))}" for case in finding.cases[:LINES])

@@ -1,12 +1,15 @@
 """A diagnosis in plain text: counts, first examples, and what to do."""
 
+from pathlib import Path
+
+LIST = "quarantine.csv"
 EXAMPLES = 5
 MOST_CLASSES = 20
 SET_ASIDE = ("unreadable", "truncated", "too_large")
 
 
-def text(diagnosis, examples=EXAMPLES):
-    """Lines for a terminal; of each finding the first `examples` cases."""
+def text(diagnosis, examples=EXAMPLES, folder=None):
+    """Lines for a terminal; of each finding the first `examples` cases. `folder`: where the page was written, if so."""
     yield f"{diagnosis.name}: {diagnosis.format}; {counted(diagnosis.pictures, 'picture')}, " + (
         "all of them readable" if diagnosis.readable == diagnosis.pictures else f"{diagnosis.readable} readable"
     )
@@ -23,9 +26,16 @@ def text(diagnosis, examples=EXAMPLES):
         yield from (f"    {line(case, finding.kind)}" for case in finding.cases[:examples])
         if len(finding.cases) > examples:
             yield f"    and {len(finding.cases) - examples} more"
-        yield f"  To do: {finding.mend}."
+        yield f"  To do: {to_do(finding, folder)}."
     yield ""
     yield summary(diagnosis)
+
+
+def to_do(finding, folder=None):
+    """How to mend it; with the list's own name where it was written into `folder`."""
+    if folder is None:
+        return finding.mend
+    return finding.mend.replace(f"{LIST}, which --out writes", LIST).replace(LIST, str(Path(folder) / LIST))
 
 
 def summary(diagnosis):

@@ -13,15 +13,17 @@ MOST_SLICES = 60
 def ranking(curves, figures, path):
     """Precision over recall and true over false positives as a PNG: the mean over classes and the worst three.
 
-    `curves` is the `ranking` of `figures`, which also hold the two mean areas.
+    `curves` is the `ranking` of `figures`, which also hold the two mean areas and a row for each class.
     """
+    drawn, classes = curves["classes"][: len(COLOURS)], sum(row["roc_auc"] is not None for row in figures["per_class"])
+    said = f"mean, and the {len(drawn)} weakest of {classes} classes" if len(drawn) < classes else None
     figure = new_figure(9.2, 5.2)
     left, right = figure.subplots(1, 2)
     grid = np.linspace(0, 1, len(curves["mean"]["roc"]))
     right.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="guessing, area 0.5")
     for axes, key, area in ((left, "precision", "average_precision"), (right, "roc", "roc_auc")):
         x, before = (grid, []) if key == "precision" else (np.append(0, grid), [0])
-        for row, colour in zip(curves["classes"][: len(COLOURS)], COLOURS, strict=False):
+        for row, colour in zip(drawn, COLOURS, strict=False):
             label = f"{shortened(row['name'], 16)}, area {row[area]:.4f}"
             axes.plot(x, before + row[key], color=colour, linewidth=1.2, label=plain(label))
         total = figures["mean_average_precision" if key == "precision" else "roc_auc"]
@@ -31,7 +33,8 @@ def ranking(curves, figures, path):
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.03), aspect="equal")
         axes.grid(True)
         handles, labels = axes.get_legend_handles_labels()
-        axes.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(0, -0.14), fontsize=8)
+        axes.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(0, -0.14), fontsize=8, title=said,
+                    title_fontsize=8, alignment="left")  # fmt: skip
     left.set(title="Precision and recall", xlabel="recall", ylabel="precision")
     right.set(title="ROC", xlabel="false positives, share of the others", ylabel="true positives, share of the class")
     save(figure, path)

@@ -3,10 +3,11 @@
 import json
 import os
 import shutil
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from kcnn.disk import read_json, write_atomically
+from kcnn.disk import make_folder, read_json, tensorflow_writing, write_atomically, writing
 from kcnn.errors import UserError
 from kcnn.exporting.parity import compare
 from kcnn.exporting.registry import EXPORTERS
@@ -17,23 +18,26 @@ def export(format, model, head, facts, folder, images):
 
     images: (N, H, W, C) sample pictures as the model sees them, on which the written file must answer as the model
     does. parity: {"pictures", "score_difference", "labels_agree"}, also kept in parity.json beside the file.
-    Raises `UserError` for an unknown format or a package that it needs, `ExportDisagrees` if the answers differ; an
-    earlier export of the same format is replaced only after the new one has been proved.
+    Raises `UserError` for an unknown format, a package that it needs or a disk that refuses, `ExportDisagrees` if the
+    answers differ; an earlier export of the same format is replaced only after the new one has been proved.
     """
     exporter = EXPORTERS[format]
     absent = [package for package in exporter.needs if find_spec(package) is None]
     if absent:
         raise UserError(f"format {format} needs {', '.join(absent)}: pip install 'kcnn[export]'")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path, draft = folder / exporter.file, folder / f".draft-{os.getpid()}-{exporter.file}"
     try:
-        exporter.write(model, head, facts, draft, images)
+        with tensorflow_writing(path):
+            exporter.write(model, head, facts, draft, images)
         parity = compare(model, head, facts, images, exporter.answers(draft, head, facts, images))
-        _remove(path)
-        os.replace(draft, path)
+        with writing(path):
+            _remove(path)
+            os.replace(draft, path)
     finally:
-        _remove(draft)
+        with suppress(OSError):
+            _remove(draft)
     known = read_json(folder / "parity.json")
     write_atomically(folder / "parity.json", json.dumps({**known, format: parity}, indent=1) + "\n")
     return path, parity

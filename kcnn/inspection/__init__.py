@@ -1,12 +1,31 @@
-"""From a fitted model to pictures of what it looks at, and the vector it sees there.
+"""From a model to what it looks at, the vector it sees there, what it costs, and what each place of it sees.
 
 `EXPLAINERS` holds the ways to ask: functions (model, image (H, W, C), *, target=None, level=None) → heat (H, W) in
 [0, 1], how much each place of the image speaks for one class.
 """
 
+from kcnn.inspection.costs import activation_bytes, depth, multiply_adds
+from kcnn.inspection.description import Description, describe
+from kcnn.inspection.drawing import draw_stages
 from kcnn.inspection.features import features
+from kcnn.inspection.fields import Field, receptive_fields
 from kcnn.inspection.grad_cam import grad_cam
 from kcnn.inspection.overlay import save_overlay
 from kcnn.inspection.registry import EXPLAINERS
+from kcnn.inspection.shelf import shelf
 
-__all__ = ["EXPLAINERS", "features", "grad_cam", "save_overlay"]
+__all__ = [
+    "EXPLAINERS",
+    "Description",
+    "Field",
+    "activation_bytes",
+    "depth",
+    "describe",
+    "draw_stages",
+    "features",
+    "grad_cam",
+    "multiply_adds",
+    "receptive_fields",
+    "save_overlay",
+    "shelf",
+]

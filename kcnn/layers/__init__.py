@@ -22,8 +22,11 @@ from kcnn.layers.convolution import (
     global_average_pool,
     max_pool,
     rank_of,
+    unpadded,
     zero_pad,
 )
+from kcnn.layers.frames import Frame, frame, unframed
+from kcnn.layers.local_response import LocalResponseNormalization
 from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalize
 from kcnn.layers.scaling import MID_GREY, Standardize
 from kcnn.layers.spatial import Subsample
@@ -38,8 +41,10 @@ __all__ = [
     "NORMS",
     "PADDINGS",
     "Dropout",
+    "Frame",
     "FusedBatchNormalization",
     "LayerScale",
+    "LocalResponseNormalization",
     "PadChannels",
     "PartitionWindows",
     "SelfAttention",
@@ -65,6 +70,7 @@ __all__ = [
     "depthwise_norm_act",
     "drop_path_rates",
     "dropout",
+    "frame",
     "feed_forward",
     "global_average_pool",
     "make_normalization",
@@ -75,5 +81,7 @@ __all__ = [
     "rank_of",
     "split_channels",
     "squeeze_excite",
+    "unframed",
+    "unpadded",
     "zero_pad",
 ]

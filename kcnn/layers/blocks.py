@@ -52,9 +52,12 @@ def dropout(x, rate, name):
     return Dropout(rate, name=name)(x) if rate else x
 
 
-def dense_act(x, units, style, name):
-    """A fully connected layer with bias and the activation of `style`: layers `name` and `name`_act."""
-    x = keras.layers.Dense(units, kernel_initializer=style.initializer(mode="fan_in"), name=name)(x)
+def dense_act(x, units, style, name, *, bias_start=0):
+    """A fully connected layer, its bias from `bias_start` on, and the activation of `style`: `name` and `name`_act."""
+    bias = keras.initializers.Constant(bias_start) if bias_start else "zeros"
+    x = keras.layers.Dense(
+        units, kernel_initializer=style.initializer(mode="fan_in"), bias_initializer=bias, name=name
+    )(x)
     return activation(x, style, f"{name}_act")
 
 

@@ -29,11 +29,14 @@ def rank_of(x):
     return rank
 
 
-def convolve(x, filters, kernel, *, strides=1, dilation=1, groups=1, padding=None, bias=None, style, name):
+def convolve(
+    x, filters, kernel, *, strides=1, dilation=1, groups=1, padding=None, bias=None, bias_start=0, style, name
+):
     """`x` (B, n..., C) convolved to (B, ceil(n / strides)..., filters), whatever the padding of `style`.
 
-    kernel, strides and dilation are one number for all axes; padding and bias, where given, replace the style's, and
-    padding may then be "valid" too.
+    strides and dilation are one number for all axes, and so is kernel, or odd numbers, one an axis, at stride 1.
+    padding and bias, where given, replace the style's, and padding may then be "valid" too. The bias starts at
+    `bias_start`.
     """
     if kernel == 1 and strides > 1 and x.shape[-1] < NARROW:
         x, strides = Subsample(strides, name=f"{name}_subsample")(x), 1
@@ -48,6 +51,7 @@ def convolve(x, filters, kernel, *, strides=1, dilation=1, groups=1, padding=Non
         groups=groups,
         use_bias=style.bias if bias is None else bias,
         kernel_initializer=style.initializer(groups),
+        bias_initializer=keras.initializers.Constant(bias_start) if bias_start else "zeros",
         name=name,
     )(x)
 
@@ -96,24 +100,35 @@ def global_average_pool(x, name="pool", *, keepdims=False):
 
 
 def zero_pad(x, before, after, name):
-    """`x` with `before` and `after` zeros at the two ends of every spatial axis."""
+    """`x` with `before` and `after` zeros at the two ends of every spatial axis; each a number, or one an axis."""
     rank = rank_of(x)
+    widths = tuple((_each(before, rank)[axis], _each(after, rank)[axis]) for axis in range(rank))
     layer = {1: keras.layers.ZeroPadding1D, 2: keras.layers.ZeroPadding2D, 3: keras.layers.ZeroPadding3D}[rank]
-    return layer((before, after) if rank == 1 else ((before, after),) * rank, name=name)(x)
+    return layer(widths[0] if rank == 1 else widths, name=name)(x)
 
 
 def crop(x, before, after, name):
-    """`x` without the first `before` and the last `after` places of every spatial axis."""
+    """`x` without the first `before` and last `after` places of every spatial axis; each a number, or one an axis."""
     rank = rank_of(x)
+    widths = tuple((_each(before, rank)[axis], _each(after, rank)[axis]) for axis in range(rank))
     layer = {1: keras.layers.Cropping1D, 2: keras.layers.Cropping2D, 3: keras.layers.Cropping3D}[rank]
-    return layer((before, after) if rank == 1 else ((before, after),) * rank, name=name)(x)
+    return layer(widths[0] if rank == 1 else widths, name=name)(x)
 
 
 def _padded(x, kernel, strides, dilation, padding, name):
     """`x` and the padding Keras is to use. Odd kernels at stride 1 need no explicit zeros: the two kinds agree."""
     if padding != "symmetric":
         return x, padding
-    if strides == 1 and kernel % 2:
+    if strides == 1 and all(size % 2 for size in _each(kernel, 1)):
         return x, "same"
     margin = dilation * (kernel // 2) if kernel % 2 else 0
     return (zero_pad(x, margin, margin, f"{name}_pad") if margin else x), ("valid" if kernel % 2 else "same")
+
+
+def unpadded(x, window):
+    """ "valid" where `window` fits into every side of `x`, else "same": for nets that let windows eat the frame."""
+    return "same" if any(side is not None and side < window for side in x.shape[1:-1]) else "valid"
+
+
+def _each(number, rank):
+    return number if isinstance(number, tuple) else (number,) * rank

@@ -20,14 +20,20 @@ def normalize(x, style, name):
 def make_normalization(style, channels, name):
     """The layer itself: batch and sync_batch over batch and space, group, instance and layer within one sample."""
     if style.norm == "batch":
-        return FusedBatchNormalization(momentum=style.momentum, epsilon=style.epsilon, name=name)
+        return FusedBatchNormalization(
+            momentum=style.momentum, epsilon=style.epsilon, scale=style.norm_scale, name=name
+        )
     if style.norm == "sync_batch":
         # Other backends compute a sharded batch as one batch: their plain statistics are already synchronous.
         synchronized = keras.backend.backend() == "tensorflow"
         return keras.layers.BatchNormalization(
-            momentum=style.momentum, epsilon=style.epsilon, synchronized=synchronized, name=name
+            momentum=style.momentum,
+            epsilon=style.epsilon,
+            scale=style.norm_scale,
+            synchronized=synchronized,
+            name=name,
         )
     if style.norm == "layer":
-        return keras.layers.LayerNormalization(epsilon=style.epsilon, name=name)
+        return keras.layers.LayerNormalization(epsilon=style.epsilon, scale=style.norm_scale, name=name)
     groups = channels if style.norm == "instance" else math.gcd(style.groups, channels)
-    return keras.layers.GroupNormalization(groups, epsilon=style.epsilon, name=name)
+    return keras.layers.GroupNormalization(groups, epsilon=style.epsilon, scale=style.norm_scale, name=name)

@@ -26,6 +26,8 @@ class Style:
     momentum: of the moving statistics of batch normalisation, kept share a step.
     groups: of group normalisation; lowered to a divisor where the channels do not divide.
     conv_bias: whether a convolution that is followed by a norm has a bias too.
+    norm_scale: whether norms learn a scale beside their shift; some nets leave it to the next convolution.
+    kernel_std: kernels start as N(0, kernel_std²), as the nets before He et al. did; 0 for He's scaling.
     drop_path: rate of stochastic depth at the last residual block; earlier blocks have proportionally less.
     """
 
@@ -36,13 +38,15 @@ class Style:
     momentum: float = 0.9
     groups: int = 32
     conv_bias: bool = False
+    norm_scale: bool = True
+    kernel_std: float = 0.0
     drop_path: float = 0.0
 
     def __post_init__(self):
         for field, known in (("norm", NORMS), ("activation", ACTIVATIONS), ("padding", PADDINGS)):
             if getattr(self, field) not in known:
                 raise unknown_name(f"style.{field}", getattr(self, field), known)
-        bounds = {"epsilon": (0, 1), "momentum": (0, 1), "drop_path": (0, 1), "groups": (1, 4097)}
+        bounds = {"epsilon": (0, 1), "momentum": (0, 1), "drop_path": (0, 1), "groups": (1, 4097), "kernel_std": (0, 1)}
         for field, (low, high) in bounds.items():
             value = getattr(self, field)
             if not low <= value < high or (field == "epsilon" and value == 0):
@@ -56,8 +60,11 @@ class Style:
     def initializer(self, groups=1, mode="fan_out"):
         """A fresh kernel initializer: He normal (over the fan out, as the papers), Glorot for saturating activations.
 
+        With `kernel_std` it is that normal distribution whatever the shape.
         Keras counts the fan out of a grouped kernel over all its filters, hence the factor `groups`.
         """
+        if self.kernel_std:
+            return keras.initializers.RandomNormal(stddev=self.kernel_std)
         if self.activation in ("tanh", "sigmoid", "hard_sigmoid", "linear"):
             return keras.initializers.GlorotUniform()
         return keras.initializers.VarianceScaling(2.0 * groups, mode, "untruncated_normal")

@@ -7,6 +7,7 @@ import keras
 
 from kcnn.errors import UserError
 
+IMAGENET = "imagenet"  # what asks for these weights
 BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 USUAL = "weights_tf_dim_ordering_tf_kernels"  # what * stands for below
 

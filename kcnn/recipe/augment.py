@@ -65,3 +65,9 @@ class Augment(Section):
     grid_mask: float = Field(0.0, ge=0, le=1, description="probability of blanking a grid of squares")
     mixup: float = Field(0.0, ge=0, description="MixUp's alpha: pictures and labels are blended in pairs")
     cutmix: float = Field(0.0, ge=0, description="CutMix's alpha: a rectangle comes from another picture")
+    mosaic: float = Field(
+        0.0, ge=0, le=1, description="probability of joining a picture with three others at a random point"
+    )
+    copy_paste: float = Field(
+        0.0, ge=0, le=1, description="probability of pasting objects of another picture, by their instance masks"
+    )

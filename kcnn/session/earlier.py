@@ -11,7 +11,6 @@ from kcnn.run_folder import RunFolder
 from kcnn.session.network import build
 
 log = logging.getLogger(__name__)
-IMAGENET = "imagenet"
 
 
 def begin(recipe, facts):
@@ -42,7 +41,7 @@ def begin(recipe, facts):
 
 def weights_file(source, architecture):
     """(the file that `model.weights` means, the `Facts` of the run it belongs to or None); raises `UserError`."""
-    if source == IMAGENET:
+    if source == pretrained.IMAGENET:
         return pretrained.fetch(architecture), None
     source = Path(source)
     if source.suffix.lower() in (".safetensors", *pretrained.HDF5):

@@ -1,15 +1,11 @@
 """What watches a training: a progress bar and TensorBoard, both ordinary Keras callbacks."""
 
-import errno
-import os
-from contextlib import contextmanager
-
 import keras
 import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kcnn.disk import REMEDIES, WriteError
+from kcnn.disk import tensorflow_writing
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -74,12 +70,12 @@ class TensorBoardScalars(keras.callbacks.Callback):
     def __init__(self, folder, engine):
         super().__init__()
         self.folder, self.engine = folder, engine
-        with self._writing():
+        with tensorflow_writing(self.folder):
             self.writer = tf.summary.create_file_writer(str(folder))
 
     def on_epoch_end(self, epoch, logs=None):
         """Write the epoch's row."""
-        with self._writing():
+        with tensorflow_writing(self.folder):
             with self.writer.as_default(step=epoch + 1):
                 for name, value in (logs or {}).items():
                     tf.summary.scalar(name, value)
@@ -89,14 +85,5 @@ class TensorBoardScalars(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Close the file."""
-        with self._writing():
+        with tensorflow_writing(self.folder):
             self.writer.close()
-
-    @contextmanager
-    def _writing(self):
-        """Within the block TensorFlow's words for a disk that refuses become a `WriteError`."""
-        try:
-            yield
-        except tf.errors.OpError as error:
-            number = next((n for n in REMEDIES if os.strerror(n) in str(error)), errno.EIO)
-            raise WriteError(self.folder, OSError(number, os.strerror(number))) from error

@@ -5,10 +5,12 @@
 64 pictures a worker and step, one repeated batch. Rounds alternate between one worker, two that know nothing of each
 other, and two together, so that what else the machine does meets all; figures are medians over the rounds. Two
 strangers over twice one is what the machine allows; two together over two strangers is what exchanging gradients costs.
+The forecast is that of `kcnn plan`: one worker's step, and an exchange of gradients measured apart.
 """
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -25,10 +27,10 @@ def serve(core, network, side):
     os.sched_setaffinity(0, {core})
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     answers, sys.stdout = sys.stdout, sys.stderr
-    step = _step(network, side)
+    step, sizes = _step(network, side)
     for _ in range(2):  # which build the graph
         step()
-    print("ready", file=answers, flush=True)
+    print(json.dumps(sizes), file=answers, flush=True)
     for line in sys.stdin:
         began = time.perf_counter()
         for _ in range(int(line)):
@@ -60,7 +62,7 @@ def _step(network, side):
         sums, _ = engine.train_step(batch, np.float32(1e-3), np.float32(0))
         sums.numpy()
 
-    return step
+    return step, [math.prod(v.shape) for v in model.trainable_variables]
 
 
 def start(core, given, config=None):
@@ -90,7 +92,9 @@ def seconds(children, steps):
 
 
 def measure(given):
-    """{side: pictures a second}, of one worker, of two strangers, and of two together."""
+    """{side: pictures a second} of one worker, two strangers and two together; and what `kcnn plan` would forecast."""
+    from kcnn.forecast import exchange_seconds
+
     cores = sorted(os.sched_getaffinity(0))[:2]
     with free_ports(2) as ports:
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
@@ -101,7 +105,7 @@ def measure(given):
     times = {name: [] for name in sides}
     try:
         for child in (*strangers, *together):
-            if child.stdout.readline() != "ready\n":
+            if not (sizes := child.stdout.readline()):
                 raise SystemExit("a worker did not start")
         for _ in range(given.rounds):
             for name, children in sides.items():
@@ -111,7 +115,9 @@ def measure(given):
             child.kill()
             child.wait()
     pictures = BATCH * given.steps
-    return {name: len(sides[name]) * pictures / statistics.median(values) for name, values in times.items()}
+    found = {name: len(sides[name]) * pictures / statistics.median(values) for name, values in times.items()}
+    exchange = exchange_seconds(json.loads(sizes))
+    return found, {"exchange seconds": exchange, "two, forecast": 2 * BATCH / (BATCH / found["one"] + exchange)}
 
 
 def main(arguments=None):
@@ -126,10 +132,11 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     if given.core is not None:
         return serve(given.core, given.network, given.side)
-    found = measure(given)
+    found, forecast = measure(given)
     one, strangers, together = found.values()
     found |= {"together over twice one": together / (2 * one), "strangers over twice one": strangers / (2 * one)}
     found["together over strangers"] = together / strangers
+    found |= forecast | {"forecast over together": forecast["two, forecast"] / together}
     for name, value in found.items():
         print(f"{name:26s}{value:8.2f}")
     if given.out:

@@ -16,13 +16,16 @@ CLASSES, SHOWN = 1000, 16  # of the networks, and how many logits are kept
 
 
 def answers():
-    """{"program/its name": {"ours": architecture, "side": pixels, "shapes": {name: shape}, "logits": (2, SHOWN)}}."""
+    """{"program/its name": {"ours": architecture, "side": pixels, "gain": number, "shapes": {name: shape}, "logits": (2, SHOWN)}}."""
     return json.loads(gzip.decompress(FILE.read_bytes()))
 
 
-def draw(shapes):
-    """{name: float32 array}: weights of a network by a rule; no statistic has the value that it starts from."""
-    return {name: _tensor(name, tuple(shape)) for name, shape in shapes.items()}
+def draw(shapes, gain):
+    """{name: float32 array}: weights of a network by a rule; no statistic has the value that it starts from.
+
+    gain: variance of a kernel times what it sums over: such that signals neither vanish nor explode in this network.
+    """
+    return {name: _tensor(name, tuple(shape), gain) for name, shape in shapes.items()}
 
 
 def pictures(side):
@@ -30,7 +33,7 @@ def pictures(side):
     return np.random.default_rng(side).uniform(0, 255, (2, side, side, 3)).astype("float32")
 
 
-def _tensor(name, shape):
+def _tensor(name, shape, gain):
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     kind = name.rsplit(".", 1)[-1]
     if kind == "running_var":
@@ -40,5 +43,5 @@ def _tensor(name, shape):
     elif len(shape) < 2:
         values = rng.uniform(0.5, 1.5, shape)
     else:
-        values = rng.normal(0, 1, shape) * np.sqrt(2 / np.prod(shape[1:]))
+        values = rng.normal(0, 1, shape) * np.sqrt(gain / np.prod(shape[1:]))
     return np.asarray(values, "float32")

@@ -1,0 +1,126 @@
+"""A description of an architecture: what it is made of, what it costs, what each level sees, where it comes from."""
+
+import math
+from dataclasses import dataclass
+
+from kcnn.architectures import ARCHITECTURES, stride_of
+from kcnn.inspection.costs import activation_bytes, depth, multiply_adds
+from kcnn.inspection.fields import receptive_fields
+from kcnn.models import build_model, levels
+
+MIB, WIDEST = 2**20, 32
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level: its `shape` without the batch, its `stride`, and how many pixels one place sees along each axis.
+
+    field: with global operations cut, as papers give it. whole: a global operation shows it the whole image.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    stride: int
+    field: tuple[int, ...]
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `kcnn describe` says. Costs are of one image of `input_shape`, with the head's last layer for `classes`."""
+
+    name: str
+    family: str
+    year: int | None
+    paper: str
+    change: str
+    ancestor: "Description | None"
+    input_shape: tuple[int, ...]
+    classes: int
+    parameters: int
+    multiply_adds: int
+    activation_bytes: int
+    depth: int
+    levels: tuple[Level, ...]
+
+    def lines(self):
+        """The description as text, a fact a line."""
+        yield f"{self.name} ({self.family}{f', {self.year}' if self.year else ''}), input {sides(self.input_shape)}"
+        yield from (text for text in (self.paper, self.change) if text)
+        yield f"{self.parameters:,} trainable parameters with {self.classes} classes"
+        yield f"{large(self.multiply_adds)} multiply-adds, {self.depth} layers deep"
+        yield f"{self.activation_bytes / MIB:,.1f} MiB of activations an image in training (float32)"
+        yield from self._drawing()
+        if self.ancestor:
+            yield f"against {self.ancestor.name}: {', '.join(self._differences())}"
+
+    def _drawing(self):
+        """A line a level: a bar as long as the logarithm of its channels, shape, stride and receptive field."""
+        for level in self.levels:
+            bar = "█" * max(1, round(WIDEST * math.log2(level.shape[-1]) / 12))
+            field = "×".join(map(str, level.field)) if len(set(level.field)) > 1 else str(level.field[0])
+            seen = f"sees {field} px" + (" *" if level.whole else "")
+            yield f"  {level.name}  {sides(level.shape):>16}  stride {level.stride:<3d} {seen:<16}  {bar}"
+        if any(level.whole for level in self.levels):
+            yield "  * and the whole image, by global operations: squeeze-excite, norms over space or attention"
+
+    def _differences(self):
+        for word, own, other in (
+            ("parameters", self.parameters, self.ancestor.parameters),
+            ("multiply-adds", self.multiply_adds, self.ancestor.multiply_adds),
+            ("layers deep", self.depth, self.ancestor.depth),
+        ):
+            yield f"{own / other:.2f} times the {word}" if word != "layers deep" else f"{own} {word}, not {other}"
+
+
+def describe(name, input_shape=None, num_classes=None, with_ancestor=True, **options):
+    """The `Description` of an architecture, beside its ancestor at the same input.
+
+    Args:
+        name: from `kcnn list architectures`.
+        input_shape: (H, W, C), (T, C) or (D, H, W, C); None: that of its paper.
+        num_classes: None: that of its paper.
+        with_ancestor: whether the ancestor is described too.
+        options: as of `build_model`: stem, overrides, style, top ("own" if not given).
+
+    Raises `UserError` as `build_model` does.
+    """
+    row = ARCHITECTURES[name].row
+    shape = tuple(row.image if input_shape is None else input_shape)
+    classes = row.classes if num_classes is None else num_classes
+    return _described(name, shape, classes, {"top": "own"} | options, with_ancestor)
+
+
+def _described(name, shape, classes, options, with_ancestor):
+    variant = ARCHITECTURES[name]
+    model = build_model(name, input_shape=shape, num_classes=classes, **options)
+    history, fields = variant.history, receptive_fields(model)
+    ancestor = history.ancestor if history and with_ancestor else None
+    if ancestor and (len(shape) - 1 not in ARCHITECTURES[ancestor].ranks or "overrides" in options):
+        ancestor = None
+    return Description(
+        name=name, family=variant.family, year=history.year if history else None,
+        paper=history.paper if history else "", change=history.change if history else "",
+        ancestor=_described(ancestor, shape, classes, options, with_ancestor=False) if ancestor else None,
+        input_shape=shape, classes=classes,
+        parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
+        multiply_adds=multiply_adds(model), activation_bytes=activation_bytes(model), depth=depth(model),
+        levels=tuple(
+            Level(level, tuple(model.get_layer(layer).output.shape[1:]), stride_of(level),
+                  tuple(field.size for field in fields[level]), fields[level][0].whole)
+            for level, layer in levels(model).items()
+        ),
+    )  # fmt: skip
+
+
+def large(number):
+    """A large number as papers write it: 4.09 G, 301 M, 42.1 k."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)
+
+
+def sides(shape):
+    """A shape as a person writes it: 224×224×3."""
+    return "×".join(map(str, shape))

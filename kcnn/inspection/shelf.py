@@ -1,0 +1,70 @@
+"""The shelf: all architectures side by side, by year, cost and idea.
+
+Costs at the papers' inputs are kept in costs.json, since counting them takes a build of each network; those of an
+architecture that is not there, such as a user's own, are counted when asked for. `python -m tests.record_costs` writes
+the file anew.
+"""
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from kcnn.architectures import ARCHITECTURES
+from kcnn.inspection.description import describe
+
+FILE = Path(__file__).with_name("costs.json")
+COUNTED = ("parameters", "multiply_adds", "activation_bytes", "depth")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One architecture: where it comes from, its idea in a sentence, and its costs at its paper's input."""
+
+    name: str
+    family: str
+    year: int | None
+    idea: str
+    image: tuple[int, ...]
+    classes: int
+    parameters: int
+    multiply_adds: int
+    activation_bytes: int
+    depth: int
+
+
+def shelf(*, family=None, since=None, until=None, max_parameters=None, max_multiply_adds=None, toys=False):
+    """The `Entry`s within these bounds, oldest first; the toys, which are for tests, only if asked for.
+
+    An architecture without a year is left out by bounds of years.
+    """
+    found = []
+    for name, variant in ARCHITECTURES.items():
+        year = variant.history.year if variant.history else None
+        if (name.endswith("_toy") and not toys) or family not in (None, variant.family):
+            continue
+        if (since is not None and (year or -1) < since) or (until is not None and (year or 10**6) > until):
+            continue
+        entry = _entry(name, variant, year)
+        if entry.parameters <= (max_parameters or entry.parameters) and entry.multiply_adds <= (
+            max_multiply_adds or entry.multiply_adds
+        ):
+            found.append(entry)
+    return sorted(found, key=lambda entry: (entry.year or 10**6, entry.family, entry.parameters))
+
+
+def count(name):
+    """The costs of an architecture at its paper's input, counted on the network."""
+    found = describe(name, with_ancestor=False)
+    return {word: getattr(found, word) for word in COUNTED}
+
+
+def _entry(name, variant, year):
+    costs = _kept().get(name) or count(name)
+    idea = variant.history.change if variant.history else (variant.build.__doc__ or "").strip().split("\n")[0]
+    return Entry(name, variant.family, year, idea, variant.row.image, variant.row.classes, **costs)
+
+
+@functools.cache
+def _kept():
+    return json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
