@@ -2,6 +2,7 @@
 
 from kcnn.pretrained.names import (
     alexnet,
+    coatnet,
     convnext,
     densenet,
     efficientnet,
@@ -15,12 +16,15 @@ from kcnn.pretrained.names import (
     regnet,
     resnet,
     shufflenet_v2,
+    swin,
     vgg,
+    vit,
     xception,
 )
 
 __all__ = [
     "alexnet",
+    "coatnet",
     "convnext",
     "densenet",
     "efficientnet",
@@ -34,21 +38,8 @@ __all__ = [
     "regnet",
     "resnet",
     "shufflenet_v2",
-    "vgg",
-    "xception",
-    coatnet,
-    convnext,
-    efficientnet,
-    ghostnet,
-    mobilenet,
-    mobilenet_v3,
-    shufflenet_v2,
-    swin,
-    vit,
-)
-
-__all__ = [
-    "coatnet",
     "swin",
+    "vgg",
     "vit",
+    "xception",
 ]
