@@ -11,13 +11,13 @@ import keras
 
 def multiply_adds(model):
     """Multiply-adds of one image through `model`; every side of its input must be known."""
-    return sum(_multiply_adds(layer) for layer in model.layers)
+    return sum(parts * _multiply_adds(layer) for layer, parts in _parts(model).items())
 
 
 def activation_bytes(model):
     """Bytes of all layers' outputs for one image in float32: what a step of training keeps, a picture."""
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    return 4 * sum(_size(tensor.shape) for layer in layers for tensor in keras.tree.flatten(layer.output))
+    sizes = [parts * sum(map(_size, _shapes(layer.output))) for layer, parts in _parts(model).items()]
+    return 4 * sum(sizes)
 
 
 def depth(model):
@@ -35,9 +35,19 @@ def sources(layer):
     return [tensor._keras_history.operation for node in nodes for tensor in node.input_tensors]
 
 
+def _parts(model):
+    """{layer: into how many parts one image is cut where it computes}: 1 but for attention in windows."""
+    found = {}
+    for layer in model.layers:
+        before = [found.get(source, 1) for source in sources(layer)]
+        if not isinstance(layer, keras.layers.InputLayer):
+            found[layer] = layer.parts(*_shapes(layer.input)) if hasattr(layer, "parts") else before[0]
+    return found
+
+
 def _multiply_adds(layer):
     if hasattr(layer, "multiply_adds"):
-        return layer.multiply_adds(layer.input.shape)
+        return layer.multiply_adds(*_shapes(layer.input))
     if not hasattr(layer, "kernel"):
         return 0
     places = _size(layer.output.shape[:-1] if _is_dense(layer) else layer.output.shape[1:-1])
@@ -48,11 +58,15 @@ def _multiply_adds(layer):
 
 def _counts(layer):
     """Whether a layer counts in the depth of a network: a convolution or a fully connected one."""
-    return int(hasattr(layer, "kernel") or hasattr(layer, "multiply_adds"))
+    return int(hasattr(layer, "kernel"))
 
 
 def _is_dense(layer):
     return isinstance(layer, keras.layers.Dense)
+
+
+def _shapes(tensors):
+    return [tensor.shape for tensor in keras.tree.flatten(tensors)]
 
 
 def _size(shape):

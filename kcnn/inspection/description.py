@@ -94,7 +94,10 @@ def describe(name, input_shape=None, num_classes=None, with_ancestor=True, **opt
 def _described(name, shape, classes, options, with_ancestor):
     variant = ARCHITECTURES[name]
     model = build_model(name, input_shape=shape, num_classes=classes, **options)
-    history, fields = variant.history, receptive_fields(model)
+    history, seen = variant.history, model
+    if not model.level_layers:  # the own top reads another tensor, such as a class token
+        seen = build_model(name, input_shape=shape, num_classes=classes, **{**options, "top": "pooled"})
+    fields = receptive_fields(seen)
     ancestor = history.ancestor if history and with_ancestor else None
     if ancestor and (len(shape) - 1 not in ARCHITECTURES[ancestor].ranks or "overrides" in options):
         ancestor = None
@@ -106,9 +109,9 @@ def _described(name, shape, classes, options, with_ancestor):
         parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
         multiply_adds=multiply_adds(model), activation_bytes=activation_bytes(model), depth=depth(model),
         levels=tuple(
-            Level(level, tuple(model.get_layer(layer).output.shape[1:]), stride_of(level),
+            Level(level, tuple(seen.get_layer(layer).output.shape[1:]), stride_of(level),
                   tuple(field.size for field in fields[level]), fields[level][0].whole)
-            for level, layer in levels(model).items()
+            for level, layer in levels(seen).items()
         ),
     )  # fmt: skip
 

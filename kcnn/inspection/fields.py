@@ -21,7 +21,7 @@ POINTWISE = {
     *("LocalResponseNormalization", "BatchNormalization", "FusedBatchNormalization", "LayerNormalization"),
     *("Add", "Multiply", "Concatenate", "Average", "Maximum", "Subtract", "Dense"),
 }
-WINDOWED = ("Conv", "Pooling", "Subsample", "Frame", "ZeroPadding", "Cropping")
+WINDOWED = ("Conv", "Pooling", "Subsample", "SpaceToDepth", "Frame", "ZeroPadding", "Cropping")
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ def _through(field, layer, axis, side):
 def _window(layer, axis, side):
     """(places, stride, dilation, places of padding before) of a layer along one axis of `side` places."""
     kind = type(layer).__name__
+    if kind == "SpaceToDepth":
+        return 2, 2, 1, 0
     if kind == "Subsample":
         return 1, layer.strides, 1, 0
     if kind == "Frame":

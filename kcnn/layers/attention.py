@@ -4,6 +4,8 @@ Hu et al. 2018, Squeeze-and-excitation networks; Vaswani et al. 2017, Attention 
 Non-local neural networks.
 """
 
+import math
+
 import keras
 from keras import ops
 
@@ -106,6 +108,11 @@ class SelfAttention(keras.layers.Layer):
         bias = ops.einsum("qki,ijh->qkjh", down, table)  # two small products: a gather would have sparse gradients
         bias = ops.einsum("rlj,qkjh->hqrkl", right, bias)
         return ops.reshape(bias, (1, self.heads, height * width, height * width))
+
+    def multiply_adds(self, inputs_shape):
+        """Those of the two products, queries with keys and weights with values, for one sample of known size."""
+        places = math.prod(inputs_shape[1:-1])
+        return 2 * places**2 * (inputs_shape[-1] // 3)
 
     def compute_output_shape(self, inputs_shape):
         return (*inputs_shape[:-1], inputs_shape[-1] // 3)

@@ -3,6 +3,8 @@
 Liu et al. 2021, Swin transformer: hierarchical vision transformer using shifted windows.
 """
 
+import math
+
 import keras
 from keras import ops
 
@@ -31,6 +33,10 @@ class PartitionWindows(keras.layers.Layer):
         x = ops.reshape(x, (-1, tall // self.window, self.window, wide // self.window, self.window, channels))
         return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, self.window, self.window, channels))
 
+    def parts(self, inputs_shape):
+        """Into how many windows one sample is cut."""
+        return math.prod(_whole(side, self.window) // self.window for side in inputs_shape[1:-1])
+
     def compute_output_shape(self, inputs_shape):
         return (None, self.window, self.window, inputs_shape[-1])
 
@@ -55,6 +61,10 @@ class MergeWindows(PartitionWindows):
         shifts = [_shift(side, self.window, self.shift) for side in (tall, wide)]
         x = ops.roll(x, shifts, axis=(1, 2)) if self.shift else x
         return x[:, :height, :width]
+
+    def parts(self, inputs_shape, whole_shape):
+        """One: the map is whole again."""
+        return 1
 
     def compute_output_shape(self, inputs_shape, whole_shape):
         return (*whole_shape[:-1], inputs_shape[-1])
@@ -95,6 +105,10 @@ class WindowAttention(SelfAttention):
         places, shift = ops.arange(side, dtype="int32"), _shift(side, self.window, self.shift)
         late = ops.cast(places >= side - self.window, "int32") + ops.cast(places >= side - shift, "int32")
         return late * ops.cast(shift > 0, "int32")
+
+    def multiply_adds(self, inputs_shape, whole_shape):
+        """As of `SelfAttention`, in one window."""
+        return super().multiply_adds(inputs_shape)
 
     def compute_output_shape(self, inputs_shape, whole_shape):
         return super().compute_output_shape(inputs_shape)

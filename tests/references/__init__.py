@@ -16,7 +16,8 @@ CLASSES, SHOWN = 1000, 16  # of the networks, and how many logits are kept
 
 
 def answers():
-    """{"program/its name": {"ours": architecture, "side": pixels, "gain": number, "shapes": {name: shape}, "logits": (2, SHOWN)}}."""
+    """{"program/its name": {"ours": architecture, "side": pixels, "gain": of `draw`,
+    "shapes": {name: shape}, "logits": (2, SHOWN)}}."""
     return json.loads(gzip.decompress(FILE.read_bytes()))
 
 
