@@ -51,7 +51,6 @@ class CoAtNet(Row):
             raise UserError(f"filters is {self.filters!r}: with attention they must divide by {self.head_filters}")
 
 
-# As in timm: coatnet_0_224.
 HISTORY = History(
     2021,
     "Dai et al. 2021, CoAtNet: marrying convolution and attention for all data sizes",
@@ -59,6 +58,7 @@ HISTORY = History(
     "inverted residuals first, attention where maps are small",
 )
 
+# As in timm: coatnet_0_224.
 VARIANTS = {
     "coatnet_toy": CoAtNet((1, 2, 2, 1), (8, 8, 8, 16), head_filters=4, stem_filters=8, hidden=16),
     "coatnet_0": CoAtNet(params=25_036_820),

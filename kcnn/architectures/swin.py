@@ -44,7 +44,6 @@ class Swin(Row):
             raise UserError(f"heads is {self.heads!r}: they must divide the channels of their stages, {widths}")
 
 
-# As in torchvision and timm.
 HISTORY = History(
     2021,
     "Liu et al. 2021, Swin transformer: hierarchical vision transformer using shifted windows",
@@ -52,6 +51,7 @@ HISTORY = History(
     "attention within shifted windows, in stages that shrink as a ResNet does",
 )
 
+# As in torchvision and timm.
 VARIANTS = {
     "swin_toy": Swin((2, 1, 2, 1), heads=(1, 2, 2, 4), width=8, window=2, hidden=2),
     "swin_tiny": Swin(params=28_288_354),

@@ -39,7 +39,6 @@ class ViT(Row):
         return tuple(side // self.patch for side in self.image[:-1])
 
 
-# As in timm, vit_tiny_patch16_224 and so on.
 HISTORY = History(
     2020,
     "Dosovitskiy et al. 2020, An image is worth 16x16 words",
@@ -47,6 +46,7 @@ HISTORY = History(
     "no convolution but the first: attention among patches of the picture",
 )
 
+# As in timm, vit_tiny_patch16_224 and so on.
 VARIANTS = {
     "vit_toy": ViT(16, heads=2, depth=2, hidden=2),
     "vit_tiny16": ViT(192, heads=3, params=5_717_416),
