@@ -68,7 +68,8 @@ class GoogLeNet(Row):
 
 TOY_STAGES = ((TOY_BLOCK,), (TOY_BLOCK,) * 2, (TOY_BLOCK,))
 
-# The row that torchvision has is as its weights need it: 3x3 for 5x5, and 2x2 pooled before the last stage.
+# The row that torchvision has is as its weights need it: 3x3 for 5x5, and 2x2 pooled before the last stage. Where a map has
+# an odd side (none has at 224), its poolings round down and ours up, as levels do.
 HISTORY = {
     "": History(
         2014,
