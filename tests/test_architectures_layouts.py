@@ -10,7 +10,10 @@ import pytest
 
 from kcnn.architectures import ARCHITECTURES
 from kcnn.models import build_model, levels
-from kcnn.pretrained import layouts_of, load, recognise, tensors_of
+from kcnn.pretrained import LAYOUTS, layouts_of, load, recognise, tensors_of
+from kcnn.pretrained.tensors import tensor_names
+from kcnn.training.weights import weight_variables
+from tests.unfilled import without_weights
 
 B0 = {"c1": "block1a_project_bn", "c2": "block2b_add", "c3": "block3b_add", "c4": "block5c_add", "c5": "top_activation"}
 V2_S = {"c1": "block1b_add", "c2": "block2d_add", "c3": "block3d_add", "c4": "block5i_add", "c5": "top_activation"}
@@ -104,3 +107,33 @@ def test_keras_applications(name, tmp_path):
             scale = np.std(other[level])
             np.testing.assert_allclose(mine[level] / scale, other[level] / scale, atol=1e-4, err_msg=level)
     assert set(names) <= set(levels(ours))
+
+
+# One name or two of each layout whose answers are not recorded in tests/references.
+SPOTS = {
+    ("mobilenet_v3_large", "timm"): {"c4_6_project": "blocks.4.1.conv_pwl", "final_norm": "blocks.6.0.bn1"},
+    ("efficientnet_v2_s", "timm"): {"c1_2_fused": "blocks.0.1.conv", "c4_1_excite_expand": "blocks.3.0.se.conv_expand"},
+    ("efficientnet_lite0", "efficientnet_pytorch"): {"c2_1_project_norm": "_blocks.1._bn2", "final_norm": "_bn1"},
+    ("swin_tiny", "timm"): {"c3_reduce_norm": "layers.1.downsample.norm"},
+}
+
+
+@pytest.mark.parametrize("name, program", SPOTS)
+def test_names_are_those_of_the_other_program_and_no_two_the_same(name, program):
+    variant = ARCHITECTURES[name]
+    layout = next(found for found in layouts_of(variant) if found.program == program)
+    for layer, module in SPOTS[name, program].items():
+        assert layout.names(layer, variant.row) == module
+    model = without_weights(name, top="own", stem="standard")
+    tensors = [
+        tensor_names(path.rsplit("/", 1)[1], layout.names(path.split("/")[0], variant.row), program)
+        for path in weight_variables(model)
+    ]
+    assert all(tensors) and len(tensors) == len({names[0] for names in tensors})
+
+
+def test_published_files_of_mobilenet_v3_have_names_with_slashes():
+    row = ARCHITECTURES["mobilenet_v3_large"].row
+    names = LAYOUTS["mobilenet_v3/keras/mobilenet_v3_small"].names
+    assert names("c1_1_depthwise_norm", row) == "expanded_conv/depthwise/BatchNorm"
+    assert names("c3_1_excite_expand", row) == "expanded_conv_3/squeeze_excite/Conv_1"
