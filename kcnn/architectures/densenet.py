@@ -48,7 +48,8 @@ def densenet(x, row):
     """Every layer sees the maps of all layers before it in its block, and adds a few of its own.
 
     The level of a block is its full-width map after norm and activation, which the transition then compresses and
-    halves. Block 1 is "c2" whatever the stem; the small stem gives its levels two steps lower.
+    halves (an odd side rounds up; the references round it down). Block 1 is "c2" whatever the stem; the small stem
+    gives its levels two steps lower.
     """
     x, levels, step = _stem(x, row)
     last = len(row.depths) - 1

@@ -83,7 +83,8 @@ HISTORY = {
     ),
 }
 
-# The row that torchvision has is as its weights need it: 3x3 for 5x5, and 2x2 pooled before the last stage.
+# The row that torchvision has is as its weights need it: 3x3 for 5x5, and 2x2 pooled before the last stage. Where a
+# map has an odd side (none has at 224), its 3x3 poolings round down and ours up, as levels do.
 VARIANTS = {
     "googlenet_toy": GoogLeNet(TOY_STAGES, (4, 4, 6), local_norm=True, auxiliary=(4, 8)),
     "googlenet": GoogLeNet(local_norm=True, style=PLAIN, params=6_998_552),

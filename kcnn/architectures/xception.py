@@ -14,6 +14,7 @@ from kcnn.layers import (
     conv_norm,
     convolve,
     depthwise,
+    drop_path_rates,
     frame,
     global_average_pool,
     max_pool,
@@ -68,17 +69,17 @@ def xception(x, row):
     image, levels, small = x, {}, row.stem == "small"
     x = _unpadded_conv(x, row.stem_filters[0], 1 if small else 2, row, "stem")
     x = _unpadded_conv(x, row.stem_filters[1], 1, row, "c1_2")
-    level = 0 if small else 1
+    level, rates = 0 if small else 1, iter(drop_path_rates([len(row.entry) + row.middle + 1], row.style.drop_path)[0])
     levels[f"c{level}"] = frame(x, image, 1 << level, "c1_frame")
     for i, filters in enumerate((*row.entry, row.exit)):
         strides = 1 if small and not i else 2
         if i == len(row.entry):
             for k in range(row.middle):
-                x = _block(x, (x.shape[-1],) * 3, row, f"c{i + 1}_{k + 2}")
+                x = _block(x, (x.shape[-1],) * 3, row, next(rates), f"c{i + 1}_{k + 2}")
             levels[f"c{level}"] = frame(x, image, 1 << level, f"c{i + 1}_middle_frame")
         level += strides - 1
         widths = filters if isinstance(filters, tuple) else (filters, filters)
-        x = _block(x, widths, row, f"c{i + 2}_1", strides=strides, first=i == 0)
+        x = _block(x, widths, row, next(rates), f"c{i + 2}_1", strides=strides, first=i == 0)
         levels[f"c{level}"] = frame(x, image, 1 << level, f"c{i + 2}_frame")
     name = f"c{len(row.entry) + 2}"
     for k, filters in enumerate(row.last, start=1):
@@ -100,7 +101,7 @@ def _separable(x, filters, row, name):
     return normalize(convolve(x, filters, 1, style=row.style, name=f"{name}_point"), row.style, f"{name}_norm")
 
 
-def _block(x, widths, row, name, *, strides=None, first=False):
+def _block(x, widths, row, rate, name, *, strides=None, first=False):
     """Separable convolutions, each after an activation; with `strides`, pooled and beside a projected shortcut.
 
     The first block follows an activation and has none of its own before its first convolution.
@@ -114,4 +115,4 @@ def _block(x, widths, row, name, *, strides=None, first=False):
         x = _separable(x, filters, row, f"{name}_{k}")
     if strides:
         x = max_pool(x, 3, strides=strides, name=f"{name}_pool")
-    return add(shortcut, x, name=name)
+    return add(shortcut, x, rate=rate, name=name)

@@ -1,4 +1,7 @@
-"""AlexNet in the files of torchvision."""
+"""AlexNet in the files of torchvision.
+
+Its fully connected layers fit pictures of 224 pixels (torchvision stretches the last map of others to that size).
+"""
 
 from kcnn.pretrained.layouts import layout
 
