@@ -98,7 +98,8 @@ class TokensAndPositions(keras.layers.Layer):
     def call(self, inputs):
         batch, height, width, channels = ops.shape(inputs)
         token, places = self.positions[:, :1], self.positions[:, 1:]
-        if (height, width) != self.grid:
+        known = isinstance(height, int) and isinstance(width, int)
+        if not known or (height, width) != self.grid:
             places = ops.reshape(places, (1, *self.grid, channels))
             places = ops.image.resize(places, (height, width), interpolation="bicubic", antialias=True)
             places = ops.reshape(places, (1, height * width, channels))
