@@ -48,13 +48,14 @@ def forecasts(batch_size, whole, half, exchange):
     """A `Forecast` for each of `WORKERS` among which the batch can be divided.
 
     `whole` and `half`: seconds that one worker needs for a batch and for half of one, from which those for smaller
-    parts are drawn in a straight line; `exchange`: seconds in which two workers add up all gradients.
+    parts are drawn in a straight line, never below the part's share; `exchange`: seconds in which two workers add up
+    all gradients.
     """
     found = []
     for workers in WORKERS:
         if batch_size % workers:
             continue
-        part = max(whole - 2 * (whole - half) * (1 - 1 / workers), 2 * half / workers)
+        part = max(whole - 2 * (whole - half) * (1 - 1 / workers), whole / workers)
         added = exchange * 2 * (workers - 1) / workers
         more = workers * whole / (whole + added)
         found.append(Forecast(workers, part + added, added, whole / (part + added), more))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import keras
 
 from kcnn.architectures.family import Row, deepest, family, same_lengths
+from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import (
     SelfAttention,
@@ -50,6 +51,13 @@ class CoAtNet(Row):
             raise UserError(f"filters is {self.filters!r}: with attention they must divide by {self.head_filters}")
 
 
+HISTORY = History(
+    2021,
+    "Dai et al. 2021, CoAtNet: marrying convolution and attention for all data sizes",
+    "mobilenet_v2",
+    "inverted residuals first, attention where maps are small",
+)
+
 # As in timm: coatnet_0_224.
 VARIANTS = {
     "coatnet_toy": CoAtNet((1, 2, 2, 1), (8, 8, 8, 16), head_filters=4, stem_filters=8, hidden=16),
@@ -64,7 +72,7 @@ def pooled_hidden(levels, row):
     return keras.layers.Activation("tanh", name="hidden_tanh")(dense(x, row.hidden, "hidden"))
 
 
-@family(VARIANTS, top=pooled_hidden, ranks=(2,))
+@family(VARIANTS, top=pooled_hidden, ranks=(2,), history=HISTORY)
 def coatnet(x, row):
     """Inverted residuals first, attention last.
 

@@ -41,7 +41,6 @@ def _row(depths, filters, drop_path, params):
     return ConvNeXt(depths, filters, params=params, style=replace(STYLE, drop_path=drop_path))
 
 
-# As in torchvision and keras.applications, which agree.
 HISTORY = History(
     2022,
     "Liu et al. 2022, A ConvNet for the 2020s",
@@ -49,6 +48,7 @@ HISTORY = History(
     "a ResNet with the habits of a transformer: patches, 7×7 depthwise, layer norm, GELU, few activations",
 )
 
+# As in torchvision and keras.applications, which agree.
 VARIANTS = {
     "convnext_toy": ConvNeXt((1, 1, 2, 1), (8, 8, 12, 16), layer_scale=0.1),
     "convnext_tiny": _row((3, 3, 9, 3), (96, 192, 384, 768), 0.1, 28_589_128),

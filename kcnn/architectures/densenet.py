@@ -26,7 +26,6 @@ class DenseNet(Row):
     style: Style = field(default=Style(padding="symmetric", epsilon=1.001e-5), kw_only=True)
 
 
-# Epsilon as in keras.applications; torchvision's weights are made for 1e-5.
 HISTORY = History(
     2016,
     "Huang et al. 2016, Densely connected convolutional networks",
@@ -34,6 +33,7 @@ HISTORY = History(
     "every layer reads all maps before it in its block, joined and not added",
 )
 
+# Epsilon as in keras.applications; torchvision's weights are made for 1e-5.
 VARIANTS = {
     "densenet_toy": DenseNet((2, 1, 2, 1), growth=4, stem_filters=8),
     "densenet121": DenseNet((6, 12, 24, 16), params=7_978_856),

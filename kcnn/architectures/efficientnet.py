@@ -118,8 +118,6 @@ def _second(stages, side, dropout, params):
     return EfficientNet(stages, fused=3, stem_filters=stem, dropout=dropout, params=params, image=(side, side, 3))
 
 
-# As in keras.applications and in the authors' own code. torchvision has the same counts and pads on both sides:
-# style={"padding": "symmetric"}, for B0 to B4 also "epsilon": 1e-5.
 HISTORY = {
     "": History(
         2019,
@@ -141,6 +139,8 @@ HISTORY = {
     ),
 }
 
+# As in keras.applications and in the authors' own code. torchvision has the same counts and pads on both sides:
+# style={"padding": "symmetric"}, for B0 to B4 also "epsilon": 1e-5.
 VARIANTS = {
     "efficientnet_toy": EfficientNet(TOY, fused=2, stem_filters=8, last_filters=16),
     "efficientnet_b0": _scaled(0, 0.2, 5_288_548),

@@ -74,7 +74,6 @@ class GhostNet(Row):
         return divisible(filters * self.width, 4)
 
 
-# As in timm and the authors' own code.
 HISTORY = History(
     2019,
     "Han et al. 2019, GhostNet: more features from cheap operations",
@@ -82,6 +81,7 @@ HISTORY = History(
     "half of the maps are cheap depthwise copies of the other half",
 )
 
+# As in timm and the authors' own code.
 VARIANTS = {
     "ghostnet_toy": GhostNet(TOY, hidden=16, stem_filters=8),
     "ghostnet": GhostNet(params=5_182_508),

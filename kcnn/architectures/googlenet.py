@@ -68,7 +68,6 @@ class GoogLeNet(Row):
 
 TOY_STAGES = ((TOY_BLOCK,), (TOY_BLOCK,) * 2, (TOY_BLOCK,))
 
-# The row that torchvision has is as its weights need it: 3x3 for 5x5, and 2x2 pooled before the last stage.
 HISTORY = {
     "": History(
         2014,
@@ -84,6 +83,7 @@ HISTORY = {
     ),
 }
 
+# The row that torchvision has is as its weights need it: 3x3 for 5x5, and 2x2 pooled before the last stage.
 VARIANTS = {
     "googlenet_toy": GoogLeNet(TOY_STAGES, (4, 4, 6), local_norm=True, auxiliary=(4, 8)),
     "googlenet": GoogLeNet(local_norm=True, style=PLAIN, params=6_998_552),

@@ -30,7 +30,6 @@ class MobileNet(Row):
         same_lengths(self, "filters", "depths", "strides")
 
 
-# As in keras.applications (for even sizes: at odd ones that pads one pixel less, and its maps are smaller).
 HISTORY = History(
     2017,
     "Howard et al. 2017, MobileNets: efficient convolutional neural networks for mobile vision applications",
@@ -38,6 +37,7 @@ HISTORY = History(
     "each convolution is a depthwise one and a 1×1 one, at an eighth of the cost",
 )
 
+# As in keras.applications (for even sizes: at odd ones that pads one pixel less, and its maps are smaller).
 VARIANTS = {
     "mobilenet_toy": MobileNet((8, 8, 12, 16, 16), depths=(1, 1, 1, 2, 1), stem_filters=8),
     "mobilenet": MobileNet(params=4_231_976),

@@ -89,7 +89,6 @@ class MobileNetV3(Row):
             )
 
 
-# As in torchvision. keras.applications has the same counts and pads as TensorFlow does: style={"padding": "same"}.
 HISTORY = History(
     2019,
     "Howard et al. 2019, Searching for MobileNetV3",
@@ -97,6 +96,7 @@ HISTORY = History(
     "searched widths and kernels, squeeze and excitation, hard swish, a cheaper end",
 )
 
+# As in torchvision. keras.applications has the same counts and pads as TensorFlow does: style={"padding": "same"}.
 VARIANTS = {
     "mobilenet_v3_toy": MobileNetV3(TOY, hidden=16, stem_filters=8),
     "mobilenet_v3_small": MobileNetV3(SMALL, hidden=1024, params=2_542_856),

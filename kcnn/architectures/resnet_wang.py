@@ -21,8 +21,6 @@ class ResNetWang(Row):
             raise UserError(f"a block needs 2 kernels or more, not {self.kernels!r}")
 
 
-# Image and count: a signal of 96 points in two classes, such as ECG200 of the paper's archive; the count by hand is in
-# the tests.
 HISTORY = History(
     2016,
     "Wang et al. 2016, Time series classification from scratch with deep neural networks",
@@ -30,6 +28,8 @@ HISTORY = History(
     "three residual blocks of kernels 8, 5 and 3 for time series, without pooling",
 )
 
+# Image and count: a signal of 96 points in two classes, such as ECG200 of the paper's archive; the count by hand is in
+# the tests.
 VARIANTS = {
     "resnet_wang_toy": ResNetWang((4, 6, 6), image=(48, 1), classes=2),
     "resnet_wang": ResNetWang(params=504_258, image=(96, 1), classes=2),

@@ -49,7 +49,6 @@ class ShuffleNet(Row):
             )
 
 
-# The paper's 1x net with g = 3: 3x3 average pooling as shortcut where the size halves.
 HISTORY = History(
     2017,
     "Zhang et al. 2017, ShuffleNet: an extremely efficient convolutional neural network for mobile devices",
@@ -57,6 +56,7 @@ HISTORY = History(
     "1×1 convolutions in groups, and a shuffle so that groups hear of each other",
 )
 
+# The paper's 1x net with g = 3: 3x3 average pooling as shortcut where the size halves.
 VARIANTS = {
     "shufflenet_toy": ShuffleNet((2, 1, 1), (24, 36, 48), stem_filters=12),
     "shufflenet_g3": ShuffleNet(params=1_865_728),

@@ -39,7 +39,6 @@ class ShuffleNetV2(Row):
             )
 
 
-# As in torchvision.
 HISTORY = History(
     2018,
     "Ma et al. 2018, ShuffleNet V2: practical guidelines for efficient CNN architecture design",
@@ -47,6 +46,7 @@ HISTORY = History(
     "half of the channels pass each block untouched, which memory favours over groups",
 )
 
+# As in torchvision.
 VARIANTS = {
     "shufflenet_v2_toy": ShuffleNetV2((2, 1, 1), (8, 12, 16), last_filters=16, stem_filters=8),
     "shufflenet_v2_x0_5": ShuffleNetV2(filters=(48, 96, 192), params=1_366_792),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import keras
 
 from kcnn.architectures.family import Row, family, same_lengths
+from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import (
     MergeWindows,
@@ -43,6 +44,13 @@ class Swin(Row):
             raise UserError(f"heads is {self.heads!r}: they must divide the channels of their stages, {widths}")
 
 
+HISTORY = History(
+    2021,
+    "Liu et al. 2021, Swin transformer: hierarchical vision transformer using shifted windows",
+    "vit_tiny16",
+    "attention within shifted windows, in stages that shrink as a ResNet does",
+)
+
 # As in torchvision and timm.
 VARIANTS = {
     "swin_toy": Swin((2, 1, 2, 1), heads=(1, 2, 2, 4), width=8, window=2, hidden=2),
@@ -50,7 +58,7 @@ VARIANTS = {
 }
 
 
-@family(VARIANTS, ranks=(2,))
+@family(VARIANTS, ranks=(2,), history=HISTORY)
 def swin(x, row):
     """Windows of attention, every second block shifted by half a window, patches merged between stages.
 

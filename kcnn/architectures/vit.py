@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from kcnn.architectures.family import Row, family
+from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import SelfAttention, Style, add, convolve, dense, drop_path_rates, feed_forward, normalize
 
@@ -38,6 +39,13 @@ class ViT(Row):
         return tuple(side // self.patch for side in self.image[:-1])
 
 
+HISTORY = History(
+    2020,
+    "Dosovitskiy et al. 2020, An image is worth 16x16 words",
+    None,
+    "no convolution but the first: attention among patches of the picture",
+)
+
 # As in timm, vit_tiny_patch16_224 and so on.
 VARIANTS = {
     "vit_toy": ViT(16, heads=2, depth=2, hidden=2),
@@ -52,7 +60,7 @@ def class_token(levels, row):
     return levels["class"]
 
 
-@family(VARIANTS, top=class_token, ranks=(2,))
+@family(VARIANTS, top=class_token, ranks=(2,), history=HISTORY)
 def vit(x, row):
     """Patches as words, with a class token and learned positions, through equal blocks of attention.
 

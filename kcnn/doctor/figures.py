@@ -90,7 +90,7 @@ def side_by_side(cases, images, path):
     beside = max(1, COLUMNS // wide)
     rows = math.ceil(len(cases) / beside)
     beside = min(beside, len(cases))
-    figure = new_figure(1.75 * wide * beside + 0.3 * (beside - 1), 2.25 * rows)
+    figure = new_figure(1.75 * wide * beside + 0.3 * (beside - 1), 2.35 * rows)
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.08)
     grid = figure.add_gridspec(
         rows, beside * (wide + 1) - 1, width_ratios=([1] * wide + [0.12]) * (beside - 1) + [1] * wide
@@ -100,7 +100,8 @@ def side_by_side(cases, images, path):
         for column, (shown, image) in enumerate(zip(case.pictures, seen, strict=False)):
             axes = figure.add_subplot(grid[place // beside, place % beside * (wide + 1) + column])
             words = f"{shown.split}: {shortened(shown.label, 16)}"
-            below = shortened(shown.name, 24) + ("" if column else f"\n{shortened(case.detail, 30)}")
+            seen_there = [] if column else [shortened(part, 30) for part in case.detail.split(", ")[:2]]
+            below = "\n".join([shortened(shown.name, 24), *seen_there])
             _picture(axes, image, words, below, RED if differs else INK)
     save(figure, path)
 

@@ -20,7 +20,8 @@ def build(path, architecture, head="classifier", **options):
     model = build_model(architecture, head, **options)
     layout = recognise(model, variant, tensors, path)
     if layout is not None:
-        options = {"mean": layout.scaling.mean, "std": layout.scaling.std, **options}
+        scaling = layout.scaling.of_channels(model.inputs[0].shape[-1])
+        options = dict(zip(("mean", "std"), scaling or (), strict=False)) | options
         options["style"] = {**layout.style, **(options.get("style") or {})}
         model = build_model(architecture, head, **options)
     for line in load(model, variant, tensors, layout).lines():

@@ -22,10 +22,22 @@ class Scaling:
     std: float | tuple[float, ...]
     bgr: bool = False
 
+    def of_channels(self, channels):
+        """(mean, std) for images of so many channels: grey ones get the mean of the colours', others have none."""
+        found = [_of_channels(values, channels) for values in (self.mean, self.std)]
+        return None if None in found else tuple(found)
+
 
 TORCH = Scaling(IMAGENET_MEAN, IMAGENET_STD)
 CAFFE = Scaling(CAFFE_MEAN, 1.0, bgr=True)
 UNIT = Scaling(127.5, 127.5)  # -1 … 1
+
+
+def _of_channels(values, channels):
+    values = values if isinstance(values, tuple) else (values,)
+    if len(values) in (1, channels):
+        return tuple(map(float, values))
+    return (sum(values) / len(values),) if channels == 1 else None
 
 
 @dataclass(frozen=True)

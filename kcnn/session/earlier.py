@@ -24,11 +24,11 @@ def begin(recipe, facts):
         return recipe, facts, *build(recipe, facts, auxiliary=True), {}
     path, earlier = weights_file(recipe.model.weights, recipe.model.architecture)
     variant, tensors = ARCHITECTURES[recipe.model.architecture], pretrained.tensors_of(path)
-    facts = _scaled(facts, earlier.mean, earlier.std) if earlier else facts
+    facts = _scaled(facts, pretrained.Scaling(earlier.mean, earlier.std)) if earlier else facts
     model, head = build(recipe, facts, auxiliary=True)
     layout = pretrained.recognise(model, variant, tensors, path)
     if layout is not None:
-        facts = _scaled(facts, layout.scaling.mean, layout.scaling.std)
+        facts = _scaled(facts, layout.scaling)
         recipe = recipe.override({"model.style": {**layout.style, **recipe.model.style}})
         model, head = build(recipe, facts, auxiliary=True)
     found = pretrained.load(model, variant, tensors, layout)
@@ -56,17 +56,9 @@ def weights_file(source, architecture):
     return run.best, data.Facts.read(run.facts_file)
 
 
-def _scaled(facts, mean, std):
+def _scaled(facts, scaling):
     """The facts with the scaling that weights expect of pictures; that of other data is measured and stays."""
-    if tuple(facts.mean) != (MID_GREY,):
+    fitting = scaling.of_channels(facts.input_shape[-1])
+    if fitting is None or tuple(facts.mean) != (MID_GREY,):
         return facts
-    mean, std = (_of_channels(values, facts.input_shape[-1]) for values in (mean, std))
-    return facts if mean is None or std is None else facts.model_copy(update={"mean": mean, "std": std})
-
-
-def _of_channels(values, channels):
-    """One value, or one a channel, for so many channels; grey pictures get the mean, other numbers have none."""
-    values = values if isinstance(values, tuple) else (values,)
-    if len(values) in (1, channels):
-        return tuple(map(float, values))
-    return (sum(values) / len(values),) if channels == 1 else None
+    return facts.model_copy(update=dict(zip(("mean", "std"), fitting, strict=True)))

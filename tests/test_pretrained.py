@@ -1,0 +1,119 @@
+"""Weights from elsewhere: fetched and checked, told apart, fitted to other channels and classes, or refused."""
+
+import hashlib
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import kcnn
+from kcnn.errors import UserError
+from kcnn.models import build_model
+from kcnn.pretrained import fetch, published, tensors_of
+from kcnn.pretrained.tensors import as_ours, other_channels
+from kcnn.run_folder import RunFolder
+from tests.references import answers, draw
+
+SHAPE = (32, 32, 3)
+
+
+@pytest.fixture(scope="module")
+def torch_file(tmp_path_factory):
+    """ResNet-18's weights under torchvision's names, as safetensors."""
+    found = answers()["torchvision/resnet18"]
+    path = tmp_path_factory.mktemp("weights") / "resnet18.safetensors"
+    save_file(draw(found["shapes"], found["gain"]), path)
+    return path
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """ImageNet's files as a folder here, and an empty cache."""
+    monkeypatch.setattr(published, "BASE", (tmp_path / "server").as_uri() + "/")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(keras.src.backend.config, "_KERAS_DIR", str(tmp_path / "home"), raising=False)
+    (tmp_path / "server").mkdir()
+    return tmp_path / "server"
+
+
+def test_a_published_file_is_fetched_and_its_hash_checked(home, monkeypatch):
+    (home / "toy.h5").write_bytes(b"weights")
+    digest = hashlib.md5(b"weights").hexdigest()
+    monkeypatch.setitem(published.FILES, "vgg16", ("toy.h5", digest))
+    assert fetch("vgg16").read_bytes() == b"weights"
+    (home / "other.h5").write_bytes(b"changed on the way")
+    monkeypatch.setitem(published.FILES, "vgg16", ("other.h5", digest))
+    with pytest.raises(UserError, match="cannot be had: .*other.h5|cannot be had: .*hash"):
+        fetch("vgg16")
+
+
+def test_without_network_it_is_one_clear_line(home, monkeypatch):
+    monkeypatch.setitem(published.FILES, "vgg19", ("nowhere.h5", "0"))
+    with pytest.raises(UserError, match="nowhere.h5 cannot be had: .*; put the file into ~/.keras/models") as caught:
+        kcnn.build_model("vgg19", input_shape=SHAPE, num_classes=2, weights="imagenet")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_architecture_without_published_weights_is_told():
+    with pytest.raises(UserError, match="no ImageNet weights of lenet5 .* there are some of: resnet50_v1"):
+        fetch("lenet5")
+
+
+def test_classes_and_channels_may_be_others(torch_file, caplog):
+    caplog.set_level("INFO", "kcnn")
+    model = kcnn.build_model("resnet18", input_shape=(64, 64, 1), num_classes=5, weights=torch_file)
+    stem = tensors_of(torch_file)["conv1.weight"]
+    np.testing.assert_allclose(model.get_layer("stem").kernel[:, :, 0], np.moveaxis(stem.sum(1), 0, -1), rtol=1e-5)
+    assert "1 reshaped: stem/kernel" in caplog.text and "2 fresh: logits/kernel, logits/bias" in caplog.text
+    assert "weights of torchvision: 99 tensors" in caplog.text
+
+
+def test_kernels_for_more_channels_keep_their_size():
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 4)).astype("float32")
+    six = other_channels(kernel, 6)
+    assert six.shape == (3, 3, 6, 4)
+    np.testing.assert_allclose(six.sum(axis=-2), kernel.sum(axis=-2), rtol=1e-5)
+    np.testing.assert_array_equal(other_channels(kernel, 3), kernel)
+
+
+def test_a_flattened_map_turns_from_channels_first():
+    model = build_model("vgg_toy", input_shape=SHAPE, num_classes=2, top="own", stem="standard")
+    layer = model.get_layer("fc1")
+    theirs = np.arange(16 * 8, dtype="float32").reshape(16, 8)  # a map of 1x1x8 places
+    np.testing.assert_array_equal(as_ours(theirs, layer, "kernel", "torchvision"), theirs.T)
+    wide = build_model("vgg_toy", input_shape=(64, 64, 3), num_classes=2, top="own", stem="standard").get_layer("fc1")
+    theirs = np.random.default_rng(0).normal(size=(16, 8, 2, 2)).astype("float32")
+    ours = as_ours(theirs.reshape(16, -1), wide, "kernel", "torchvision").reshape(2, 2, 8, 16)
+    np.testing.assert_array_equal(ours, theirs.transpose(2, 3, 1, 0))
+
+
+def test_a_file_of_another_network_is_refused(torch_file):
+    with pytest.raises(UserError, match="holds no weights of vgg11, by the names that kcnn, .* give them"):
+        kcnn.build_model("vgg11", input_shape=SHAPE, num_classes=2, weights=torch_file)
+
+
+@pytest.mark.parametrize("content", ["text", "empty", "other"])
+def test_a_damaged_h5_is_refused(tmp_path, content):
+    path = tmp_path / "weights.h5"
+    path.write_bytes(b"no tensor")
+    if content != "text":
+        with h5py.File(path, "w") as file:
+            if content == "other":
+                file.attrs["layer_names"] = ["conv"]
+    with pytest.raises(UserError, match="is no weight file as keras.applications publishes them") as caught:
+        tensors_of(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_training_starts_from_them_scaled_as_they_expect(torch_file, tmp_path):
+    rng = np.random.default_rng(0)
+    data = (rng.integers(0, 255, (12, 64, 64, 3), dtype=np.uint8), np.arange(12) % 3)
+    settings = {"runtime.runs": str(tmp_path), "train.epochs": 1, "train.batch_size": 6, "data.validation": 0.5}
+    run = kcnn.build_and_fit({}, data, name="a", architecture="resnet18", weights=str(torch_file), **settings)
+    assert run.facts.mean == (123.675, 116.28, 103.53) and run.facts.std == (58.395, 57.12, 57.375)
+    started = next(event for event in RunFolder.open(tmp_path / "a").events() if event["event"] == "started")
+    assert started["program"] == "torchvision" and started["fresh"] == ["logits/kernel", "logits/bias"]
+    again = kcnn.build_and_fit({}, data, name="b", architecture="resnet18", weights=str(run.path), **settings)
+    assert again.facts.mean == run.facts.mean, "an earlier run hands its scaling on"
