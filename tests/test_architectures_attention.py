@@ -3,7 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from kcnn.architectures.vit import TokensAndPositions
 from kcnn.errors import UserError
 from kcnn.layers import SelfAttention, WindowAttention
 from kcnn.models import build_model, levels
@@ -29,7 +31,28 @@ def test_vit_interpolates_its_positions_to_other_pictures():
     np.testing.assert_array_equal(tokens[:, 0], 5.0)
     places = tokens[:, 1:].reshape(2, 7, 28, 16)
     assert (np.diff(places[0, 0, 2:-2, 0]) > 0).all() and np.abs(np.diff(places, axis=1)).max() < 1e-5
-    assert model(np.zeros((1, 48, 80, 3), "float32")).shape == (1, 3)
+
+
+@pytest.mark.parametrize("size", [(7, 20), (14, 14), (5, 3)], ids=str)
+def test_positions_are_interpolated_as_pictures_are(size, rng):
+    layer = TokensAndPositions((14, 14))
+    layer(np.zeros((1, 14, 14, 2), "float32"))
+    layer.positions.assign(rng.normal(size=(1, 197, 2)))
+    tokens = np.array(layer(np.zeros((1, *size, 2), "float32")))[:, 1:].reshape(1, *size, 2)
+    grid = np.array(layer.positions)[:, 1:].reshape(1, 14, 14, 2)
+    np.testing.assert_allclose(tokens, tf.image.resize(grid, size, method="bicubic", antialias=True), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["vit_toy", "swin_toy", "coatnet_toy"])
+def test_pictures_of_any_size_in_one_graph(name, rng):
+    options = {"num_classes": 3, "stem": "standard"}
+    free = build_model(name, input_shape=(None, None, 3), **options)
+    graph = tf.function(free, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    for size in ((70, 90), (224, 224)):
+        fixed = build_model(name, input_shape=(*size, 3), **options)
+        fixed.set_weights(free.get_weights())
+        x = rng.uniform(0, 255, (1, *size, 3)).astype("float32")
+        np.testing.assert_allclose(graph(x), fixed(x), atol=1e-5)
 
 
 def test_swin_shifts_every_second_block_by_half_a_window():

@@ -106,9 +106,11 @@ class TokensAndPositions(keras.layers.Layer):
     def call(self, inputs):
         batch, height, width, channels = ops.shape(inputs)
         token, places = self.positions[:, :1], self.positions[:, 1:]
-        if (height, width) != self.grid:
+        known = isinstance(height, int) and isinstance(width, int)
+        if not known or (height, width) != self.grid:
             places = ops.reshape(places, (1, *self.grid, channels))
-            places = ops.image.resize(places, (height, width), interpolation="bicubic", antialias=True)
+            down, right = _cubic(height, self.grid[0]), _cubic(width, self.grid[1])
+            places = ops.einsum("hi,wj,bijc->bhwc", down, right, places)
             places = ops.reshape(places, (1, height * width, channels))
         first = ops.cast(self.token + token, inputs.dtype)
         x = ops.reshape(inputs, (batch, height * width, channels)) + ops.cast(places, inputs.dtype)
@@ -145,3 +147,14 @@ class PlacesOfTokens(keras.layers.Layer):
 
     def compute_output_shape(self, inputs_shape, whole_shape):
         return whole_shape
+
+
+def _cubic(size, grid):
+    """(size, grid): how much each of `grid` places gives to each of `size`, interpolated by antialiased cubics."""
+    step = grid / ops.cast(size, "float32")
+    centres = (ops.cast(ops.arange(size, dtype="int32"), "float32") + 0.5) * step - 0.5
+    places = ops.cast(ops.arange(grid, dtype="int32"), "float32")
+    far = ops.abs(centres[:, None] - places[None, :]) / ops.maximum(step, 1.0)
+    inner, outer = (1.5 * far - 2.5) * far * far + 1.0, ((2.5 - 0.5 * far) * far - 4.0) * far + 2.0
+    weights = ops.where(far < 1, inner, ops.where(far < 2, outer, 0.0))
+    return weights / ops.sum(weights, axis=1, keepdims=True)
