@@ -63,6 +63,17 @@ def build_model(
     return _named(keras.Model(image, outputs, name=architecture), names, {name: w for name, (_, w) in others.items()})
 
 
+def build_levels(architecture, *, input_shape, stem="auto", overrides=None, style=None):
+    """A `keras.Model` from pictures to all levels of an architecture, {"c1": tensor, ...}, without any head."""
+    shape = _checked_shape(input_shape)
+    variant = customized(ARCHITECTURES[architecture], stem=_stem(stem, shape), overrides=overrides, style=style)
+    image = keras.Input(shape, name="image", dtype="float32")
+    built = _built(image, variant)
+    found = {level: tensor for level, tensor in built.items() if is_level(level)}
+    names = {level: _layer_name(tensor) for level, tensor in found.items()}
+    return _named(keras.Model(image, found, name=architecture), names, {})
+
+
 def main_part(model):
     """What answers outside training: `model`, or its part from picture to main output where it has auxiliary ones."""
     if not getattr(model, "auxiliary_weights", None):
@@ -110,17 +121,24 @@ def levels(model):
 
 
 def _levels(x, variant, head):
-    """What `variant` builds on `x`, its levels shallowest first; refuses pictures and heads that do not fit."""
+    """What `variant` builds on `x`, its levels shallowest first; refuses heads that do not fit."""
+    found = _built(x, variant)
+    missing = [level for level in head.levels if level not in found]
+    if missing:
+        known = ", ".join(filter(is_level, found))
+        raise UserError(
+            f"{variant.name} has the levels {known}, not {', '.join(missing)}, which the head "
+            f"{type(head).__name__} needs; choose an architecture or a stem that has them"
+        )
+    return found
+
+
+def _built(x, variant):
+    """What `variant` builds on `x`, its levels shallowest first; refuses pictures that do not fit."""
     check_rank(x, variant)
     built = variant.build(x, variant.row)
     found = dict(sorted((level, tensor) for level, tensor in built.items() if is_level(level)))
     check_size(x, stride_of(max(found)), variant.name)
-    missing = [level for level in head.levels if level not in found]
-    if missing:
-        raise UserError(
-            f"{variant.name} has the levels {', '.join(found)}, not {', '.join(missing)}, which the head "
-            f"{type(head).__name__} needs; choose an architecture or a stem that has them"
-        )
     return found | built
 
 

@@ -173,7 +173,7 @@ def test_efficientnet_lite0_with_real_weights(key, mean, std, data_folder):
     model = build_model("efficientnet_lite0", top="own", mean=mean, std=std)
     tensors = tensors_of(path)
     layout = recognise(model, variant, tensors, path)
-    assert layout is LAYOUTS["efficientnet/efficientnet_pytorch"]
+    assert layout is LAYOUTS["efficientnet/efficientnet_pytorch/efficientnet_lite0"]
     report = load(model, variant, tensors, layout)
     assert not report.fresh and not report.unused
     reference = np.load(data_folder / "weights/efficientnet_lite0_reference.npz")

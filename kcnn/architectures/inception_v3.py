@@ -14,7 +14,6 @@ from kcnn.layers import (
     average_pool,
     convolve,
     frame,
-    global_average_pool,
     max_pool,
     norm_act,
     rank_of,
@@ -52,12 +51,7 @@ VARIANTS = {
 }
 
 
-def averaged(levels, row):
-    """The mean over the last map without the frame that the levels contract puts round it: (B, 2048)."""
-    return global_average_pool(levels["last"], "pool")
-
-
-@family(VARIANTS, top=averaged, history=HISTORY)
+@family(VARIANTS, history=HISTORY)
 def inception_v3(x, row):
     """Large kernels factorised, along one axis after the other where they are largest.
 

@@ -16,7 +16,6 @@ from kcnn.layers import (
     depthwise,
     drop_path_rates,
     frame,
-    global_average_pool,
     max_pool,
     norm_act,
     normalize,
@@ -54,12 +53,7 @@ VARIANTS = {
 }
 
 
-def averaged(levels, row):
-    """The mean over the last map without the frame that the levels contract puts round it: (B, 2048)."""
-    return global_average_pool(levels["last"], "pool")
-
-
-@family(VARIANTS, top=averaged, history=HISTORY)
+@family(VARIANTS, history=HISTORY)
 def xception(x, row):
     """Every convolution after the stem filters each channel by itself, then mixes them with 1x1.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kcnn.architectures import ARCHITECTURES, stride_of
 from kcnn.inspection.costs import activation_bytes, depth, multiply_adds
 from kcnn.inspection.fields import receptive_fields
-from kcnn.models import build_model, levels
+from kcnn.models import build_levels, build_model, levels
 
 MIB, WIDEST = 2**20, 32
 
@@ -94,10 +94,9 @@ def describe(name, input_shape=None, num_classes=None, with_ancestor=True, **opt
 def _described(name, shape, classes, options, with_ancestor):
     variant = ARCHITECTURES[name]
     model = build_model(name, input_shape=shape, num_classes=classes, **options)
-    history, seen = variant.history, model
-    if not model.level_layers:  # the own top reads another tensor, such as a class token
-        seen = build_model(name, input_shape=shape, num_classes=classes, **{**options, "top": "pooled"})
-    fields = receptive_fields(seen)
+    shared = {word: options[word] for word in ("stem", "overrides", "style") if word in options}
+    seen = build_levels(name, input_shape=shape, **shared)
+    history, fields = variant.history, receptive_fields(seen)
     ancestor = history.ancestor if history and with_ancestor else None
     if ancestor and (len(shape) - 1 not in ARCHITECTURES[ancestor].ranks or "overrides" in options):
         ancestor = None

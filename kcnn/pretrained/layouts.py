@@ -63,12 +63,15 @@ class Layout:
         return variant.family == self.family and (not self.variants or variant.name in self.variants)
 
 
-def layout(family, *programs, scaling=TORCH, style=None, variants=()):
-    """Decorator: register a function of names as the layout of `family` in the files of `programs`."""
+def layout(family, *programs, scaling=TORCH, style=None, variants=(), edition=""):
+    """Decorator: register a function of names as the layout of `family` in the files of `programs`.
+
+    edition: what tells it from another layout of the same program for the same variants.
+    """
 
     def register(names):
         for program in programs:
-            name = f"{family}/{program}" + (f"/{variants[0]}" if variants else "")
+            name = "/".join(filter(None, (family, program, *variants[:1], edition)))
             LAYOUTS.add(name, Layout(family, program, names, scaling, style or {}, tuple(variants)))
         return names
 

@@ -5,6 +5,7 @@ from kcnn.pretrained.layouts import TORCH, UNIT, Scaling, layout
 from kcnn.pretrained.names.mobile import block_part, timm_block
 
 FIRST = tuple(f"efficientnet_b{n}" for n in range(8))
+LITE = tuple(f"efficientnet_lite{n}" for n in range(5))
 SECOND = tuple(f"efficientnet_v2_{size}" for size in "sml")
 
 KERAS = {"stem": "stem_conv", "stem_norm": "stem_bn", "final": "top_conv", "final_norm": "top_bn"}
@@ -74,7 +75,9 @@ def timm(layer, row):
     return timm_block(stage, block, part, norm, kind)
 
 
-@layout("efficientnet", "efficientnet_pytorch")
+# Its Lite nets are shown with ImageNet's mean and deviation, but were trained on (x - 127) / 128.
+@layout("efficientnet", "efficientnet_pytorch", variants=FIRST)
+@layout("efficientnet", "efficientnet_pytorch", scaling=Scaling(127.0, 128.0), variants=LITE)
 def pytorch(layer, row):
     found = block_part(layer, plan(row))
     if found is None:

@@ -38,7 +38,7 @@ def keras(layer, row):
 
 
 # The published files are older than the last layer's name.
-@layout("resnet", "keras", scaling=CAFFE, variants=FIRST[::-1])
+@layout("resnet", "keras", scaling=CAFFE, variants=FIRST, edition="published")
 @layout("resnet_v2", "keras", scaling=UNIT, variants=SECOND)
 def published(layer, row):
     return "probs" if layer == "logits" else keras(layer, row)
