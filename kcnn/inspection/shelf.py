@@ -61,7 +61,7 @@ def count(name):
 
 def _entry(name, variant, year):
     costs = _kept().get(name) or count(name)
-    idea = variant.history.change if variant.history else (variant.build.__doc__ or "").strip().split("\n")[0]
+    idea = variant.history.change if variant.history else (variant.build.__doc__ or "").strip().split(".")[0]
     return Entry(name, variant.family, year, idea, variant.row.image, variant.row.classes, **costs)
 
 

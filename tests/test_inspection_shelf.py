@@ -1,0 +1,92 @@
+"""Does the shelf hold what it says, within bounds, and does README show it as it is?"""
+
+import json
+import sys
+
+import pytest
+
+import kcnn
+from kcnn.architectures import ARCHITECTURES, Row, family
+from kcnn.architectures.history import History
+from kcnn.inspection import draw_stages, shelf
+from kcnn.layers import conv_norm_act
+from kcnn.registry import Registry
+from tests.shelf_table import BEGIN, END, README, table
+from tests.test_cli import kcnn as command
+from tests.test_cli import refused
+
+
+def test_readme_shows_the_shelf():
+    shown = README.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
+    assert shown == "\n".join(table()) + "\n", "run `python -m tests.shelf_table`"
+
+
+def test_every_architecture_stands_on_the_shelf_once():
+    names = [entry.name for entry in shelf(toys=True)]
+    assert sorted(names) == sorted(ARCHITECTURES) and len(set(names)) == len(names)
+    assert not any(entry.name.endswith("_toy") for entry in shelf())
+
+
+def test_every_family_but_the_teaching_net_has_its_history():
+    assert {variant.family for variant in ARCHITECTURES.values() if variant.history is None} == {"simple_cnn"}
+    for name, variant in ARCHITECTURES.items():
+        ancestor = variant.history.ancestor if variant.history else None
+        assert ancestor is None or ancestor in ARCHITECTURES, (name, ancestor)
+        assert ancestor is None or ARCHITECTURES[ancestor].history.year <= variant.history.year, name
+
+
+def test_bounds():
+    small = shelf(max_parameters=3e6, max_multiply_adds=100e6, since=2015)
+    assert {"resnet20", "mobilenet_v3_small"} <= {entry.name for entry in small}
+    assert all(e.parameters <= 3e6 and e.multiply_adds <= 100e6 and e.year >= 2015 for e in small)
+    assert [e.name for e in shelf(until=1998)] == ["lenet5"]
+    assert {e.family for e in shelf(family="vgg")} == {"vgg"}
+    assert kcnn.list_architectures(until=1998) == ["lenet5"]
+
+
+def test_the_command_lists_within_bounds(capsys):
+    status, out, _ = command(capsys, "list", "architectures", "--since", "2022", "--max-parameters", "30M", "--json")
+    assert status == 0 and [entry["name"] for entry in json.loads(out)] == ["convnext_tiny"]
+    status, out, _ = command(capsys, "list", "architectures", "--until", "1998")
+    assert status == 0 and "lenet5" in out and "61,706" in out and "417 k" in out
+    assert "is no number such as 500k" in refused(capsys, "list", "architectures", "--max-parameters", "many")
+    assert "are for `kcnn list architectures`" in refused(capsys, "list", "heads", "--json")
+
+
+def test_the_command_describes(capsys, tmp_path):
+    words = ("describe", "resnet18", "--input", "64x64x3", "--classes", "10", "--out", tmp_path / "stages.png")
+    status, out, _ = command(capsys, *words)
+    assert status == 0 and "against vgg19" in out and "2×2×512" in out and "sees 435 px" in out
+    assert (tmp_path / "stages.png").read_bytes().startswith(b"\x89PNG")
+    status, out, _ = command(capsys, "describe", "resnet_toy", "--input", "100x2", "--json")
+    assert status == 0 and json.loads(out)["levels"][0]["shape"] == [50, 8]
+    assert "must be sides and channels" in refused(capsys, "describe", "resnet18", "--input", "large")
+    assert "unknown architecture" in refused(capsys, "describe", "resnet19")
+    assert "is made for images of 2 spatial axes, not 1" in refused(capsys, "describe", "vit_toy", "--input", "64x3")
+
+
+def test_a_new_family_is_described_and_listed_from_one_file(monkeypatch, tmp_path):
+    registry = Registry("architecture")
+    for name, variant in ARCHITECTURES.items():
+        registry.add(name, variant)
+    for room in ("architectures.family", "models", "inspection.description", "inspection.shelf"):
+        monkeypatch.setattr(sys.modules[f"kcnn.{room}"], "ARCHITECTURES", registry)
+
+    @family({"mine_toy": Row(image=(32, 32, 3), classes=4)}, history=History(2030, "Mine", "lenet5", "two layers"))
+    def mine(x, row):
+        """Only for this test."""
+        x = conv_norm_act(x, 4, 3, strides=2, style=row.style, name="c1_1")
+        return {"c1": x, "c2": conv_norm_act(x, 8, 3, strides=2, style=row.style, name="c2_1")}
+
+    assert [entry.name for entry in shelf(since=2030, toys=True)] == ["mine_toy"]
+    found = kcnn.describe("mine_toy")
+    assert [level.field for level in found.levels] == [(3, 3), (7, 7)] and found.ancestor.name == "lenet5"
+    assert found.multiply_adds == 16 * 16 * 27 * 4 + 8 * 8 * 36 * 8 + 8 * 4
+    draw_stages(found, tmp_path / "mine.png")
+
+
+@pytest.mark.parametrize("name", ["resnet_toy", "vit_toy", "swin_toy"])
+def test_description_of_each_kind(name):
+    found = kcnn.describe(name)
+    assert found.multiply_adds > 0 and found.depth > 1 and found.levels
+    assert any(level.whole for level in found.levels) == (name != "resnet_toy")
