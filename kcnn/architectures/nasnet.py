@@ -18,11 +18,11 @@ from kcnn.layers import (
     conv_norm,
     convolve,
     crop,
-    depthwise,
     frame,
     global_average_pool,
     max_pool,
     normalize,
+    separable_norm,
     unframed,
     unpadded,
     zero_pad,
@@ -153,8 +153,7 @@ def _separable(x, filters, kernel, strides, row, name):
     """Activation, depthwise, 1x1, norm; and all that once more, without stride."""
     for i, stride in enumerate((strides, 1), start=1):
         x = activation(x, row.style, f"{name}_{i}_act")
-        x = depthwise(x, kernel, strides=stride, style=row.style, bias=False, name=f"{name}_{i}_depthwise")
-        x = normalize(convolve(x, filters, 1, style=row.style, name=f"{name}_{i}"), row.style, f"{name}_{i}_norm")
+        x = separable_norm(x, filters, kernel, strides=stride, style=row.style, name=f"{name}_{i}")
     return x
 
 

@@ -13,12 +13,11 @@ from kcnn.layers import (
     add,
     conv_norm,
     convolve,
-    depthwise,
     drop_path_rates,
     frame,
     max_pool,
     norm_act,
-    normalize,
+    separable_norm,
     unframed,
     unpadded,
 )
@@ -77,7 +76,9 @@ def xception(x, row):
         levels[f"c{level}"] = frame(x, image, 1 << level, f"c{i + 2}_frame")
     name = f"c{len(row.entry) + 2}"
     for k, filters in enumerate(row.last, start=1):
-        x = activation(_separable(x, filters, row, f"{name}_2_{k}"), row.style, f"{name}_2_{k}_act")
+        x = activation(
+            separable_norm(x, filters, style=row.style, name=f"{name}_2_{k}"), row.style, f"{name}_2_{k}_act"
+        )
     levels[f"c{level}"] = frame(x, image, 1 << level, f"{name}_last_frame")
     return {**levels, "last": unframed(levels[f"c{level}"], x, "last")}
 
@@ -87,12 +88,6 @@ def _unpadded_conv(x, filters, strides, row, name):
     return norm_act(
         convolve(x, filters, 3, strides=strides, padding=padding, style=row.style, name=name), row.style, name
     )
-
-
-def _separable(x, filters, row, name):
-    """Depthwise 3x3, 1x1, norm: no norm and no activation in between."""
-    x = depthwise(x, 3, style=row.style, bias=False, name=f"{name}_depthwise")
-    return normalize(convolve(x, filters, 1, style=row.style, name=f"{name}_point"), row.style, f"{name}_norm")
 
 
 def _block(x, widths, row, rate, name, *, strides=None, first=False):
@@ -106,7 +101,7 @@ def _block(x, widths, row, rate, name, *, strides=None, first=False):
     for k, filters in enumerate(widths, start=1):
         if k > 1 or not first:
             x = activation(x, style, f"{name}_{k}_act")
-        x = _separable(x, filters, row, f"{name}_{k}")
+        x = separable_norm(x, filters, style=row.style, name=f"{name}_{k}")
     if strides:
         x = max_pool(x, 3, strides=strides, name=f"{name}_pool")
     return add(shortcut, x, rate=rate, name=name)

@@ -16,12 +16,23 @@ from kcnn.layers import Frame
 from kcnn.models import levels
 
 POINTWISE = {
-    *("InputLayer", "Activation", "ReLU", "PReLU", "LeakyReLU", "Softmax", "Dropout", "StochasticDepth", "Identity"),
+    *(
+        "InputLayer",
+        "Activation",
+        "ReLU",
+        "PReLU",
+        "LeakyReLU",
+        "Softmax",
+        "Dropout",
+        "SpatialDropout",
+        "StochasticDepth",
+        "Identity",
+    ),
     *("Standardize", "Rescaling", "PadChannels", "LayerScale", "ShuffleChannels", "TakeChannels"),
     *("LocalResponseNormalization", "BatchNormalization", "FusedBatchNormalization", "LayerNormalization"),
     *("Add", "Multiply", "Concatenate", "Average", "Maximum", "Subtract", "Dense"),
 }
-WINDOWED = ("Conv", "Pooling", "Subsample", "SpaceToDepth", "Frame", "ZeroPadding", "Cropping")
+WINDOWED = ("Conv", "Pooling", "Subsample", "SpaceToDepth", "Frame", "PadEdges", "ZeroPadding", "Cropping")
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,8 @@ def _window(layer, axis, side):
         return 2, 2, 1, 0
     if kind == "Subsample":
         return 1, layer.strides, 1, 0
+    if kind == "PadEdges":
+        return 1, 1, 1, layer.margin[axis]
     if kind == "Frame":
         return 1, 1, 1, (layer.output.shape[1 + axis] - side) // 2
     if kind.startswith(("ZeroPadding", "Cropping")):

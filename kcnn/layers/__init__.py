@@ -12,6 +12,7 @@ from kcnn.layers.blocks import (
     drop_path_rates,
     dropout,
     norm_act,
+    separable_norm,
 )
 from kcnn.layers.channels import LayerScale, ShuffleChannels, TakeChannels, concatenate, split_channels
 from kcnn.layers.convolution import (
@@ -22,6 +23,7 @@ from kcnn.layers.convolution import (
     global_average_pool,
     max_pool,
     rank_of,
+    transposed,
     unpadded,
     zero_pad,
 )
@@ -29,8 +31,8 @@ from kcnn.layers.frames import Frame, frame, unframed
 from kcnn.layers.local_response import LocalResponseNormalization
 from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalize
 from kcnn.layers.scaling import MID_GREY, Standardize
-from kcnn.layers.spatial import Subsample
-from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
+from kcnn.layers.spatial import PadEdges, Subsample
+from kcnn.layers.stochastic_depth import Dropout, SpatialDropout, StochasticDepth
 from kcnn.layers.style import ACTIVATIONS, NORMS, PADDINGS, Style
 from kcnn.layers.windows import MergeWindows, PartitionWindows, SpaceToDepth, WindowAttention
 
@@ -46,10 +48,12 @@ __all__ = [
     "LayerScale",
     "LocalResponseNormalization",
     "PadChannels",
+    "PadEdges",
     "PartitionWindows",
     "SelfAttention",
     "ShuffleChannels",
     "SpaceToDepth",
+    "SpatialDropout",
     "StochasticDepth",
     "Standardize",
     "Style",
@@ -83,5 +87,7 @@ __all__ = [
     "squeeze_excite",
     "unframed",
     "unpadded",
+    "separable_norm",
+    "transposed",
     "zero_pad",
 ]

@@ -40,6 +40,15 @@ def depthwise_norm_act(x, kernel, *, strides=1, style, name):
     return norm_act(x, style, name)
 
 
+def separable_norm(x, filters, kernel=3, *, strides=1, style, name):
+    """A depthwise convolution, a 1x1 one and a norm, with nothing in between (Chollet 2017).
+
+    Layers `name`_depthwise, `name` and `name`_norm. (B, n..., C) -> (B, ceil(n / strides)..., filters).
+    """
+    x = depthwise(x, kernel, strides=strides, style=style, bias=False, name=f"{name}_depthwise")
+    return conv_norm(x, filters, 1, style=style, name=name)
+
+
 def add(shortcut, x, *, rate=0.0, name):
     """shortcut + x, the branch `x` dropped for a share `rate` of the samples: layers `name`_drop and `name`_add."""
     if rate:

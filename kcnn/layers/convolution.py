@@ -3,7 +3,7 @@
 import keras
 
 from kcnn.errors import UserError
-from kcnn.layers.spatial import Subsample
+from kcnn.layers.spatial import PadEdges, Subsample
 
 if keras.backend.backend() == "tensorflow":
     from kcnn.layers import tensorflow_kernels as kernels
@@ -75,6 +75,20 @@ def depthwise(x, kernel, *, strides=1, dilation=1, bias=None, style, name):
     )(x)
 
 
+def transposed(x, filters, kernel, *, strides=2, bias=None, style, name):
+    """`x` (B, n..., C) to (B, strides x n..., filters): the convolution whose gradient a strided one has."""
+    layer = {1: keras.layers.Conv1DTranspose, 2: keras.layers.Conv2DTranspose, 3: keras.layers.Conv3DTranspose}
+    return layer[rank_of(x)](
+        filters,
+        kernel,
+        strides=strides,
+        padding="same",
+        use_bias=style.bias if bias is None else bias,
+        kernel_initializer=style.initializer(mode="fan_in"),
+        name=name,
+    )(x)
+
+
 def max_pool(x, size, *, strides, padding="same", name):
     """Largest value of each window; "symmetric" pads zeros, as the references with `ZeroPadding2D` do."""
     x, padding = _padded(x, size, strides, 1, padding, name)
@@ -117,12 +131,17 @@ def crop(x, before, after, name):
 
 def _padded(x, kernel, strides, dilation, padding, name):
     """`x` and the padding Keras is to use. Odd kernels at stride 1 need no explicit zeros: the two kinds agree."""
-    if padding != "symmetric":
+    if padding in ("same", "valid"):
         return x, padding
-    if strides == 1 and all(size % 2 for size in _each(kernel, 1)):
+    odd, zeros = all(size % 2 for size in _each(kernel, 1)), padding == "symmetric"
+    if not odd or (zeros and strides == 1):
         return x, "same"
-    margin = dilation * (kernel // 2) if kernel % 2 else 0
-    return (zero_pad(x, margin, margin, f"{name}_pad") if margin else x), ("valid" if kernel % 2 else "same")
+    margin = tuple(dilation * (size // 2) for size in _each(kernel, rank_of(x)))
+    if not any(margin):
+        return x, "valid"
+    return (
+        zero_pad(x, margin, margin, f"{name}_pad") if zeros else PadEdges(margin, padding, f"{name}_pad")(x)
+    ), "valid"
 
 
 def unpadded(x, window):

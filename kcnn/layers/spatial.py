@@ -20,3 +20,33 @@ class Subsample(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "strides": self.strides}
+
+
+@keras.saving.register_keras_serializable(package="kcnn")
+class PadEdges(keras.layers.Layer):
+    """More places on both sides of every spatial axis, made from the picture: (B, n..., C) -> (B, n + 2 margin..., C).
+
+    margin: places on each side, one number an axis. mode: "reflect" mirrors at the edge, without the edge itself, and
+    needs sides above the margin; "replicate" repeats the edge.
+    """
+
+    def __init__(self, margin, mode, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.margin, self.mode = tuple(margin), mode
+
+    def call(self, inputs):
+        for axis, width in enumerate(self.margin, start=1):
+            last = keras.ops.shape(inputs)[axis] - 1
+            places = keras.ops.arange(-width, last + 1 + width, dtype="int32")
+            if self.mode == "reflect":
+                places = last - keras.ops.abs(last - keras.ops.abs(places))
+            inputs = keras.ops.take(inputs, keras.ops.clip(places, 0, last), axis=axis)
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, channels = input_shape
+        grown = (None if n is None else n + 2 * width for n, width in zip(sides, self.margin, strict=True))
+        return (batch, *grown, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "margin": self.margin, "mode": self.mode}

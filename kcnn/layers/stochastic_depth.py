@@ -44,6 +44,15 @@ class Dropout(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="kcnn")
+class SpatialDropout(Dropout):
+    """While training, drops whole channels of a sample with probability `rate`; the others are scaled up."""
+
+    def noise_shape(self, inputs):
+        shape = keras.ops.shape(inputs)
+        return (shape[0],) + (1,) * (len(inputs.shape) - 2) + (shape[-1],)
+
+
+@keras.saving.register_keras_serializable(package="kcnn")
 class StochasticDepth(Dropout):
     """While training, drops whole samples of a residual branch with probability `rate`; the others are scaled up."""
 

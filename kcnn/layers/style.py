@@ -7,7 +7,7 @@ import keras
 from kcnn.errors import UserError, unknown_name
 
 NORMS = ("batch", "sync_batch", "group", "layer", "instance", "none")
-PADDINGS = ("same", "symmetric")
+PADDINGS = ("same", "symmetric", "reflect", "replicate")
 ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "swish", "hard_swish", "hard_silu"),
     *("mish", "softplus", "tanh", "sigmoid", "hard_sigmoid", "linear"),
@@ -21,7 +21,8 @@ class Style:
     norm: one of `NORMS`; "batch" is fused where the backend allows it, "sync_batch" pays for equality over replicas.
     activation: one of `ACTIVATIONS`.
     padding: "same" is TensorFlow's (the odd pixel goes after); "symmetric" pads k // 2 on each side, as PyTorch and
-        `ZeroPadding2D` do. They differ in values wherever strides are above 1.
+        `ZeroPadding2D` do. They differ in values wherever strides are above 1. "reflect" and "replicate" pad as much
+        with the picture mirrored at its edge, or with its edge.
     epsilon: added to the variance; references differ (1e-5, 1.001e-5, 1e-3).
     momentum: of the moving statistics of batch normalisation, kept share a step.
     groups: of group normalisation; lowered to a divisor where the channels do not divide.

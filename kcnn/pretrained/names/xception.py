@@ -6,7 +6,7 @@ from kcnn.pretrained.layouts import UNIT, layout
 
 ENDS = {"stem": "block1_conv1", "stem_norm": "block1_conv1_bn", "c1_2": "block1_conv2", "c1_2_norm": "block1_conv2_bn"}
 ENDS |= {"logits": "predictions"}
-KERNELS = {"depthwise": "depthwise_kernel", "point": "pointwise_kernel"}
+KERNELS = {"depthwise": "depthwise_kernel", "": "pointwise_kernel"}
 LAYER = re.compile(r"c(\d+)_(\d+)_(\w+)")
 
 
