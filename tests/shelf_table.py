@@ -3,10 +3,12 @@
 python -m tests.shelf_table      # writes it anew into README.md, between its two marks
 """
 
+import json
 from pathlib import Path
 
 from kcnn.inspection import shelf
 from kcnn.inspection.description import large
+from tests.equal_budget import FILE
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- the shelf: python -m tests.shelf_table -->\n", "<!-- the shelf ends -->"
@@ -14,15 +16,18 @@ BEGIN, END = "<!-- the shelf: python -m tests.shelf_table -->\n", "<!-- the shel
 
 def table():
     """The lines of the table: architectures that share year, family and idea share a line."""
-    yield "| year | architectures | idea | parameters | multiply-adds |"
-    yield "|---|---|---|---|---|"
+    measured = json.loads(FILE.read_text("utf-8"))["networks"] if FILE.exists() else {}
+    yield "| year | architectures | idea | parameters | multiply-adds | at equal cost |"
+    yield "|---|---|---|---|---|---|"
     steps = {}
     for entry in shelf():
         steps.setdefault((entry.year or "", entry.family, entry.idea), []).append(entry)
     for (year, _, idea), entries in steps.items():
         names = ", ".join(f"`{entry.name}`" for entry in entries)
         costs = [_span([getattr(entry, word) for entry in entries]) for word in ("parameters", "multiply_adds")]
-        yield f"| {year} | {names} | {idea} | {' | '.join(costs)} |"
+        found = {entry.name: measured[entry.name]["accuracy"] for entry in entries if entry.name in measured}
+        scores = ", ".join(f"{100 * score:.1f} % ({name})" for name, score in found.items())
+        yield f"| {year} | {names} | {idea} | {' | '.join(costs)} | {scores} |"
 
 
 def _span(numbers):

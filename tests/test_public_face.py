@@ -14,6 +14,7 @@ import typer
 import kcnn
 from kcnn import cli, recipe
 from kcnn.resources import recipes
+from tests.gunpoint import write_gunpoint
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
@@ -71,7 +72,7 @@ def test_readme_commands_are_words_of_the_command_line(line):
 def _needs(name):
     """Marks for a recipe whose data is not everywhere."""
     source = recipe.read(recipes()[name]).data.source
-    return () if source.startswith("builtin:") else (pytest.mark.needs_data,)
+    return () if source.startswith("builtin:") or source == "gunpoint.npz" else (pytest.mark.needs_data,)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=_needs(name)) for name in recipes()])
@@ -90,5 +91,7 @@ def test_every_recipe_runs_two_steps(name, tmp_path, monkeypatch):
         settings["weights"] = None
     if base.data.source == "photos":
         settings["data.source"] = "stamps/folder"
+    if base.data.source == "gunpoint.npz":
+        settings["data.source"] = str(write_gunpoint(tmp_path))
     run = kcnn.build_and_fit(name, **settings)
     assert run.status["state"] == "finished" and run.status["steps"] <= 2
