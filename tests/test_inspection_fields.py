@@ -34,6 +34,14 @@ class First(keras.layers.Layer):
         return inputs[0] if isinstance(inputs, list) else inputs
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Cut(keras.layers.Layer):
+    """Nothing in place of attention, of queries, keys and values (..., 3 C): zeros (..., C) that no pixel leads to."""
+
+    def call(self, inputs, *others):
+        return keras.ops.zeros_like(inputs[..., : inputs.shape[-1] // 3])
+
+
 def linear(layer):
     """What stands for `layer` in the linear twin."""
     kind, name = type(layer).__name__, layer.name
@@ -42,6 +50,8 @@ def linear(layer):
         return twin(layer.pool_size, layer.strides, layer.padding, name=name)
     if kind.endswith("Normalization") or kind in ("Activation", "PReLU", "Multiply", "LayerScale", "Standardize"):
         return First(name=name)
+    if kind in ("SelfAttention", "WindowAttention"):
+        return Cut(name=name)
     return type(layer).from_config(layer.get_config())
 
 
