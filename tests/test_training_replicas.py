@@ -178,9 +178,27 @@ def test_what_cannot_be_divided_is_refused(monkeypatch):
             team_of(recipe.runtime)
 
 
+@pytest.mark.parametrize("kind", ["none", "mirrored"])
+def test_several_workers_that_would_not_train_together_are_refused(monkeypatch, kind):
+    runtime = Recipe().override({"runtime.strategy": kind}).runtime
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
+    with pytest.raises(kcnn.UserError, match=f"runtime.strategy is {kind} and there are 2 workers.*set it to auto"):
+        team_of(runtime)
+    monkeypatch.setenv("TF_CONFIG", "")
+    for name, value in SLURM_STEP.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(kcnn.UserError, match="there are 4 workers"):
+        team_of(runtime)
+
+
+SLURM_STEP = {
+    "SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "n[08-09],big", "SLURM_STEP_TASKS_PER_NODE": "1(x2),2",
+    "SLURM_PROCID": "2", "SLURM_JOB_ID": "7",
+}  # fmt: skip
+
+
 def test_what_slurm_started_is_one_cluster():
-    step = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "n[08-09],big", "SLURM_STEP_TASKS_PER_NODE": "1(x2),2"}
-    found = cluster_of_slurm(step | {"SLURM_PROCID": "2", "SLURM_JOB_ID": "7"})
+    found = cluster_of_slurm(SLURM_STEP)
     assert found["task"] == {"type": "worker", "index": 2}
     assert found["cluster"]["worker"] == ["n08:20112", "n09:20112", "big:20112", "big:20113"]
     assert cluster_of_slurm({}) is None and cluster_of_slurm({"SLURM_STEP_NUM_TASKS": "1"}) is None

@@ -30,8 +30,11 @@ def team_of(runtime):
     auto: the workers that TF_CONFIG or Slurm name, else all GPUs of this machine, else one device.
     """
     kind = runtime.strategy
-    if kind in ("auto", "multi_worker") and len(_cluster()) < 2 and (found := cluster_of_slurm(os.environ)):
+    if len(_cluster()) < 2 and (found := cluster_of_slurm(os.environ)):
         os.environ[CLUSTER] = json.dumps(found)
+    if kind not in ("auto", "multi_worker") and (others := len(_cluster())) > 1:
+        rule = "each of which would train a run of its own: set it to auto, or start one process alone"
+        raise UserError(f"runtime.strategy is {kind} and there are {others} workers, {rule}")
     if kind == "auto":
         gpus = tf.config.list_physical_devices("GPU")
         kind = "multi_worker" if len(_cluster()) > 1 else "mirrored" if len(gpus) > 1 else "none"
