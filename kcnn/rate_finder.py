@@ -10,6 +10,7 @@ import numpy as np
 
 from kcnn import session, views
 from kcnn.evaluation import theme
+from kcnn.training.faults import explained
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 100
 AVERAGE = 0.9  # of the losses so far in the smoothed one
@@ -38,7 +39,8 @@ def find(recipe, source=None):
     rates, losses = np.geomspace(LOWEST, HIGHEST, STEPS), []
     total = 0.0
     for step, rate in enumerate(rates):
-        sums, _ = engine.train_step(next(batches), np.float32(rate), np.float32(step))
+        with explained(opened.recipe.train.batch_size, step):
+            sums, _ = engine.train_step(next(batches), np.float32(rate), np.float32(step))
         loss = engine.means(sums)["loss"]
         if not np.isfinite(loss):
             break

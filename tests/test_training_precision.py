@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kcnn
 from kcnn.recipe import Recipe
@@ -71,6 +72,17 @@ def test_what_is_tried_and_chosen(monkeypatch, steps, trials, chosen, why):
     monkeypatch.setattr(precision, "trial", lambda engine, *_: left.pop(engine))
     best, seen = settle(steps, Stub, lambda: None, 0.1)
     assert best.name == seen["chosen"] == chosen and why in seen["why"] and not left
+
+
+def test_a_precision_that_fails_is_not_taken(monkeypatch):
+    def fail(engine, *_):
+        if engine == "bfloat16":
+            raise tf.errors.UnimplementedError(None, None, "no such kernel\nat a place")
+        return Trial(0.1, 1.0, (1.0,))
+
+    monkeypatch.setattr(precision, "trial", fail)
+    best, seen = settle(10**4, Stub, lambda: None, 0.1)
+    assert best.name == "float32" and seen["why"] == "bfloat16 failed: no such kernel" and seen["bfloat16"] is None
 
 
 def train(tmp_path, name, **settings):

@@ -8,6 +8,9 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
+
+from kcnn.training.faults import explained
 
 SAFE, OTHER = "float32", "bfloat16"
 STEPS = 3  # that are timed, after a first one that builds the graph
@@ -35,7 +38,8 @@ def trial(engine, batches, rate, limit=float("inf")):
     try:
         for step in range(STEPS + 1):
             batch, start = next(batches), time.perf_counter()
-            sums, _ = engine.train_step(batch, np.float32(rate), np.float32(step))
+            with explained(len(batch["image"]), step):
+                sums, _ = engine.train_step(batch, np.float32(rate), np.float32(step))
             losses.append(engine.means(sums)["loss"])
             times.append(time.perf_counter() - start)
             if times[0] > limit:
@@ -51,6 +55,8 @@ def settle(steps, prepare, batches, rate):
 
     steps: of the whole training. prepare: function (precision) -> anything with an `engine`. batches: function that
     gives an iterator of the training's first batches, the same each time. rate: the learning rate of the trial.
+
+    Raises `UserError` for what the training itself would refuse; where only the other precision fails, it is not taken.
     """
     safe_one = prepare(SAFE)
     if MOST_SHARE * steps < STEPS + 1:
@@ -60,8 +66,12 @@ def settle(steps, prepare, batches, rate):
     limit = budget(steps, safe.seconds) - safe.cost
     if safe.cost > limit:
         return safe_one, seen | {"why": "the training is too short to try another"}
-    other_one = prepare(OTHER)
-    other = trial(other_one.engine, batches(), rate, limit)
+    try:
+        other_one = prepare(OTHER)
+        other = trial(other_one.engine, batches(), rate, limit)
+    except (tf.errors.OpError, TypeError, ValueError) as error:  # what is not there in half the bits, in any layer
+        told = str(error).splitlines() or [type(error).__name__]
+        return safe_one, seen | {OTHER: None, "why": f"{OTHER} failed: {told[0]}"}
     seen[OTHER] = other and round(other.seconds, 4)
     if other is None or not is_better(other, safe):
         return safe_one, seen | {"why": f"{OTHER} is not faster by a tenth with the same losses"}
