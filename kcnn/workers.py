@@ -10,11 +10,12 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 
-from kcnn.errors import UserError
+from kcnn.errors import LostWorker, UserError
 from kcnn.training.interrupts import PARENT
 from kcnn.training.team import CLUSTER
 
 PROGRAM = (sys.executable, "-c", "from kcnn import cli; cli.main()")
+TOLD = UserError.status
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 30  # for workers whose peer is gone, to end by themselves
 
@@ -23,7 +24,8 @@ def run_workers(words, count):
     """Run `kcnn WORDS…` in `count` processes that are each other's workers; returns the status, 0 if all went well.
 
     Each gets its share of the processor's cores. What the chief says is shown; what the others say only if it tells
-    why all ended. Raises `UserError` with the worker that died and how, if one does; none outlives this process.
+    why all ended. Raises `UserError` with the worker that failed and how, if one does, which are not those that only
+    lost it; none outlives this process.
     """
     with free_ports(count) as ports:
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
@@ -38,9 +40,9 @@ def run_workers(words, count):
         failed = [index for index, code in enumerate(codes) if code]
         if not failed:
             return 0
-        worst = min(failed, key=lambda i: (codes[i] > 0, codes[i] == 2, i))  # others only noticed it
-        if codes[worst] == 2 and worst == 0:
-            return 2  # a mistake of the user's, which the chief has told
+        worst = min(failed, key=lambda i: (codes[i] > 0, codes[i] == LostWorker.status, codes[i] == TOLD, i))
+        if worst == 0 and codes[0] in (TOLD, LostWorker.status):
+            return TOLD  # a mistake of the user's, which the chief has told
         raise UserError(_obituary(worst, codes[worst], said[worst]))
 
 
@@ -122,4 +124,6 @@ def _obituary(index, code, said):
     if said is not None and code > 0:
         said.seek(0)
         words = said.read().decode(errors="replace").strip().splitlines()[-1:]
+    if words and code == TOLD:
+        return f"worker {index}: {words[0].removeprefix('kcnn: ')}"
     return ": ".join([f"worker {index} {how}", *words]) + "; `kcnn resume RUN --workers …` goes on"

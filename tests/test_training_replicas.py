@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kcnn
-from kcnn import data, workers
+from kcnn import cli, data, workers
 from kcnn.recipe import Recipe
 from kcnn.run_folder import RunFolder
 from kcnn.training import Team, team_of
@@ -149,6 +150,50 @@ def test_a_frozen_worker_and_a_dead_chief_end_the_others_in_time(tmp_path, toget
     assert time.monotonic() - began < 120 and "worker 1 is gone" in RunFolder(tmp_path / "frozen").status()["reason"]
     with pytest.raises(kcnn.UserError, match="worker 0 was killed by SIGKILL"):
         together("fit", quick, "--name", "headless", stroke="7 0 SIGKILL")
+
+
+PLAYED = """
+import json, os, sys
+parts = json.loads(sys.argv[1])
+status, words = parts[json.loads(os.environ["TF_CONFIG"])["task"]["index"]]
+print("first line", words, sep=chr(10), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.fixture
+def played(monkeypatch):
+    """function ((status, last line) of each worker) → what `run_workers` gives of them."""
+    monkeypatch.setattr(workers, "PROGRAM", (sys.executable, "-c", PLAYED))
+    return lambda *parts: workers.run_workers([json.dumps(parts)], len(parts))
+
+
+def test_the_reason_of_the_worker_that_failed_is_told_and_not_that_others_lost_it(played, capfd):
+    gone = (3, "kcnn: worker 1 is gone")
+    with pytest.raises(kcnn.UserError, match=r"^worker 1: no pictures in photos$"):
+        played(gone, (2, "kcnn: no pictures in photos"), gone)
+    with pytest.raises(kcnn.UserError, match="worker 2 ended with status 1: KeyError: 'a'; `kcnn resume"):
+        played(gone, (2, "kcnn: no"), (1, "KeyError: 'a'"))
+    capfd.readouterr()
+    assert played((2, "kcnn: no pictures in photos"), (2, "kcnn: no pictures in photos")) == 2
+    assert capfd.readouterr().err.count("no pictures") == 1, "the chief has said it"
+    assert played(gone, gone) == 2 and played((0, ""), (0, "")) == 0
+
+
+def test_a_lost_worker_is_a_line_with_a_status_of_its_own(monkeypatch):
+    team = Team()
+    monkeypatch.setattr(team, "workers", 2)
+    words = "worker 1 is gone; .*`kcnn resume runs/a`"
+    with pytest.raises(kcnn.UserError, match=words) as error, team.together("runs/a"):
+        raise tf.errors.UnavailableError(None, None, "/job:worker/replica:0/task:1 has closed")
+    assert error.value.status == 3
+
+    def lose(*_, **__):
+        raise error.value
+
+    monkeypatch.setattr(cli, "app", lose)
+    with pytest.raises(SystemExit, match="3"):
+        cli.main()
 
 
 # ---- doors ---------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import tensorflow as tf
 
-from kcnn.errors import UserError
+from kcnn.errors import LostWorker, UserError
 from kcnn.training.slurm import cluster_of_slurm
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ class Team:
 
     @contextmanager
     def together(self, run):
-        """Within the block the loss of a worker is a `UserError` that says how to go on with the run at a path."""
+        """Within the block the loss of a worker is a `LostWorker` that says how to go on with the run at a path."""
         try:
             yield
         except LOST as error:
@@ -143,7 +143,7 @@ class Team:
             who = re.search(r"task[:_/](\d+)", str(error))
             who = f"worker {who[1]}" if who else "a worker"
             log.debug("%s", error)
-            raise UserError(f"{who} is gone; start all workers again with `kcnn resume {run}`") from error
+            raise LostWorker(f"{who} is gone; start all workers again with `kcnn resume {run}`") from error
 
     def _summed(self, numbers):
         def add(x):
