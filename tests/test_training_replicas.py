@@ -152,6 +152,16 @@ def test_a_frozen_worker_and_a_dead_chief_end_the_others_in_time(tmp_path, toget
         together("fit", quick, "--name", "headless", stroke="7 0 SIGKILL")
 
 
+@pytest.mark.slow
+def test_a_worker_that_sees_no_data_says_so_and_the_chief_that_it_is_gone(tmp_path, together, monkeypatch, capfd):
+    monkeypatch.setenv("BLIND", "1")
+    with pytest.raises(kcnn.UserError, match="^worker 1: there is no folder photos$"):
+        together("fit", tmp_path / "quick.toml", "--name", "blind")
+    said = capfd.readouterr().err
+    assert "worker 1 is gone; start all workers again, once" in said and "Traceback" not in said
+    assert not (tmp_path / "blind").exists()
+
+
 PLAYED = """
 import json, os, sys
 parts = json.loads(sys.argv[1])
@@ -185,7 +195,7 @@ def test_a_lost_worker_is_a_line_with_a_status_of_its_own(monkeypatch):
     monkeypatch.setattr(team, "workers", 2)
     words = "worker 1 is gone; .*`kcnn resume runs/a`"
     with pytest.raises(kcnn.UserError, match=words) as error, team.together("runs/a"):
-        raise tf.errors.UnavailableError(None, None, "/job:worker/replica:0/task:1 has closed")
+        raise tf.errors.UnavailableError(None, None, "/task:0 says: /job:worker/replica:0/task:1 has closed")
     assert error.value.status == 3
 
     def lose(*_, **__):

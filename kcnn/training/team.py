@@ -133,17 +133,22 @@ class Team:
         return told.astype(np.uint8).tobytes().decode(errors="ignore").rstrip()
 
     @contextmanager
-    def together(self, run):
-        """Within the block the loss of a worker is a `LostWorker` that says how to go on with the run at a path."""
+    def together(self, run=None):
+        """Within the block the loss of a worker is a `LostWorker` that says how to go on.
+
+        run: the path of the run that is there to go on with; None before there is one.
+        """
         try:
             yield
         except LOST as error:
             if self.workers == 1:
                 raise
-            who = re.search(r"task[:_/](\d+)", str(error))
-            who = f"worker {who[1]}" if who else "a worker"
+            named = dict.fromkeys(re.findall(r"task[:_/](\d+)", str(error)))  # who reports it may be among them
+            others = [number for number in named if int(number) != self.worker]
+            who = f"worker {' or '.join(others)}" if others else "a worker"
             log.debug("%s", error)
-            raise LostWorker(f"{who} is gone; start all workers again with `kcnn resume {run}`") from error
+            way = f" with `kcnn resume {run}`" if run else ", once what it said is mended"
+            raise LostWorker(f"{who} is gone; start all workers again{way}") from error
 
     def _summed(self, numbers):
         def add(x):
