@@ -206,6 +206,27 @@ def test_a_lost_worker_is_a_line_with_a_status_of_its_own(monkeypatch):
         cli.main()
 
 
+def test_each_local_worker_sees_its_own_gpus(monkeypatch, played):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert workers.shares_of_gpus(2) == [{}, {}]
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind] * 5)
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in workers.shares_of_gpus(2)] == ["0,1", "2,3"], "as many each"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,GPU-a,5,3,1")
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in workers.shares_of_gpus(4)] == ["7", "GPU-a", "5", "3"]
+    with pytest.raises(kcnn.UserError, match="--workers 6 must be at most the number of GPUs here, 5"):
+        played(*[(0, "")] * 6)
+    monkeypatch.setattr(workers, "PROGRAM", (sys.executable, "-c", SEEN))
+    assert workers.run_workers([], 2) == 0
+
+
+SEEN = """
+import json, os, sys
+index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+sys.exit(os.environ["CUDA_VISIBLE_DEVICES"] != ["7,GPU-a", "5,3"][index])
+"""
+
+
 # ---- doors ---------------------------------------------------------------------------------------------------------
 
 
