@@ -19,7 +19,7 @@ from kcnn import cli, data, workers
 from kcnn.recipe import Recipe
 from kcnn.run_folder import RunFolder
 from kcnn.training import Team, team_of
-from kcnn.training.slurm import cluster_of_slurm
+from kcnn.training.slurm import cluster_of_slurm, expand_hosts
 from kcnn.training.weights import read_tensors
 
 ROOT = Path(__file__).parents[1]
@@ -278,6 +278,31 @@ def test_what_slurm_started_is_one_cluster():
     assert found["task"] == {"type": "worker", "index": 2}
     assert found["cluster"]["worker"] == ["n08:20112", "n09:20112", "big:20112", "big:20113"]
     assert cluster_of_slurm({}) is None and cluster_of_slurm({"SLURM_STEP_NUM_TASKS": "1"}) is None
+
+
+def test_names_of_nodes_are_written_out():
+    assert expand_hosts("gpu[01-02]-ib,b") == ["gpu01-ib", "gpu02-ib", "b"]
+    assert expand_hosts("r[1-2]n[1-2,09]") == ["r1n1", "r1n2", "r1n09", "r2n1", "r2n2", "r2n09"]
+    assert expand_hosts("a,n[7-8]") == ["a", "n7", "n8"] and expand_hosts("") == []
+
+
+def test_slurm_steps_that_do_not_say_who_is_where_are_refused():
+    changes = {"SLURM_STEP_NODELIST": "n[08-09]", "SLURM_STEP_NUM_TASKS": "5", "SLURM_STEP_TASKS_PER_NODE": "x"}
+    for change in ({key: value} for key, value in changes.items()):
+        with pytest.raises(kcnn.UserError, match=r"SLURM_STEP_NODELIST=n.* must place the \d tasks"):
+            cluster_of_slurm(SLURM_STEP | change)
+    for order in ("cyclic", "cyclic:block", "plane=2", "arbitrary"):
+        with pytest.raises(kcnn.UserError, match="distribution is .*: set it to block"):
+            cluster_of_slurm(SLURM_STEP | {"SLURM_DISTRIBUTION": order})
+    for fine in ({"SLURM_DISTRIBUTION": "block:cyclic"}, {"SLURM_DISTRIBUTION": ""}):
+        assert cluster_of_slurm(SLURM_STEP | fine) == cluster_of_slurm(SLURM_STEP)
+    single = {"SLURM_STEP_NUM_TASKS": "3", "SLURM_STEP_TASKS_PER_NODE": "1(x3)", "SLURM_DISTRIBUTION": "cyclic"}
+    assert len(cluster_of_slurm(SLURM_STEP | single)["cluster"]["worker"]) == 3, "one a node: all orders are the same"
+
+
+def test_steps_of_a_job_have_ports_of_their_own():
+    steps = [cluster_of_slurm(SLURM_STEP | {"SLURM_STEP_ID": str(step)})["cluster"]["worker"] for step in range(20)]
+    assert len({port for workers in steps for port in workers}) == 80
 
 
 @pytest.mark.parametrize("training", [True, False])
