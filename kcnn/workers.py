@@ -35,8 +35,10 @@ def run_workers(words, count):
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     with ExitStack() as files:
         said = [None, *(files.enter_context(tempfile.TemporaryFile()) for _ in range(count - 1))]
-        children = [_start(words, cluster, index, said[index], gpus[index]) for index in range(count)]
+        children = []
         try:
+            for index in range(count):
+                children.append(_start(words, cluster, index, said[index], gpus[index]))
             with _passing_on(children):
                 codes = _codes(children)
         finally:

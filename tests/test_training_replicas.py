@@ -3,8 +3,10 @@
 What these processes do is in tests/replicas.py.
 """
 
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,12 +17,14 @@ import pytest
 import tensorflow as tf
 
 import kcnn
-from kcnn import cli, data, workers
+from kcnn import cli, data, forecast, workers
 from kcnn.recipe import Recipe
 from kcnn.run_folder import RunFolder
+from kcnn.spectator import Spectator
 from kcnn.training import Team, team_of
 from kcnn.training.slurm import cluster_of_slurm, expand_hosts
 from kcnn.training.weights import read_tensors
+from tests.test_cli import kcnn as command
 
 ROOT = Path(__file__).parents[1]
 
@@ -188,6 +192,38 @@ def test_the_reason_of_the_worker_that_failed_is_told_and_not_that_others_lost_i
     assert played((2, "kcnn: no pictures in photos"), (2, "kcnn: no pictures in photos")) == 2
     assert capfd.readouterr().err.count("no pictures") == 1, "the chief has said it"
     assert played(gone, gone) == 2 and played((0, ""), (0, "")) == 0
+
+
+@pytest.mark.parametrize("start", [lambda: workers.run_workers([], 2), lambda: forecast.exchange_seconds([10])])
+def test_a_worker_whose_peer_cannot_be_started_is_ended(monkeypatch, start):
+    started = []
+
+    def begin(*_):
+        if started:
+            raise OSError("no more processes")
+        started.append(subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE, text=True))
+        return started[0]
+
+    for module in (workers, forecast):
+        monkeypatch.setattr(module, "_start", begin)
+    with pytest.raises(OSError, match="no more processes"):
+        start()
+    assert started[0].returncode == -9
+
+
+def test_an_unfit_name_is_refused_before_anything_is_written(tmp_path, capsys):
+    words = ["--data", "builtin:digits", "--set", f"runtime.runs={tmp_path}/runs", "--workers", "2", "--name", "../x"]
+    status, _, said = command(capsys, "fit", *words)
+    assert status == 2 and "plain folder name" in said and not list(tmp_path.iterdir())
+
+
+WRITES = r"\b(write_atomically|append_line|writing|unlink|rmtree|mkdir|lock|self\.write_\w+|self\.set_status)\("
+
+
+def test_a_spectator_leaves_every_writing_method_to_the_chief():
+    methods = {name: inspect.getsource(own) for name, own in vars(RunFolder).items() if inspect.isfunction(own)}
+    writing = {name for name, text in methods.items() if re.search(WRITES, text)}
+    assert {"set_status", "write_json", "log", "held", "discard"} <= writing <= vars(Spectator).keys()
 
 
 def test_a_lost_worker_is_a_line_with_a_status_of_its_own(monkeypatch):
