@@ -1,6 +1,7 @@
 """The one exception that means "the input is wrong", not "the program is wrong".
 
-The command line prints its message as a single line and exits with status 2;
+The command line prints its message as a single line and exits with its status, which is 2, and 3 where another worker
+is to blame;
 everything else is a bug and keeps its traceback.
 """
 
@@ -9,6 +10,14 @@ from difflib import get_close_matches
 
 class UserError(ValueError):
     """A mistake in what the user gave: names the argument, the rule, the value and the way out."""
+
+    status = 2  # of the command that it ends
+
+
+class LostWorker(UserError):
+    """A process that trains with this one is gone, so that this one cannot go on; why, that one has said."""
+
+    status = 3
 
 
 def unknown_name(kind, name, known):

@@ -70,8 +70,10 @@ def exchange_seconds(sizes):
     kept = min(1.0, MOST / max(sum(sizes), 1))
     with free_ports(2) as ports:
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-    children = [_start([max(1, round(kept * size)) for size in sizes], cluster, index) for index in range(2)]
+    children = []
     try:
+        for index in range(2):
+            children.append(_start([max(1, round(kept * size)) for size in sizes], cluster, index))
         answers = [child.communicate(timeout=PATIENCE)[0] for child in children]
         return max(map(float, answers)) / kept
     except (subprocess.TimeoutExpired, ValueError):

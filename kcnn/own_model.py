@@ -113,7 +113,7 @@ def _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks,
     average = training.MovingAverage(model, section.ema) if section.ema else None
     engine = training.Engine(
         model, head, optimizer, clip_norm=section.clip_norm, average=average, accumulate=section.accumulate,
-        forward=_rematerialized(model) if section.rematerialize else None,
+        forward=training.Rematerialized(model) if section.rematerialize else None,
     )  # fmt: skip
     return training.Fitting(
         engine, folder, section, stream=lambda step: dataset.repeat().skip(step).map(_batch), steps_per_epoch=steps,
@@ -122,13 +122,6 @@ def _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks,
         callbacks=[training.ProgressBar(console), training.Watch(engine), *callbacks],
         identity=training.identity(recipe) | {"weights": [list(v.shape) for v in model.weights]},
     )  # fmt: skip
-
-
-def _rematerialized(model):
-    try:
-        return training.Rematerialized(model)
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"fit: rematerialize is for functional models: {error}") from None
 
 
 def _refuse_unfit(what, batches):

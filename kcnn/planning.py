@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kcnn import advice, forecast, models, session, views
+from kcnn.training.faults import explained
 
 FLOAT, MIB = 4, 2**20  # bytes
 WARM, LEAST, LONGEST = 2, 4, 5.0  # steps before timing, that are timed at least, and seconds after which no more are
@@ -82,7 +83,8 @@ def _forecasts(opened, whole):
     engine = opened.engine or session.make_engine(opened)
     stream = iter(views.batches(opened, "train", augment=opened.recipe.augment, shard=(0, 2)))
     rate = np.float32(train.learning_rate)
-    half = _seconds_each(lambda: engine.train_step(next(stream), rate, np.float32(0))[0].numpy())
+    with explained(train.batch_size // 2):
+        half = _seconds_each(lambda: engine.train_step(next(stream), rate, np.float32(0))[0].numpy())
     return forecast.forecasts(train.batch_size, whole, half, exchange)
 
 
@@ -123,7 +125,8 @@ def _validation_seconds(opened, engine):
     batches = views.batches(opened, "val").repeat()
     count = -(-len(opened.dataset.splits["val"]) // opened.recipe.train.batch_size)
     source = iter(batches)
-    return count * _seconds_each(lambda: engine.eval_step(next(source)).numpy())
+    with explained(opened.recipe.train.batch_size):
+        return count * _seconds_each(lambda: engine.eval_step(next(source)).numpy())
 
 
 def _shapes(model):

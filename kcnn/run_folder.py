@@ -58,8 +58,7 @@ class RunFolder:
         Raises `UserError` if the name is taken or unfit for a folder, or if the folder cannot be written.
         """
         runs = Path(runs)
-        if name and (Path(name).name != name or name.startswith(".")):
-            raise UserError(f"run name {name!r} must be a plain folder name, without slashes or a leading dot")
+        refuse_unfit(name)
         try:
             runs.mkdir(parents=True, exist_ok=True)
             if name:
@@ -204,6 +203,12 @@ def _parsed(line):
     except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and "event" in event else None
+
+
+def refuse_unfit(name):
+    """Raises `UserError` for the name of a run that is no name of a folder; None is fit."""
+    if name and (Path(name).name != name or name.startswith(".")):
+        raise UserError(f"run name {name!r} must be a plain folder name, without slashes or a leading dot")
 
 
 def _first_free(runs, stem):

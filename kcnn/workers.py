@@ -10,11 +10,15 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 
-from kcnn.errors import UserError
+import tensorflow as tf
+
+from kcnn.errors import LostWorker, UserError
 from kcnn.training.interrupts import PARENT
 from kcnn.training.team import CLUSTER
 
 PROGRAM = (sys.executable, "-c", "from kcnn import cli; cli.main()")
+TOLD = UserError.status
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # the environment variable that names a process its GPUs
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 30  # for workers whose peer is gone, to end by themselves
 
@@ -22,15 +26,19 @@ GRACE_SECONDS = 30  # for workers whose peer is gone, to end by themselves
 def run_workers(words, count):
     """Run `kcnn WORDS…` in `count` processes that are each other's workers; returns the status, 0 if all went well.
 
-    Each gets its share of the processor's cores. What the chief says is shown; what the others say only if it tells
-    why all ended. Raises `UserError` with the worker that died and how, if one does; none outlives this process.
+    Each gets its share of the processor's cores and of the GPUs, if there are any. What the chief says is shown; what
+    the others say only if it tells why all ended. Raises `UserError` with the worker that failed and how, if one does,
+    which are not those that only lost it; none outlives this process.
     """
+    gpus = shares_of_gpus(count)
     with free_ports(count) as ports:
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     with ExitStack() as files:
         said = [None, *(files.enter_context(tempfile.TemporaryFile()) for _ in range(count - 1))]
-        children = [_start(words, cluster, index, said[index]) for index in range(count)]
+        children = []
         try:
+            for index in range(count):
+                children.append(_start(words, cluster, index, said[index], gpus[index]))
             with _passing_on(children):
                 codes = _codes(children)
         finally:
@@ -38,9 +46,9 @@ def run_workers(words, count):
         failed = [index for index, code in enumerate(codes) if code]
         if not failed:
             return 0
-        worst = min(failed, key=lambda i: (codes[i] > 0, codes[i] == 2, i))  # others only noticed it
-        if codes[worst] == 2 and worst == 0:
-            return 2  # a mistake of the user's, which the chief has told
+        worst = min(failed, key=lambda i: (codes[i] > 0, codes[i] == LostWorker.status, codes[i] == TOLD, i))
+        if worst == 0 and codes[0] in (TOLD, LostWorker.status):
+            return TOLD  # a mistake of the user's, which the chief has told
         raise UserError(_obituary(worst, codes[worst], said[worst]))
 
 
@@ -55,9 +63,9 @@ def free_ports(count):
             s.close()
 
 
-def _start(words, cluster, index, said):
+def _start(words, cluster, index, said, gpus):
     config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-    environment = os.environ | {PARENT: str(os.getpid()), CLUSTER: config}
+    environment = os.environ | {PARENT: str(os.getpid()), CLUSTER: config} | gpus
     with share_of_cores(index, len(cluster["worker"])):
         return subprocess.Popen(
             [*PROGRAM, *map(str, words)],
@@ -65,6 +73,22 @@ def _start(words, cluster, index, said):
             stdout=said,
             stderr=said,
         )
+
+
+def shares_of_gpus(count):
+    """For each of `count` workers the environment in which it sees its GPUs and no other's, all as many.
+
+    Raises `UserError` where there are GPUs and fewer than workers: two workers on one could not add up gradients.
+    """
+    found = len(tf.config.list_physical_devices("GPU"))
+    if not found:
+        return [{}] * count
+    if count > found:
+        rule = f"must be at most the number of GPUs here, {found}"
+        raise UserError(f"--workers {count} {rule}; set {VISIBLE}=-1 for workers on the processor's cores")
+    names = os.environ[VISIBLE].split(",") if os.environ.get(VISIBLE) else list(map(str, range(found)))
+    each = found // count
+    return [{VISIBLE: ",".join(names[i * each : (i + 1) * each])} for i in range(count)]
 
 
 @contextmanager
@@ -122,4 +146,6 @@ def _obituary(index, code, said):
     if said is not None and code > 0:
         said.seek(0)
         words = said.read().decode(errors="replace").strip().splitlines()[-1:]
+    if words and code == TOLD:
+        return f"worker {index}: {words[0].removeprefix('kcnn: ')}"
     return ": ".join([f"worker {index} {how}", *words]) + "; `kcnn resume RUN --workers …` goes on"

@@ -4,7 +4,7 @@ python -m tests.replicas learn KIND ANSWER NORM TASK: train under runtime.strate
 the chief writes the weights, averages and scores to the .npz file ANSWER.
 python -m tests.replicas drop ANSWER: dropout on two devices.
 python -m tests.replicas command WORDS…: `kcnn WORDS…`, where STRUCK="7 1 SIGKILL" in the environment sends that signal
-to worker 1 before step number 7.
+to worker 1 before step number 7, and BLIND="1" hides the data from worker 1.
 """
 
 import json
@@ -153,9 +153,15 @@ def drop(answer):
     np.savez(answer, means=means, seeds=seeds)
 
 
+def unseen(*_):
+    from kcnn.errors import UserError
+
+    raise UserError("there is no folder photos")
+
+
 def command(*words):
     """The command line, mortal."""
-    from kcnn import cli
+    from kcnn import cli, data
     from kcnn.training import Fitting
 
     step = Fitting._step
@@ -167,6 +173,8 @@ def command(*words):
             os.kill(os.getpid(), getattr(signal, blow))
         step(self, *rest)
 
+    if str(index) == os.environ.get("BLIND"):
+        data.load = unseen
     Fitting._step = mortal_step
     sys.argv = ["kcnn", *words]
     cli.main()

@@ -260,8 +260,24 @@ def test_out_of_memory_is_one_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Engine, "_train_step", full)
     x, y = np.zeros((20, 8, 8, 1), np.uint8), np.arange(20) % 2
+    settings = {"architecture": "resnet_toy", "batch_size": 10}
+    for epochs in (1, 500):  # of which the second tries precisions first
+        with pytest.raises(kcnn.UserError, match="set train.batch_size = 5 "):
+            kcnn.build_and_fit_classifier((x, y), epochs=epochs, runs=str(tmp_path), **settings)
     with pytest.raises(kcnn.UserError, match="set train.batch_size = 5 "):
-        kcnn.build_and_fit_classifier((x, y), "resnet_toy", batch_size=10, runs=str(tmp_path))
+        kcnn.find_learning_rate(Recipe(), (x, y), **settings)
+
+
+def test_a_batch_that_a_validation_refuses_is_one_line(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise tf.errors.InvalidArgumentError(None, None, "labels must be below 2")
+
+    monkeypatch.setattr(Engine, "_eval_step", refuse)
+    x, y = np.zeros((20, 8, 8, 1), np.uint8), np.arange(20) % 2
+    settings = {"architecture": "resnet_toy", "batch_size": 10, "epochs": 1, "runs": str(tmp_path)}
+    for act in (kcnn.build_and_fit_classifier, lambda source, **rest: kcnn.plan(Recipe(), source, **rest)):
+        with pytest.raises(kcnn.UserError, match="does not fit the network or the loss: labels must be below 2"):
+            act((x, y), **settings)
 
 
 @pytest.fixture

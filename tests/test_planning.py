@@ -6,6 +6,7 @@ import pytest
 import kcnn
 from kcnn import forecast, planning, rate_finder
 from kcnn.recipe import Recipe
+from kcnn.training import Engine
 from tests.test_cli import kcnn as command
 
 
@@ -92,6 +93,22 @@ def test_the_steepest_fall_decides_or_a_tenth_of_the_lowest_point():
     assert rate_finder.suggest(rates, [2.0, 1.9, 1.2, 0.5, 0.4, 3.0]) == pytest.approx(1e-3)
     assert rate_finder.suggest(rates, [2.0, 1.99, 1.98, 1.9, 0.4, 3.0]) == pytest.approx(1e-2)
     assert rate_finder.suggest(rates[:1], [2.0]) == pytest.approx(1e-6)
+
+
+def test_a_suggestion_is_for_the_batch_that_the_rate_is_chosen_for(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(rate_finder, "STEPS", 12)
+    curve = kcnn.find_learning_rate(Recipe(), data, reference_batch=4, **SETTINGS)
+    assert curve.scale == 4 and curve.suggested == rate_finder.suggest(curve.rates, curve.losses, 4)
+    assert rate_finder.suggest(curve.rates, curve.losses) == pytest.approx(4 * curve.suggested, rel=0.05)
+    curve.plot(tmp_path / "curve.png")
+
+
+def test_a_curve_that_suggests_nothing_is_refused(data, monkeypatch):
+    with pytest.raises(kcnn.UserError, match="must fall at some rate between 1e-06 and 10, and rose"):
+        rate_finder.suggest(np.geomspace(1e-5, 1.0, 3), [1.0, 1.5, 3.0])
+    monkeypatch.setattr(Engine, "means", lambda *_: {"loss": float("nan")})
+    with pytest.raises(kcnn.UserError, match="must be a number at the first step"):
+        kcnn.find_learning_rate(Recipe(), data, **SETTINGS)
 
 
 def test_the_commands(quick, capsys, tmp_path, monkeypatch):

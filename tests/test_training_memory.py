@@ -91,8 +91,22 @@ def test_what_is_made_again_is_the_same(name):
 def test_a_model_that_is_no_chain_is_refused():
     inputs = [keras.Input((4,)), keras.Input((4,))]
     model = keras.Model(inputs, keras.layers.Add()(inputs))
-    with pytest.raises(ValueError, match="cannot be cut"):
-        Rematerialized(model)
+    chain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    for refused in (model, chain, Subclassed()):
+        with pytest.raises(kcnn.UserError, match="train.rematerialize: .* cannot be cut .*set it = false"):
+            Rematerialized(refused)
+
+
+class Subclassed(keras.Model):
+    """A model whose inside nobody sees."""
+
+
+def test_a_network_with_auxiliary_outputs_is_refused_with_the_way_out(tmp_path):
+    x, y = np.zeros((32, 64, 64, 3), np.uint8), np.arange(32) % 2
+    settings = {"architecture": "googlenet_toy", "batch_size": 8, "epochs": 1, "rematerialize": True}
+    with pytest.raises(kcnn.UserError, match="set model.auxiliary = false"):
+        kcnn.build_and_fit_classifier((x, y), runs=str(tmp_path), **settings)
+    assert not list(tmp_path.iterdir())
 
 
 def test_each_level_learns_at_a_share_of_the_next_ones_rate():

@@ -3,8 +3,10 @@
 What these processes do is in tests/replicas.py.
 """
 
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,14 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kcnn
-from kcnn import data, workers
+from kcnn import cli, data, forecast, workers
 from kcnn.recipe import Recipe
 from kcnn.run_folder import RunFolder
+from kcnn.spectator import Spectator
 from kcnn.training import Team, team_of
-from kcnn.training.slurm import cluster_of_slurm
+from kcnn.training.slurm import cluster_of_slurm, expand_hosts
 from kcnn.training.weights import read_tensors
+from tests.test_cli import kcnn as command
 
 ROOT = Path(__file__).parents[1]
 
@@ -151,6 +156,113 @@ def test_a_frozen_worker_and_a_dead_chief_end_the_others_in_time(tmp_path, toget
         together("fit", quick, "--name", "headless", stroke="7 0 SIGKILL")
 
 
+@pytest.mark.slow
+def test_a_worker_that_sees_no_data_says_so_and_the_chief_that_it_is_gone(tmp_path, together, monkeypatch, capfd):
+    monkeypatch.setenv("BLIND", "1")
+    with pytest.raises(kcnn.UserError, match="^worker 1: there is no folder photos$"):
+        together("fit", tmp_path / "quick.toml", "--name", "blind")
+    said = capfd.readouterr().err
+    assert "worker 1 is gone; start all workers again, once" in said and "Traceback" not in said
+    assert not (tmp_path / "blind").exists()
+
+
+PLAYED = """
+import json, os, sys
+parts = json.loads(sys.argv[1])
+status, words = parts[json.loads(os.environ["TF_CONFIG"])["task"]["index"]]
+print("first line", words, sep=chr(10), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.fixture
+def played(monkeypatch):
+    """function ((status, last line) of each worker) → what `run_workers` gives of them."""
+    monkeypatch.setattr(workers, "PROGRAM", (sys.executable, "-c", PLAYED))
+    return lambda *parts: workers.run_workers([json.dumps(parts)], len(parts))
+
+
+def test_the_reason_of_the_worker_that_failed_is_told_and_not_that_others_lost_it(played, capfd):
+    gone = (3, "kcnn: worker 1 is gone")
+    with pytest.raises(kcnn.UserError, match=r"^worker 1: no pictures in photos$"):
+        played(gone, (2, "kcnn: no pictures in photos"), gone)
+    with pytest.raises(kcnn.UserError, match="worker 2 ended with status 1: KeyError: 'a'; `kcnn resume"):
+        played(gone, (2, "kcnn: no"), (1, "KeyError: 'a'"))
+    capfd.readouterr()
+    assert played((2, "kcnn: no pictures in photos"), (2, "kcnn: no pictures in photos")) == 2
+    assert capfd.readouterr().err.count("no pictures") == 1, "the chief has said it"
+    assert played(gone, gone) == 2 and played((0, ""), (0, "")) == 0
+
+
+@pytest.mark.parametrize("start", [lambda: workers.run_workers([], 2), lambda: forecast.exchange_seconds([10])])
+def test_a_worker_whose_peer_cannot_be_started_is_ended(monkeypatch, start):
+    started = []
+
+    def begin(*_):
+        if started:
+            raise OSError("no more processes")
+        started.append(subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE, text=True))
+        return started[0]
+
+    for module in (workers, forecast):
+        monkeypatch.setattr(module, "_start", begin)
+    with pytest.raises(OSError, match="no more processes"):
+        start()
+    assert started[0].returncode == -9
+
+
+def test_an_unfit_name_is_refused_before_anything_is_written(tmp_path, capsys):
+    words = ["--data", "builtin:digits", "--set", f"runtime.runs={tmp_path}/runs", "--workers", "2", "--name", "../x"]
+    status, _, said = command(capsys, "fit", *words)
+    assert status == 2 and "plain folder name" in said and not list(tmp_path.iterdir())
+
+
+WRITES = r"\b(write_atomically|append_line|writing|unlink|rmtree|mkdir|lock|self\.write_\w+|self\.set_status)\("
+
+
+def test_a_spectator_leaves_every_writing_method_to_the_chief():
+    methods = {name: inspect.getsource(own) for name, own in vars(RunFolder).items() if inspect.isfunction(own)}
+    writing = {name for name, text in methods.items() if re.search(WRITES, text)}
+    assert {"set_status", "write_json", "log", "held", "discard"} <= writing <= vars(Spectator).keys()
+
+
+def test_a_lost_worker_is_a_line_with_a_status_of_its_own(monkeypatch):
+    team = Team()
+    monkeypatch.setattr(team, "workers", 2)
+    words = "worker 1 is gone; .*`kcnn resume runs/a`"
+    with pytest.raises(kcnn.UserError, match=words) as error, team.together("runs/a"):
+        raise tf.errors.UnavailableError(None, None, "/task:0 says: /job:worker/replica:0/task:1 has closed")
+    assert error.value.status == 3
+
+    def lose(*_, **__):
+        raise error.value
+
+    monkeypatch.setattr(cli, "app", lose)
+    with pytest.raises(SystemExit, match="3"):
+        cli.main()
+
+
+def test_each_local_worker_sees_its_own_gpus(monkeypatch, played):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert workers.shares_of_gpus(2) == [{}, {}]
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind] * 5)
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in workers.shares_of_gpus(2)] == ["0,1", "2,3"], "as many each"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,GPU-a,5,3,1")
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in workers.shares_of_gpus(4)] == ["7", "GPU-a", "5", "3"]
+    with pytest.raises(kcnn.UserError, match="--workers 6 must be at most the number of GPUs here, 5"):
+        played(*[(0, "")] * 6)
+    monkeypatch.setattr(workers, "PROGRAM", (sys.executable, "-c", SEEN))
+    assert workers.run_workers([], 2) == 0
+
+
+SEEN = """
+import json, os, sys
+index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+sys.exit(os.environ["CUDA_VISIBLE_DEVICES"] != ["7,GPU-a", "5,3"][index])
+"""
+
+
 # ---- doors ---------------------------------------------------------------------------------------------------------
 
 
@@ -178,12 +290,55 @@ def test_what_cannot_be_divided_is_refused(monkeypatch):
             team_of(recipe.runtime)
 
 
+@pytest.mark.parametrize("kind", ["none", "mirrored"])
+def test_several_workers_that_would_not_train_together_are_refused(monkeypatch, kind):
+    runtime = Recipe().override({"runtime.strategy": kind}).runtime
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
+    with pytest.raises(kcnn.UserError, match=f"runtime.strategy is {kind} and there are 2 workers.*set it to auto"):
+        team_of(runtime)
+    monkeypatch.setenv("TF_CONFIG", "")
+    for name, value in SLURM_STEP.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(kcnn.UserError, match="there are 4 workers"):
+        team_of(runtime)
+
+
+SLURM_STEP = {
+    "SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "n[08-09],big", "SLURM_STEP_TASKS_PER_NODE": "1(x2),2",
+    "SLURM_PROCID": "2", "SLURM_JOB_ID": "7",
+}  # fmt: skip
+
+
 def test_what_slurm_started_is_one_cluster():
-    step = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "n[08-09],big", "SLURM_STEP_TASKS_PER_NODE": "1(x2),2"}
-    found = cluster_of_slurm(step | {"SLURM_PROCID": "2", "SLURM_JOB_ID": "7"})
+    found = cluster_of_slurm(SLURM_STEP)
     assert found["task"] == {"type": "worker", "index": 2}
     assert found["cluster"]["worker"] == ["n08:20112", "n09:20112", "big:20112", "big:20113"]
     assert cluster_of_slurm({}) is None and cluster_of_slurm({"SLURM_STEP_NUM_TASKS": "1"}) is None
+
+
+def test_names_of_nodes_are_written_out():
+    assert expand_hosts("gpu[01-02]-ib,b") == ["gpu01-ib", "gpu02-ib", "b"]
+    assert expand_hosts("r[1-2]n[1-2,09]") == ["r1n1", "r1n2", "r1n09", "r2n1", "r2n2", "r2n09"]
+    assert expand_hosts("a,n[7-8]") == ["a", "n7", "n8"] and expand_hosts("") == []
+
+
+def test_slurm_steps_that_do_not_say_who_is_where_are_refused():
+    changes = {"SLURM_STEP_NODELIST": "n[08-09]", "SLURM_STEP_NUM_TASKS": "5", "SLURM_STEP_TASKS_PER_NODE": "x"}
+    for change in ({key: value} for key, value in changes.items()):
+        with pytest.raises(kcnn.UserError, match=r"SLURM_STEP_NODELIST=n.* must place the \d tasks"):
+            cluster_of_slurm(SLURM_STEP | change)
+    for order in ("cyclic", "cyclic:block", "plane=2", "arbitrary"):
+        with pytest.raises(kcnn.UserError, match="distribution is .*: set it to block"):
+            cluster_of_slurm(SLURM_STEP | {"SLURM_DISTRIBUTION": order})
+    for fine in ({"SLURM_DISTRIBUTION": "block:cyclic"}, {"SLURM_DISTRIBUTION": ""}):
+        assert cluster_of_slurm(SLURM_STEP | fine) == cluster_of_slurm(SLURM_STEP)
+    single = {"SLURM_STEP_NUM_TASKS": "3", "SLURM_STEP_TASKS_PER_NODE": "1(x3)", "SLURM_DISTRIBUTION": "cyclic"}
+    assert len(cluster_of_slurm(SLURM_STEP | single)["cluster"]["worker"]) == 3, "one a node: all orders are the same"
+
+
+def test_steps_of_a_job_have_ports_of_their_own():
+    steps = [cluster_of_slurm(SLURM_STEP | {"SLURM_STEP_ID": str(step)})["cluster"]["worker"] for step in range(20)]
+    assert len({port for workers in steps for port in workers}) == 80
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -21,7 +21,7 @@ __all__ = ["app", "main"]
 
 
 def main():
-    """The command `kcnn`: a `UserError` is one line and status 2, Ctrl-C is status 130."""
+    """The command `kcnn`: a `UserError` is one line and its status, Ctrl-C is status 130."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.INFO, format="kcnn: %(message)s", stream=sys.stderr)
     for noisy in ("absl", "jax", "tensorflow"):
@@ -30,6 +30,6 @@ def main():
         app()
     except UserError as error:
         typer.echo(f"kcnn: {error}", err=True)
-        raise SystemExit(2) from None
+        raise SystemExit(error.status) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -143,7 +143,9 @@ def _dry_run(api, recipe):
 
 def _fit_together(recipe, name, workers):
     from kcnn.disk import make_folder, write_atomically
+    from kcnn.run_folder import refuse_unfit
 
+    refuse_unfit(name)
     file = Path(recipe.runtime.runs) / f".{name or 'workers'}.{os.getpid()}.toml"
     make_folder(file.parent)
     write_atomically(file, recipe.to_toml())

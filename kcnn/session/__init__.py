@@ -4,7 +4,7 @@ Data, model, engine and loop meet here and nowhere else; `api` and `run` only na
 """
 
 from kcnn.session.network import build, layer_rates, make_engine, settle_precision
-from kcnn.session.opening import Session, open_data, prepare, reopen, start, warn
+from kcnn.session.opening import Session, open_data, prepare, reopen, start
 from kcnn.session.running import extend, make_fitting, train
 
 __all__ = [
@@ -20,5 +20,4 @@ __all__ = [
     "settle_precision",
     "start",
     "train",
-    "warn",
 ]

@@ -57,10 +57,11 @@ def open_data(recipe, source=None, class_names=None):
 def prepare(recipe, source=None):
     """A session without a run folder: data read and checked, network built. Raises `UserError` at every door."""
     team = _team(recipe)
-    dataset = open_data(recipe, source)
-    facts = data.facts_of(dataset, recipe)
-    with team.scope():
-        recipe, facts, model, head, loaded = begin(recipe, facts)
+    with team.together():
+        dataset = open_data(recipe, source)
+        facts = data.facts_of(dataset, recipe)
+        with team.scope():
+            recipe, facts, model, head, loaded = begin(recipe, facts)
     for place, reason in dataset.set_aside[:SHOWN]:
         log.warning("set aside: %s: %s", place, reason)
     if len(dataset.set_aside) > SHOWN:
@@ -80,10 +81,12 @@ def _team(recipe):
 
 def start(recipe, source=None, name=None):
     """A fresh session: prepared, and with a run folder."""
-    opened = settle_precision(prepare(recipe, source))
-    recipe, team = opened.recipe, opened.team
-    stem = f"{recipe.model.architecture}-{opened.dataset.name}"
-    folder = shared_folder(team, lambda: RunFolder.create(recipe.runtime.runs, name, stem))
+    opened = prepare(recipe, source)
+    team = opened.team
+    with team.together():
+        opened = settle_precision(opened)
+        recipe, stem = opened.recipe, f"{opened.recipe.model.architecture}-{opened.dataset.name}"
+        folder = shared_folder(team, lambda: RunFolder.create(recipe.runtime.runs, name, stem))
     if not team.is_chief:
         return replace(opened, folder=folder)
     try:
@@ -139,7 +142,7 @@ def reopen(folder, source=None, built=None):
     dataset = open_data(recipe, source)
     if dataset.fingerprint != facts.fingerprint:
         raise UserError(f"the data of run {folder.name} has changed since it began; start a new run instead")
-    with team.scope():
+    with team.together(folder.path), team.scope():
         if built is None and not training.Checkpoints(folder.checkpoints).exist():
             built = begin(recipe, facts)[2:4]  # it was killed before its first checkpoint
         model, head = built or build(recipe, facts, auxiliary=True)

@@ -22,7 +22,7 @@ def train(session, *, resume=False, callbacks=(), console=None):
     folder, team = session.folder, session.team
     with folder.held():
         try:
-            with team.together(folder.path), team.scope():
+            with team.together(folder.path if resume else None), team.scope():
                 fitting = make_fitting(session, callbacks, console)
                 if resume:
                     log.info("continuing at step %d", fitting.restore())

@@ -1,7 +1,10 @@
 """When a step goes wrong: which tensor was the first to hold no numbers, and what to do about it."""
 
+from contextlib import contextmanager
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kcnn.errors import UserError
 from kcnn.training.looking import is_open, looker
@@ -22,6 +25,17 @@ def not_finite(engine, batch, rate, step):
         f"step {step + 1}: the loss or its gradient is not finite; {found or 'the loss'} is the first to hold NaN or "
         f"infinity: {ADVICE.format(rate=float(rate))}"
     )
+
+
+@contextmanager
+def explained(batch_size, step=0):
+    """Within the block a full memory, or a batch that TensorFlow does not compute, is a `UserError`."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise out_of_memory(batch_size) from None
+    except tf.errors.InvalidArgumentError as error:
+        raise refused_batch(error, step) from error
 
 
 def out_of_memory(batch_size):

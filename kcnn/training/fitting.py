@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kcnn.errors import UserError
-from kcnn.training.faults import not_finite, out_of_memory, refused_batch
+from kcnn.training.faults import explained, not_finite
 from kcnn.training.interrupts import StopRequest
 from kcnn.training.resuming import compare_environment, refuse_another
 from kcnn.training.schedules import Plateau, Schedule
@@ -185,12 +184,8 @@ class Fitting:
         batch = next(self.iterator) if batch is None else batch
         rate = np.float32(self.schedule(p.step) * self.plateau.state["scale"])
         self.engine.batch = batch
-        try:
+        with explained(self.train.batch_size, p.step):
             sums, self.engine.norms = self.engine.train_step(batch, rate, np.float32(p.step))
-        except tf.errors.ResourceExhaustedError:
-            raise out_of_memory(self.train.batch_size) from None
-        except tf.errors.InvalidArgumentError as error:
-            raise refused_batch(error, p.step) from error
         if not np.isfinite(sums).all():
             raise not_finite(self.engine, batch, rate, p.step)
         self.sums = self.sums + np.asarray(sums)
@@ -201,7 +196,7 @@ class Fitting:
         logs = self.engine.means(self.sums)
         self.sums = np.zeros(())
         if self.validation is not None:
-            with self._averaged():
+            with self._averaged(), explained(self.train.batch_size, self.progress.step - 1):
                 logs |= {f"val_{k}": v for k, v in self.engine.evaluate(self.validation).items()}
         rate = self.schedule(self.progress.step - 1) * self.plateau.state["scale"]
         row = {"epoch": epoch + 1, "step": self.progress.step, "learning_rate": rate, **logs, **figures}

@@ -10,17 +10,22 @@ import math
 import keras
 import tensorflow as tf
 
+from kcnn.errors import UserError
+
 
 class Rematerialized:
     """The functional `model`, of one input and one output, as a function of a batch in training.
 
-    Raises `ValueError` for a model that has more, or that nothing can cut.
+    Raises `UserError` for a model that has more, or that nothing can cut.
     """
 
     def __init__(self, model):
-        ends = _cuts(model) if len(model.inputs) == len(model.outputs) == 1 else []
+        functional = hasattr(model, "_nodes_by_depth")
+        ends = _cuts(model) if functional and len(model.inputs) == len(model.outputs) == 1 else []
         if not ends:
-            raise ValueError(f"{model.name} cannot be cut into segments: it needs one input, one output and a chain")
+            rule = "cannot be cut into segments: it must be functional, a chain from one input to one output"
+            way = "model.auxiliary" if getattr(model, "auxiliary_weights", None) else "it"
+            raise UserError(f"train.rematerialize: {model.name} {rule}; set {way} = false")
         self.dtype = model.inputs[0].dtype
         tensors = [model.inputs[0], *ends, model.outputs[0]]
         self.segments = [keras.Model(begin, end) for begin, end in zip(tensors, tensors[1:], strict=False)]

@@ -73,6 +73,11 @@ class Plateau:
             self.state = {"scale": self.state["scale"] * self.factor, "waited": 0}
 
 
+def scale_of(train):
+    """By which the rate of a recipe's [train] is multiplied, for a batch of another size than it was chosen for."""
+    return train.batch_size / train.reference_batch if train.reference_batch else 1.0
+
+
 class Schedule:
     """The learning rate at each of `steps` steps and of the extensions after them, from a recipe's [train].
 
@@ -83,8 +88,7 @@ class Schedule:
 
     def __init__(self, train, steps, steps_per_epoch):
         self.shape = SCHEDULES[train.schedule]
-        scale = train.batch_size / train.reference_batch if train.reference_batch else 1.0
-        self.peak = train.learning_rate * scale
+        self.peak = train.learning_rate * scale_of(train)
         self.steps, self.first_phase = steps, train.freeze_epochs * steps_per_epoch
         self.factor = train.fine_tune_factor if train.freeze_epochs else 1.0
         self.warmup = train.warmup_epochs * steps_per_epoch

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import tensorflow as tf
 
-from kcnn.errors import UserError
+from kcnn.errors import LostWorker, UserError
 from kcnn.training.slurm import cluster_of_slurm
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,11 @@ def team_of(runtime):
     auto: the workers that TF_CONFIG or Slurm name, else all GPUs of this machine, else one device.
     """
     kind = runtime.strategy
-    if kind in ("auto", "multi_worker") and len(_cluster()) < 2 and (found := cluster_of_slurm(os.environ)):
+    if len(_cluster()) < 2 and (found := cluster_of_slurm(os.environ)):
         os.environ[CLUSTER] = json.dumps(found)
+    if kind not in ("auto", "multi_worker") and (others := len(_cluster())) > 1:
+        rule = "each of which would train a run of its own: set it to auto, or start one process alone"
+        raise UserError(f"runtime.strategy is {kind} and there are {others} workers, {rule}")
     if kind == "auto":
         gpus = tf.config.list_physical_devices("GPU")
         kind = "multi_worker" if len(_cluster()) > 1 else "mirrored" if len(gpus) > 1 else "none"
@@ -130,17 +133,22 @@ class Team:
         return told.astype(np.uint8).tobytes().decode(errors="ignore").rstrip()
 
     @contextmanager
-    def together(self, run):
-        """Within the block the loss of a worker is a `UserError` that says how to go on with the run at a path."""
+    def together(self, run=None):
+        """Within the block the loss of a worker is a `LostWorker` that says how to go on.
+
+        run: the path of the run that is there to go on with; None before there is one.
+        """
         try:
             yield
         except LOST as error:
             if self.workers == 1:
                 raise
-            who = re.search(r"task[:_/](\d+)", str(error))
-            who = f"worker {who[1]}" if who else "a worker"
+            named = dict.fromkeys(re.findall(r"task[:_/](\d+)", str(error)))  # who reports it may be among them
+            others = [number for number in named if int(number) != self.worker]
+            who = f"worker {' or '.join(others)}" if others else "a worker"
             log.debug("%s", error)
-            raise UserError(f"{who} is gone; start all workers again with `kcnn resume {run}`") from error
+            way = f" with `kcnn resume {run}`" if run else ", once what it said is mended"
+            raise LostWorker(f"{who} is gone; start all workers again{way}") from error
 
     def _summed(self, numbers):
         def add(x):
