@@ -8,8 +8,10 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from kcnn.data import draws as drawing
-from kcnn.data.operations import OPERATIONS
+from kcnn.data.operations import OPERATIONS, Operation
+from kcnn.data.policies import policy_of
 from kcnn.data.program import PCA_AXES, Program, run_step
+from kcnn.listing import lines
 from kcnn.recipe import Augment
 
 SHIFT = (12.0, -7.0, 20.0)
@@ -40,7 +42,8 @@ PIL = {
     "gamma": (by_table(lambda v, g: 255.999 * (v / 255) ** g), (0.4, 1.0, 2.2), True),
     "grey": (lambda picture, _: picture.convert("L").convert("RGB"), (0,), True),
     "blur": (lambda picture, s: picture.filter(ImageFilter.GaussianBlur(s)), (0, 0.8, 2.0, 5.0), False),
-    "shift": (shifted, (0,), True),
+    "shift": (by_table(lambda v, a: v + a), (-30, 12, 200), True),
+    "pca_colour": (shifted, (0,), True),
 }
 OTHERS = {"hue", "noise", "elastic"}
 VALUES = [name for name, row in OPERATIONS.items() if not row.moves]
@@ -58,7 +61,7 @@ def photos():
 
 
 def amounts(magnitude, name=""):
-    return tf.constant(SHIFT if name == "shift" else (magnitude, 0.25, 0.75), tf.float32)
+    return tf.constant(SHIFT if name == "pca_colour" else (magnitude, 0.25, 0.75), tf.float32)
 
 
 def changed(name, picture, magnitude=0.0):
@@ -68,7 +71,8 @@ def changed(name, picture, magnitude=0.0):
 def test_every_operation_has_its_reference_and_says_what_it_does():
     assert set(PIL) | OTHERS == set(VALUES)
     for name, row in OPERATIONS.items():
-        assert row.__doc__.strip().endswith((".", ".)")) and "\n" not in row.__doc__.strip(), name
+        assert row.does.endswith((".", ".)")) and "\n" not in row.does, name
+    assert Operation.__doc__.startswith("`apply` as above")
 
 
 @pytest.mark.parametrize("name", PIL)
@@ -78,6 +82,38 @@ def test_every_operation_equals_pil(photos, name):
         expected = np.asarray(reference(Image.fromarray(photo), magnitude))
         difference = np.abs(changed(name, photo, magnitude).astype(int) - expected)
         assert difference.mean() < (1e-9 if exact else 0.9), (name, magnitude, difference.mean(), difference.max())
+
+
+def test_what_is_listed_for_users_steps_is_what_they_may_hold():
+    text = lines("augmentations")
+    listed = {line.split()[0] for line in text[text.index("") + 2 :]}
+    assert listed == set(OWN) and not listed & {"elastic", "pca_colour"}
+
+
+OWN = {name: row for name, row in OPERATIONS.items() if not row.field}
+MOST = {"rotation": 20.0, "zoom": 1.4, "slide_x": 7.0, "slide_y": -5.0, "hue": 40.0, "noise": 12.0}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_operation_does_in_a_users_step_what_it_says(photos, name):
+    """Through the recipe and the program: values as the reference, moves in the matrix and nowhere else."""
+    magnitude = MOST.get(name, PIL[name][1][-2 if len(PIL[name][1]) > 1 else 0] if name in PIL else 0.15)
+    choice = {"operation": name} | ({} if OWN[name].neutral is None else {"low": magnitude, "high": magnitude})
+    augment, photo = Augment(steps=[{"choices": [choice]}]), photos[0]
+    if OWN[name].moves:
+        sides = tf.constant([263.0, 201.0])
+        made, expected = policy_of(augment).matrix(drawn(3), sides), OWN[name].apply(tf.fill([3], magnitude), sides)
+        np.testing.assert_allclose(made, expected, atol=1e-5)
+        return
+    made = ran(augment, photo[None])[0].astype(float)
+    if name == "noise":
+        assert abs((made - photo)[(photo > 60) & (photo < 195)].std() - 12) < 0.3
+    elif name in PIL:
+        expected = np.asarray(PIL[name][0](Image.fromarray(photo), magnitude))
+        assert np.abs(made - expected).mean() < (1e-9 if PIL[name][2] else 0.9)
+    else:
+        np.testing.assert_array_equal(made, changed(name, photo, magnitude))
+        assert (made != photo).any()
 
 
 @pytest.mark.parametrize("first", PIL)
@@ -107,7 +143,7 @@ def test_the_neutral_magnitude_changes_nothing(photos, name):
     row = OPERATIONS[name]
     for photo in photos:
         made = row.apply(
-            tf.constant(photo), tf.constant([row.neutral] * 3 if name == "shift" else [row.neutral, 0.3, 0.6])
+            tf.constant(photo), tf.constant([row.neutral] * 3 if name == "pca_colour" else [row.neutral, 0.3, 0.6])
         )
         np.testing.assert_array_equal(made, photo)
 

@@ -1,6 +1,7 @@
 """Policies draw what their papers say, and users' own steps what they say; mistakes are one line."""
 
 import hashlib
+import tomllib
 from collections import Counter
 
 import numpy as np
@@ -153,8 +154,8 @@ choices = [{operation = "blur", low = 0.5, high = 1.5}]
 
 
 def test_a_users_own_steps():
-    own = recipe.parse(recipe.tomllib.loads(OWN))
-    assert recipe.parse(recipe.tomllib.loads(own.to_toml())) == own
+    own = recipe.parse(tomllib.loads(OWN))
+    assert recipe.parse(tomllib.loads(own.to_toml())) == own
     found = drawn(policy_of(own.augment), 4000)
     counts = Counter(sample[0][0] if sample[0] else None for sample in found)
     assert abs(counts[None] / 4000 - 0.5) < 0.03 and abs(counts["equalize"] / 4000 - 0.25) < 0.03
@@ -169,7 +170,8 @@ def test_a_users_own_steps():
     ("[augment]\npolicy_magnitude = 3", "policy_magnitude means nothing to no policy"),
     ("[augment]\npolicy = 'randaugment'\n" + OWN, "are two policies; leave one out"),
     (OWN.replace("blur", "blurr"), "unknown augmentation operation 'blurr': did you mean 'blur'"),
-    (OWN.replace("blur", "elastic"), "cannot hold elastic"),
+    (OWN.replace("blur", "elastic"), "cannot hold elastic; use augment.elastic"),
+    (OWN.replace("blur", "pca_colour"), "cannot hold pca_colour; use augment.pca_colour"),
     (OWN.replace('"equalize"', '"posterize"'), "posterize needs low and high"),
     (OWN.replace("low = 0.5", "low = 2.5"), "augment.steps.1.choices.0: give low and high together"),
     (OWN.replace("low = 0.5, ", ""), "give low and high together"),
@@ -179,5 +181,5 @@ def test_a_users_own_steps():
 ])  # fmt: skip
 def test_mistakes_are_one_line(text, message):
     with pytest.raises(UserError, match=message) as error:
-        policy_of(recipe.parse(recipe.tomllib.loads(text)).augment)
+        policy_of(recipe.parse(tomllib.loads(text)).augment)
     assert "\n" not in str(error.value)

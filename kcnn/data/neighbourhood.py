@@ -47,7 +47,7 @@ def noise(picture, amounts):
     return cut(tf.cast(picture, tf.float32) + added + 0.5)
 
 
-@operation("elastic", neutral=0.0)
+@operation("elastic", neutral=0.0, field="elastic")
 def elastic(picture, amounts):
     """Standard deviation of a smooth random displacement, as a share of the sides (Simard et al. 2003)."""
     places = centres(picture.shape[:2]) + displacement(amounts, picture.shape[:2])

@@ -16,24 +16,22 @@ OPERATIONS = Registry("augmentation operation")
 
 @dataclass(frozen=True)
 class Operation:
-    """`apply` as above; `neutral`: the magnitude that changes nothing, None where there is none."""
+    """`apply` as above; `does`: a sentence; `neutral`: the magnitude that changes nothing, None where there is none."""
 
     apply: Callable
+    does: str
     neutral: float | None = None
     colour: bool = False  # needs three channels; pictures of another number stay as they are
     moves: bool = False  # changes places, not values
     turns: bool = False  # moves, and rows do not stay rows
-
-    @property
-    def __doc__(self):
-        return self.apply.__doc__
+    field: str | None = None  # of [augment], for one that only this field asks for: no policy may hold it
 
 
 def operation(name, neutral=None, **traits):
     """Decorator: registers the decorated function as the operation `name`, and returns it."""
 
     def add(function):
-        OPERATIONS.add(name, Operation(function, neutral, **traits))
+        OPERATIONS.add(name, Operation(function, function.__doc__.strip(), neutral, **traits))
         return function
 
     return add

@@ -37,8 +37,14 @@ def contrast(picture, amounts):
 
 @operation("shift", neutral=0.0)
 def shift(picture, amounts):
-    """Grey levels added to the three channels (AlexNet's colour shift is one)."""
-    return cut(_float(picture) + tf.round(amounts[: picture.shape[-1]]))
+    """Grey levels added to all values."""
+    return cut(_float(picture) + tf.round(amounts[0]))
+
+
+@operation("pca_colour", neutral=0.0, colour=True, field="pca_colour")
+def pca_colour(picture, amounts):
+    """Grey levels added to the three channels, a number for each (AlexNet's colour shift)."""
+    return cut(_float(picture) + tf.round(amounts))
 
 
 @operation("posterize", neutral=8.0)

@@ -122,10 +122,10 @@ def policy_of(augment):
 def _own_step(step):
     choices = []
     for choice in step.choices:
-        neutral = OPERATIONS[choice.operation].neutral  # a name that is not known is refused here
-        if choice.operation == "elastic":
-            raise UserError("augment.steps cannot hold elastic, which masks and boxes must follow; use augment.elastic")
-        if neutral is not None and choice.low is None:
+        row = OPERATIONS[choice.operation]  # a name that is not known is refused here
+        if row.field:
+            raise UserError(f"augment.steps cannot hold {choice.operation}; use augment.{row.field}")
+        if row.neutral is not None and choice.low is None:
             unit = "see `kcnn list augmentations` for its unit"
             raise UserError(f"augment.steps: {choice.operation} needs low and high; {unit}")
         choices.append(Choice(choice.operation, choice.low or 0.0, choice.high or 0.0))

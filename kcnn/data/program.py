@@ -32,12 +32,12 @@ class Program:
             self.steps = []
             return
         colour = [name for name in SHUFFLED if getattr(augment, name)]
-        self.colour = [name for name in colour if channels == 3 or not OPERATIONS[_operation(name)].colour]
+        self.colour = [name for name in colour if channels == 3 or not OPERATIONS[name].colour]
         self.tail = [name for name in ("grey", "sharpness", "blur", "noise") if getattr(augment, name)]
         own = map(self.policy.names_at, range(self.policy.length)) if self.policy else ()
         self.own = [[name for name in names if not OPERATIONS[name].moves] for names in own]
         self.steps = [["elastic"]] * bool(augment.elastic) + self.own
-        self.steps += [[_operation(name) for name in self.colour]] * len(self.colour)
+        self.steps += [self.colour] * len(self.colour)
         self.steps += [[name] for name in self.tail]
 
     def draw(self, draws):
@@ -85,10 +85,6 @@ class Program:
         neutral = OPERATIONS[name].neutral or 0.0
         least = neutral if name in ("blur", "noise", "elastic") else neutral - reach
         return _with_chance(drawing.between(draws, name, least, neutral + reach), draws)
-
-
-def _operation(field):
-    return "shift" if field == "pca_colour" else field
 
 
 def run_step(picture, names, choice, amounts):
