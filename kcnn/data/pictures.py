@@ -51,7 +51,9 @@ class EncodedPictures:
 
     def __init__(self, images, frame, framing, max_pixels, augment):
         self.from_files = isinstance(images, Files)
-        self.items = tf.constant(list(images.paths if self.from_files else images.items), tf.string)
+        items = images.paths if self.from_files else images.items
+        self.items = items if tf.is_tensor(items) else tf.constant(list(items), tf.string)
+        self.places = None if self.from_files or images.places is None else tf.constant(images.places)
         self.headers = None if images.headers is None else tf.constant(images.headers, tf.int32)
         self.frame, self.framing, self.max_pixels, self.augment = tuple(frame), framing, max_pixels, augment
         self.fill = _fill(augment, framing)
@@ -68,7 +70,8 @@ class EncodedPictures:
         return view_of(headers, matrices, self.frame)
 
     def __call__(self, row):
-        data = self.items[tf.maximum(row["index"], 0)]
+        place = tf.maximum(row["index"], 0)
+        data = self.items[place if self.places is None else self.places[place]]
         data = tf.io.read_file(data) if self.from_files else data
         if "view" in row:
             header, view = Header(*row["header"]), View(*row["view"])

@@ -51,7 +51,8 @@ def open_data(recipe, source=None, class_names=None):
         checked = data.check(found, recipe.data, progress, training=class_names is None)
         if recipe.data.cache == "none":
             return checked
-        return data.cached(checked, recipe.data.cache, functools.partial(tell, "filling the cache"))
+        told = functools.partial(tell, "filling the cache")
+        return data.cached(checked, recipe.data.cache, told, training.workers_here())
 
 
 def prepare(recipe, source=None):
