@@ -137,6 +137,32 @@ def test_a_programs_geometry_and_colour_together_are_what_was_drawn():
             assert abs(float(program["amounts"][i, 0, 0]) - magnitude) < 1e-6
 
 
+def test_a_policy_of_moves_alone_leaves_the_program_empty_so_that_batches_stay_whole():
+    turn, blur = {"operation": "rotation", "low": -9, "high": 9}, {"operation": "blur", "low": 1, "high": 2}
+    moves = Program(Augment(steps=[{"choices": [turn]}] * 2), 3)
+    assert moves.steps == [] and moves.draw(numbers(4)) == {}
+    mixed = Program(Augment(steps=[{"choices": [turn]}, {"choices": [turn, blur]}]), 3)
+    assert mixed.steps == [["blur"]]
+    row, found = mixed.draw(numbers(50)), drawn(mixed.policy, 50)
+    assert row["choice"].shape == (50, 1)
+    for i, (_, second) in enumerate(found):
+        assert bool(row["choice"][i, 0]) == (second[0] == "blur")
+        assert second[0] != "blur" or abs(float(row["amounts"][i, 0, 0]) - second[1]) < 1e-6
+
+
+def test_two_steps_of_noise_add_two_fields():
+    noise = {"choices": [{"operation": "noise", "low": 10, "high": 10}]}
+    one, two = (Program(Augment(steps=[noise] * count), 3) for count in (1, 2))
+    grey = tf.fill([100, 100, 3], tf.constant(128, tf.uint8))
+    off = []
+    for program in (one, two):
+        row = program.draw(numbers(1))
+        off.append(program.run(grey, {key: value[0] for key, value in row.items()}).numpy().std())
+    assert abs(off[0] - 10) < 0.3 and abs(off[1] - 10 * 2**0.5) < 0.4
+    both = Program(Augment(steps=[noise], noise=10.0), 3).draw(numbers(1))["amounts"][0].numpy()
+    assert (both[0, 1:] != both[1, 1:]).all()
+
+
 def test_moves_multiply_in_the_drawn_order():
     steps = [Step(1.0, (Choice("translate_x", 0.5, 0.5),)), Step(1.0, (Choice("rotation", 90.0, 90.0),))]
     matrix = Policy([steps]).matrix(numbers(1), tf.constant([40.0, 40.0]))[0].numpy()
