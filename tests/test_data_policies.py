@@ -16,6 +16,7 @@ from kcnn.data.policies import POLICIES, Choice, Policy, Step, policy_of
 from kcnn.data.program import Program
 from kcnn.errors import UserError
 from kcnn.recipe import Augment
+from kcnn.session import prepare
 
 COUNT = 20_000
 FOURTEEN = {"identity", "shear_x", "shear_y", "translate_x", "translate_y", "rotation", "brightness", "saturation"}
@@ -163,6 +164,35 @@ def test_two_steps_of_noise_add_two_fields():
     assert (both[0, 1:] != both[1, 1:]).all()
 
 
+@pytest.mark.parametrize("name", POLICIES)
+def test_published_magnitudes_lie_within_the_bounds(name):
+    for choice in (c for program in POLICIES[name]() for step in program for c in step.choices):
+        row = OPERATIONS[choice.operation]
+        assert (row.bounds is None) == (row.neutral is None)
+        for end in (choice.low, choice.high) if row.bounds else ():
+            assert row.bounds[0] <= end <= row.bounds[1]
+            assert not choice.mirrored or row.bounds[0] <= 2 * row.neutral - end <= row.bounds[1]
+
+
+@pytest.mark.parametrize("name", [name for name, row in OPERATIONS.items() if row.bounds])
+def test_every_operation_works_at_its_bounds(name):
+    row, picture = OPERATIONS[name], np.random.default_rng(0).integers(0, 256, (12, 9, 3)).astype(np.uint8)
+    assert row.bounds[0] <= row.neutral <= row.bounds[1]
+    for end in row.bounds:
+        if row.moves:
+            made = row.apply(tf.constant([end], tf.float32), tf.constant([9.0, 12.0]))
+            assert np.isfinite(made).all() and np.isfinite(tf.linalg.inv(made)).all()
+        else:
+            made = row.apply(tf.constant(picture), tf.constant([end, 0.2, 0.7], tf.float32))
+            assert made.dtype == tf.uint8 and made.shape == picture.shape
+
+
+def test_a_policys_mistakes_are_told_before_data_is_read():
+    augment = {"steps": [{"choices": [{"operation": "zoom", "low": 0, "high": 2}]}]}
+    with pytest.raises(UserError, match="zoom takes magnitudes from 0.1 to 10"):
+        prepare(recipe.parse({"data": {"source": "no/such/folder"}, "augment": augment}))
+
+
 def test_moves_multiply_in_the_drawn_order():
     steps = [Step(1.0, (Choice("translate_x", 0.5, 0.5),)), Step(1.0, (Choice("rotation", 90.0, 90.0),))]
     matrix = Policy([steps]).matrix(numbers(1), tf.constant([40.0, 40.0]))[0].numpy()
@@ -198,6 +228,10 @@ def test_a_users_own_steps():
     (OWN.replace("blur", "blurr"), "unknown augmentation operation 'blurr': did you mean 'blur'"),
     (OWN.replace("blur", "elastic"), "cannot hold elastic; use augment.elastic"),
     (OWN.replace("blur", "pca_colour"), "cannot hold pca_colour; use augment.pca_colour"),
+    (OWN.replace("blur", "zoom").replace("0.5, high", "0.0, high"), "zoom takes .* 0.1 to 10, and low is 0; give"),
+    (OWN.replace("1.5}", "21.0}"), "blur takes magnitudes from 0 to 20, and high is 21; give one within"),
+    (OWN.replace("-20.0", "nan"), "rotation takes magnitudes from -180 to 180, and low is nan"),
+    (OWN.replace("blur", "posterize").replace("0.5, high", "-1, high"), "posterize takes .* 0 to 8, and low is -1"),
     (OWN.replace('"equalize"', '"posterize"'), "posterize needs low and high"),
     (OWN.replace("low = 0.5", "low = 2.5"), "augment.steps.1.choices.0: give low and high together"),
     (OWN.replace("low = 0.5, ", ""), "give low and high together"),

@@ -140,7 +140,7 @@ def test_statistics_are_those_of_the_channels(samples):
 ])  # fmt: skip
 def test_the_way_out_on_float_data_is_one_that_the_recipe_takes(samples, settings, way_out):
     with pytest.raises(UserError, match=way_out):
-        data.batches(samples["floats"], (8, 8, 3), 4, training=True, num_classes=3, augment=Augment(**settings))
+        training(samples["floats"], 1, (24, 30, 5), augment=Augment(**settings))
 
 
 def test_what_cannot_be_is_refused_in_one_line(samples):

@@ -128,5 +128,14 @@ def _own_step(step):
         if row.neutral is not None and choice.low is None:
             unit = "see `kcnn list augmentations` for its unit"
             raise UserError(f"augment.steps: {choice.operation} needs low and high; {unit}")
+        if row.bounds is not None:
+            _refuse_outside(choice, *row.bounds)
         choices.append(Choice(choice.operation, choice.low or 0.0, choice.high or 0.0))
     return Step(step.probability, tuple(choices))
+
+
+def _refuse_outside(choice, least, most):
+    for end, magnitude in (("low", choice.low), ("high", choice.high)):
+        if not least <= magnitude <= most:  # so that nan is refused, too
+            rule = f"{choice.operation} takes magnitudes from {least:g} to {most:g}"
+            raise UserError(f"augment.steps: {rule}, and {end} is {magnitude:g}; give one within")

@@ -57,6 +57,7 @@ def open_data(recipe, source=None, class_names=None):
 
 def prepare(recipe, source=None):
     """A session without a run folder: data read and checked, network built. Raises `UserError` at every door."""
+    data.policy_of(recipe.augment)  # its mistakes are told before pictures are read
     team = _team(recipe)
     dataset = open_data(recipe, source)
     facts = data.facts_of(dataset, recipe)
