@@ -94,7 +94,7 @@ def start(recipe, source=None, name=None):
         folder.write_json("environment.json", runtime.environment(*team.size))
         folder.set_status(state="preparing", epoch=0, epochs=recipe.train.last_epoch)
         folder.log("started", precision=opened.tried, **opened.loaded)
-        for text in advice.before(recipe, opened.facts, opened.model.layers):
+        for text in advice.before(recipe, opened.facts, opened.model.layers, team.workers):
             warn(folder, text)
     except UserError:
         folder.discard()
