@@ -26,24 +26,25 @@ def shifted(picture, amount):
     return Image.fromarray(np.clip(np.asarray(picture) + np.array(SHIFT), 0, 255).astype(np.uint8))
 
 
-# name: (reference, magnitudes, is exact); the others have references of their own below
+EXACT = (0, 0)
+# name: (reference, magnitudes, most grey levels off: in the mean and anywhere); the others have references of their own below
 PIL = {
-    "identity": (lambda picture, _: picture, (0,), True),
-    "brightness": (lambda picture, f: ImageEnhance.Brightness(picture).enhance(f), (0, 0.3, 0.75, 1.2, 1.9), True),
-    "contrast": (lambda picture, f: ImageEnhance.Contrast(picture).enhance(f), (0, 0.3, 0.75, 1.2, 1.9), True),
-    "saturation": (lambda picture, f: ImageEnhance.Color(picture).enhance(f), (0.3, 0.75, 1.2, 1.9), False),
-    "sharpness": (lambda picture, f: ImageEnhance.Sharpness(picture).enhance(f), (0, 0.3, 0.75, 1.2, 1.9), False),
-    "posterize": (lambda picture, bits: ImageOps.posterize(picture, bits), (1, 2, 4, 6, 8), True),
-    "solarize": (lambda picture, t: ImageOps.solarize(picture, t), (0, 0.5, 100, 133.3, 255, 256), True),
-    "solarize_add": (by_table(lambda v, a: v + a if v < 128 else v), (0, 30, 110), True),
-    "invert": (lambda picture, _: ImageOps.invert(picture), (0,), True),
-    "autocontrast": (lambda picture, _: ImageOps.autocontrast(picture), (0,), True),
-    "equalize": (lambda picture, _: ImageOps.equalize(picture), (0,), True),
-    "gamma": (by_table(lambda v, g: 255.999 * (v / 255) ** g), (0.4, 1.0, 2.2), True),
-    "grey": (lambda picture, _: picture.convert("L").convert("RGB"), (0,), True),
-    "blur": (lambda picture, s: picture.filter(ImageFilter.GaussianBlur(s)), (0, 0.8, 2.0, 5.0), False),
-    "shift": (by_table(lambda v, a: v + a), (-30, 12, 200), True),
-    "pca_colour": (shifted, (0,), True),
+    "identity": (lambda picture, _: picture, (0,), EXACT),
+    "brightness": (lambda picture, f: ImageEnhance.Brightness(picture).enhance(f), (0, 0.3, 0.75, 1.2, 1.9), EXACT),
+    "contrast": (lambda picture, f: ImageEnhance.Contrast(picture).enhance(f), (0, 0.3, 0.75, 1.2, 1.9), EXACT),
+    "saturation": (lambda picture, f: ImageEnhance.Color(picture).enhance(f), (0.3, 0.75, 1.2, 1.9), (0.3, 1)),
+    "sharpness": (lambda picture, f: ImageEnhance.Sharpness(picture).enhance(f), (0, 0.3, 0.75, 1.2, 1.9), (0.01, 1)),
+    "posterize": (lambda picture, bits: ImageOps.posterize(picture, bits), (1, 2, 4, 6, 8), EXACT),
+    "solarize": (lambda picture, t: ImageOps.solarize(picture, t), (0, 0.5, 100, 133.3, 255, 256), EXACT),
+    "solarize_add": (by_table(lambda v, a: v + a if v < 128 else v), (0, 30, 110), EXACT),
+    "invert": (lambda picture, _: ImageOps.invert(picture), (0,), EXACT),
+    "autocontrast": (lambda picture, _: ImageOps.autocontrast(picture), (0,), EXACT),
+    "equalize": (lambda picture, _: ImageOps.equalize(picture), (0,), EXACT),
+    "gamma": (by_table(lambda v, g: 255.999 * (v / 255) ** g), (0.4, 1.0, 2.2), EXACT),
+    "grey": (lambda picture, _: picture.convert("L").convert("RGB"), (0,), EXACT),
+    "blur": (lambda picture, s: picture.filter(ImageFilter.GaussianBlur(s)), (0, 0.8, 2.0, 5.0), (0.9, 255)),
+    "shift": (by_table(lambda v, a: v + a), (-30, 12, 200), EXACT),
+    "pca_colour": (shifted, (0,), EXACT),
 }
 OTHERS = {"hue", "noise", "elastic"}
 VALUES = [name for name, row in OPERATIONS.items() if not row.moves]
@@ -77,11 +78,16 @@ def test_every_operation_has_its_reference_and_says_what_it_does():
 
 @pytest.mark.parametrize("name", PIL)
 def test_every_operation_equals_pil(photos, name):
-    reference, magnitudes, exact = PIL[name]
+    reference, magnitudes, (mean, most) = PIL[name]
     for photo, magnitude in itertools.product(photos, magnitudes):
         expected = np.asarray(reference(Image.fromarray(photo), magnitude))
         difference = np.abs(changed(name, photo, magnitude).astype(int) - expected)
-        assert difference.mean() < (1e-9 if exact else 0.9), (name, magnitude, difference.mean(), difference.max())
+        assert difference.mean() <= mean and difference.max() <= most, (
+            name,
+            magnitude,
+            difference.mean(),
+            difference.max(),
+        )
 
 
 def test_what_is_listed_for_users_steps_is_what_they_may_hold():
@@ -110,7 +116,7 @@ def test_every_operation_does_in_a_users_step_what_it_says(photos, name):
         assert abs((made - photo)[(photo > 60) & (photo < 195)].std() - 12) < 0.3
     elif name in PIL:
         expected = np.asarray(PIL[name][0](Image.fromarray(photo), magnitude))
-        assert np.abs(made - expected).mean() < (1e-9 if PIL[name][2] else 0.9)
+        assert np.abs(made - expected).mean() <= PIL[name][2][0]
     else:
         np.testing.assert_array_equal(made, changed(name, photo, magnitude))
         assert (made != photo).any()

@@ -1,4 +1,4 @@
-"""Operations that change each pixel by itself: light and colour, as PIL's 8-bit code does them.
+"""Operations that change each pixel by itself: light and colour, as PIL's 8-bit code does them, or nearly (saturation).
 
 They are arithmetic, not tables: on a processor a multiplication costs a twentieth of a table's look-up, so only what
 has no formula (equalize, gamma) looks up. Values are clipped and cut to whole numbers after each.
@@ -103,7 +103,8 @@ def equalize(picture, amounts):
 
 @operation("saturation", neutral=1.0, bounds=(0, 10), colour=True)
 def saturation(picture, amounts):
-    """A factor on the distance from the pixel's grey (PIL's ImageEnhance.Color)."""
+    """A factor on the distance from the pixel's grey (PIL's ImageEnhance.Color, within a level)."""
+    # PIL rounds the grey first; one product with the unrounded one takes two thirds of the time
     return _multiply(picture, amounts[0] * tf.eye(3) + (1 - amounts[0]) * tf.constant(LUMA)[:, None])
 
 
