@@ -27,7 +27,7 @@ def shifted(picture, amount):
 
 
 EXACT = (0, 0)
-# name: (reference, magnitudes, most grey levels off: in the mean and anywhere); the others have references of their own below
+# name: (reference, magnitudes, most grey levels off: in the mean, anywhere); others have references of their own below
 PIL = {
     "identity": (lambda picture, _: picture, (0,), EXACT),
     "brightness": (lambda picture, f: ImageEnhance.Brightness(picture).enhance(f), (0, 0.3, 0.75, 1.2, 1.9), EXACT),
