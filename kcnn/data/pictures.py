@@ -7,6 +7,7 @@ from kcnn.data import array_rendering as arrays
 from kcnn.data.decode import checked_header, to_channels
 from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, is_still, uncovers
 from kcnn.data.headers import Header
+from kcnn.data.policies import policy_of
 from kcnn.data.rendering import View, render, render_view, round_to_bytes, view_of
 from kcnn.data.resampling import SHARP
 from kcnn.data.samples import Arrays, Files
@@ -40,8 +41,10 @@ def source(images, frame, framing, max_pixels, augment):
 
 
 def _most_shrink(size, frame, augment):
-    """The most picture pixels that a frame pixel can span."""
-    return max(size[0] / frame[0], size[1] / frame[1]) / augment.scale[0]
+    """The most picture pixels that a frame pixel can span; of perspective, in the mean over a side."""
+    policy = policy_of(augment)
+    grows = augment.scale[0] * (1 - augment.perspective) / (policy.shrinks if policy else 1.0)
+    return max(size[0] / frame[0], size[1] / frame[1]) / grows
 
 
 class EncodedPictures:

@@ -5,6 +5,7 @@ which one is drawn evenly; a choice is an operation and its magnitudes. Geometry
 one matrix and so comes before colour; the papers' code does all in the drawn order.
 """
 
+import math
 from functools import lru_cache
 from inspect import signature
 from typing import NamedTuple
@@ -49,6 +50,7 @@ class Policy:
         self.names = tuple(dict.fromkeys(c.operation for p in self.programs for s in p for c in s.choices))
         self.moves = [name for name in self.names if OPERATIONS[name].moves]
         self.turns = any(OPERATIONS[name].turns for name in self.moves)
+        self.shrinks = max(math.prod(map(_shrinks, program)) for program in self.programs)
         widest = max(len(step.choices) for program in self.programs for step in program)
         shape = (len(self.programs), self.length)
         self.probability, self.count = np.zeros(shape, np.float32), np.ones(shape, np.float32)
@@ -93,6 +95,11 @@ class Policy:
                 chosen = (number[:, k] == self.names.index(name))[:, None, None]
                 matrix = tf.where(chosen, matrix @ OPERATIONS[name].apply(magnitude[:, k], sides), matrix)
         return matrix
+
+
+def _shrinks(step):
+    """By how much `step` makes the picture smaller at most, 1 or more."""
+    return max(1.0, *(1 / choice.low for choice in step.choices if choice.operation == "zoom"), 1.0)
 
 
 def _pick(uniforms, count):
