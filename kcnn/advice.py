@@ -28,6 +28,7 @@ for _name, _kind, _does in (
     ("He initialisation with ReLU", "default", "every kernel of a rectified network is drawn so"),
     ("global pooling instead of large dense layers", "default", "model.top = 'pooled'"),
     ("twice the filters at half the size", "default", "the tables of the families do so"),
+    ("pictures to be mixed with", "warning", "a worker with one picture a step is told that it has none to mix"),
     ("batches nearly as large as the data", "warning", "under 5 steps an epoch it proposes a smaller batch"),
     ("overfitting", "warning", "a gap between training and validation is named, with what helps"),
     ("leakage", "check", "`kcnn check` names duplicates and groups across splits"),
@@ -44,9 +45,13 @@ for _name, _kind, _does in (
     TIPS.add(_name, Tip(_kind, _does))
 
 
-def before(recipe, facts, layers):
-    """What is to be said before a training: a list of one-line warnings. `layers` are those of the model."""
+def before(recipe, facts, layers, workers=1):
+    """What is to be said before a training: a list of one-line warnings. `layers` are those of the model.
+
+    `workers`: among how many each batch is divided.
+    """
     said = [_few(recipe, facts), _rare(recipe, facts), _small_batch(recipe, layers), _few_steps(recipe, facts)]
+    said.append(_alone(recipe, workers))
     return [text for text in said if text]
 
 
@@ -79,6 +84,17 @@ def _small_batch(recipe, layers):
     return (
         f"batch norm over {recipe.train.batch_size} pictures is noisy: train.batch_size = {SMALL_BATCH} or more, or "
         "model.style = {norm = 'group'}"
+    )
+
+
+def _alone(recipe, workers):
+    asked = [f"augment.{name}" for name in ("mixup", "cutmix", "mosaic", "copy_paste") if getattr(recipe.augment, name)]
+    if not asked or recipe.train.batch_size // workers > 1:
+        return None
+    where = f" on each of {workers} workers" if workers > 1 else ""
+    return (
+        f"{' and '.join(asked)} cannot mix: a step sees one picture{where}; set train.batch_size = {2 * workers} or "
+        "more, or switch it off"
     )
 
 

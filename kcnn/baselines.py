@@ -39,7 +39,7 @@ def _thumbnails(session, split):
     images, shape = samples.images, tuple(facts.input_shape)
     small = (*(min(side, evaluation.SIDE) for side in shape[:2]), shape[-1])
     if not isinstance(images, data.Arrays):
-        items = list(images.paths if isinstance(images, data.Files) else images.items)
+        items = list(images.paths if isinstance(images, data.Files) else images)
         values, _ = data.read(items, small, framing=facts.framing, max_pixels=facts.max_pixels)
     elif samples.is_float:
         values = images.values

@@ -48,9 +48,13 @@ def _augmentations():
     from kcnn.data import OPERATIONS, POLICIES
 
     policies = [f"{name:24s}{_first_line(policy)}" for name, policy in POLICIES.items()]
-    operations = [f"{name:24s}{_first_line(operation)}" for name, operation in OPERATIONS.items()]
+    operations = [f"{name:24s}{row.does}{_bounds(row)}" for name, row in OPERATIONS.items() if not row.field]
     head = ("policies, for augment.policy:", "operations, for augment.steps, and the unit of low and high:")
     return [head[0], *policies, "", head[1], *operations]
+
+
+def _bounds(operation):
+    return " {:g} to {:g}".format(*operation.bounds) if operation.bounds else ""
 
 
 def _schedules():

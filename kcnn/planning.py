@@ -103,7 +103,7 @@ def of_session(opened):
         memory=_memory(model, fitting.engine.optimizer, train.batch_size), peak_memory=_peak_memory(held),
         batch_size=train.batch_size, steps_per_epoch=fitting.steps_per_epoch, epochs=train.last_epoch,
         step_seconds=seconds, epoch_seconds=epoch,
-        warnings=tuple(advice.before(opened.recipe, opened.facts, model.layers)),
+        warnings=tuple(advice.before(opened.recipe, opened.facts, model.layers, opened.team.workers)),
     )  # fmt: skip
 
 

@@ -38,12 +38,12 @@ def facts(counts=(500, 500)):
     return Facts(class_names=names, input_shape=(32, 32, 3), class_counts=counts, split_sizes=sizes)
 
 
-def said(counts=(500, 500), **settings):
+def said(counts=(500, 500), workers=1, **settings):
     """What is said before a training of the toy network."""
     recipe = Recipe().override({key.replace("__", "."): value for key, value in settings.items()})
     style = recipe.model.style
     model = kcnn.build_model("resnet_toy", input_shape=(32, 32, 3), num_classes=len(counts), style=style)
-    return " ".join(advice.before(recipe, facts(counts), model.layers))
+    return " ".join(advice.before(recipe, facts(counts), model.layers, workers))
 
 
 def test_nothing_is_said_where_nothing_is_wrong():
@@ -67,6 +67,16 @@ def test_imbalance():
 def test_small_batches():
     assert "model.style = {norm = 'group'}" in said(train__batch_size=4)
     assert said(train__batch_size=4, model__style={"norm": "group"}) == ""
+
+
+@provokes("pictures to be mixed with")
+def test_mixing_with_nobody():
+    text = "augment.mixup and augment.mosaic cannot mix: a step sees one picture on each of 16 workers; set train.batch"
+    assert text in said(workers=16, train__batch_size=16, augment__mixup=0.2, augment__mosaic=0.5)
+    assert "augment.cutmix cannot mix: a step sees one picture; set train.batch_size = 2" in said(
+        train__batch_size=1, augment__cutmix=1.0
+    )
+    assert said(workers=16, train__batch_size=32, augment__mixup=0.2) == said(train__batch_size=16) == ""
 
 
 def row(epoch, loss, val_loss, accuracy=0.9, val_accuracy=0.85):

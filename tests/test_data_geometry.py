@@ -10,8 +10,9 @@ from kcnn.data import draws as drawing
 from kcnn.data.annotations import transform_boxes, transform_mask
 from kcnn.data.decode import checked_header
 from kcnn.data.geometry import frame_matrix
-from kcnn.data.pictures import ArrayBatches, ArrayPictures
+from kcnn.data.pictures import ArrayBatches, ArrayPictures, source
 from kcnn.data.rendering import fit_to_frame, frame_from_bytes, render, render_encoded
+from kcnn.data.samples import Arrays
 from kcnn.recipe import Augment
 
 MANY = 100_000_000
@@ -42,7 +43,7 @@ def supersampled(picture, matrix, frame, smooth, times=12):
     places = [(np.arange(n)[:, None] + (np.arange(times) + 0.5) / times).ravel() for n in (frame[1], frame[0])]
     x, y = np.meshgrid(*places)
     points = np.stack([x, y, np.ones_like(x)], -1) @ matrix.T
-    values = seen_at(picture, points[..., 0], points[..., 1], smooth)
+    values = seen_at(picture, points[..., 0] / points[..., 2], points[..., 1] / points[..., 2], smooth)
     return values.reshape(frame[0], times, frame[1], times, -1).mean((1, 3))
 
 
@@ -165,6 +166,36 @@ def test_batches_of_arrays_equal_single_pictures(photo, augment, frame):
     for i in range(8):
         alone = single({"index": i, "matrix": matrices[i]}).numpy()
         assert np.abs(together[i].astype(int) - alone).mean() < (1.5 if augment and augment.crop_area else 0.6)
+
+
+ZOOM = {"choices": [{"operation": "zoom", "low": 0.3, "high": 0.3}]}
+
+
+@pytest.mark.parametrize("augment", [Augment(perspective=0.8), Augment(rotation=5, steps=[ZOOM])])
+def test_small_arrays_are_made_smaller_with_antialiasing_whatever_shrinks_them(photo, augment):
+    """Nearer to the supersampled reference than a bare warp of the batch, over all samples."""
+    values, frame, draws = photo[None, 100:164, 100:164], (64, 64, 3), some_draws(24)
+    row = {"index": tf.zeros(24, tf.int64), "draws": draws}
+    chosen = source(Arrays(values), frame, "crop", MANY, augment)
+    assert isinstance(chosen, ArrayPictures)
+    matrices = chosen.prepare(row)["matrix"]
+    together = ArrayBatches(values, frame, "crop", augment)(row).numpy()
+    off = [[], []]
+    for i in range(24):
+        made = chosen({"index": 0, "matrix": matrices[i]}).numpy()
+        reference = supersampled(values[0], matrices[i].numpy(), frame, False, 6)
+        points = np.stack(np.meshgrid(*[np.arange(64) + 0.5] * 2), -1).reshape(-1, 2)
+        seen = np.c_[points, np.ones(len(points))] @ matrices[i].numpy().T
+        places = seen[:, :2] / seen[:, 2:]
+        inside = ((places > 2) & (places < 62)).all(1).reshape(64, 64)
+        for kept, frames in zip(off, (made, together[i]), strict=True):
+            kept.append(((frames - reference) ** 2)[inside].mean())
+    assert np.mean(off[0]) < 0.8 * np.mean(off[1]), (np.mean(off[0]), np.mean(off[1]))
+
+
+def test_small_arrays_that_hardly_shrink_stay_batches(photo):
+    for augment in (Augment(perspective=0.2), Augment(rotation=9), Augment(policy="randaugment")):
+        assert isinstance(source(Arrays(photo[None, :64, :64]), (64, 64, 3), "crop", MANY, augment), ArrayBatches)
 
 
 def test_whole_pixels_are_only_moved(photo):

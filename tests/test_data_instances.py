@@ -79,8 +79,8 @@ def plain_mosaic(batch, i, y0, x0):
             there = (y - y0 if y >= y0 else y + HEIGHT - y0, x - x0 if x >= x0 else x + WIDTH - x0)
             image[y, x], mask[y, x] = batch["image"][partners[q]][there], batch["mask"][partners[q]][there]
     share = np.bincount(owner.ravel(), minlength=4) / owner.size
-    label = sum(s * batch["label"][p] for s, p in zip(share, partners, strict=True))
     weight = sum(s * batch["weight"][p] for s, p in zip(share, partners, strict=True))
+    label = sum(s * batch["weight"][p] * batch["label"][p] for s, p in zip(share, partners, strict=True)) / weight
     found = []
     for q, partner in enumerate(partners):
         dx, dy = x0 - (0 if q % 2 else WIDTH), y0 - (0 if q // 2 else HEIGHT)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kcnn.data import draws as drawing
-from kcnn.data.annotations import transform_boxes, transform_mask
+from kcnn.data.annotations import transform_boxes, transform_keypoints, transform_mask, transform_masks
 from kcnn.data.geometry import frame_matrix, is_aligned
 from kcnn.data.motions import perspective
 from kcnn.data.neighbourhood import centres, displacement
@@ -131,6 +131,50 @@ def test_clipping_never_makes_a_box_larger():
         wide = transform_boxes(boxes, matrix @ tf.constant([[1, 0, -1e3], [0, 1, -1e3], [0, 0, 1.0]]), (10**4, 10**4))
         area = [(b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]) for b in (cut, wide.numpy())]
         assert (area[0] <= area[1] * 1.01 + 1).all() and (area[0] >= 0).all()
+
+
+def plain_keypoint(x, y, seen, matrix, frame):
+    x, y, depth = np.linalg.inv(matrix.astype(np.float64)) @ [x, y, 1]
+    x, y = x / depth, y / depth
+    return [x, y, seen] if seen and 0 <= x < frame[1] and 0 <= y < frame[0] else [0, 0, 0]
+
+
+def plain_mask(mask, matrix, frame):
+    made = np.zeros(frame[:2], mask.dtype)
+    for row in range(frame[0]):
+        for column in range(frame[1]):
+            x, y, depth = matrix.astype(np.float64) @ [column + 0.5, row + 0.5, 1]
+            x, y = int(np.floor(x / depth)), int(np.floor(y / depth))
+            if 0 <= y < mask.shape[0] and 0 <= x < mask.shape[1]:
+                made[row, column] = mask[y, x]
+    return made
+
+
+@pytest.mark.parametrize("augment", EXTREMES, ids=["perspective", "trivial", "rand"])
+@pytest.mark.parametrize("dtype", [np.uint8, bool])
+def test_keypoints_and_instance_masks_are_what_plain_loops_make(rng, augment, dtype):
+    frame = (30, 26, 3)
+    masks = rng.integers(0, 2, (3, 36, 44)).astype(dtype)
+    points = np.concatenate([rng.random((3, 4, 2)) * [44, 36], rng.integers(0, 3, (3, 4, 1))], -1).astype(np.float32)
+    draws = drawing.uniform(7, tf.zeros(6, tf.int64), tf.range(6, dtype=tf.int64))
+    for matrix in frame_matrix(tf.constant([[36, 44]] * 6), frame, "crop", augment, draws):
+        made = transform_masks(tf.constant(masks), matrix, frame)
+        expected = [plain_mask(mask, matrix.numpy(), frame) for mask in masks]
+        assert made.dtype == masks.dtype and (made.numpy() != expected).mean() < 2e-3  # but for rounding at edges
+        found = transform_keypoints(tf.constant(points), matrix, frame).numpy()
+        expected = [[plain_keypoint(*point, matrix.numpy(), frame) for point in one] for one in points]
+        np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+def test_keypoints_and_instance_masks_follow_the_elastic_displacement():
+    field = displacement(tf.constant([0.03, 0.2, 0.4]), (96, 130))
+    found = transform_keypoints(tf.constant([[[60.0, 40.0, 2.0], [60.0, 40.0, 0.0]]]), tf.eye(3), (96, 130), field)
+    shown = found[0, 0, :2] + sample(field, found[0, :1, None, :2])[0, 0]
+    np.testing.assert_allclose(shown, [60, 40], atol=0.3)
+    assert found[0, 0, 2] == 2 and not found[0, 1].numpy().any()
+    mask = tf.constant(np.random.default_rng(0).integers(0, 2, (96, 130)))
+    made = transform_masks(mask[None], tf.eye(3), (96, 130), field)[0]
+    np.testing.assert_array_equal(made, transform_mask(mask, tf.eye(3), (96, 130), displacement=field))
 
 
 def test_flipping_twice_is_the_identity():

@@ -1,6 +1,7 @@
 """Policies draw what their papers say, and users' own steps what they say; mistakes are one line."""
 
 import hashlib
+import tomllib
 from collections import Counter
 
 import numpy as np
@@ -15,6 +16,7 @@ from kcnn.data.policies import POLICIES, Choice, Policy, Step, policy_of
 from kcnn.data.program import Program
 from kcnn.errors import UserError
 from kcnn.recipe import Augment
+from kcnn.session import prepare
 
 COUNT = 20_000
 FOURTEEN = {"identity", "shear_x", "shear_y", "translate_x", "translate_y", "rotation", "brightness", "saturation"}
@@ -136,6 +138,61 @@ def test_a_programs_geometry_and_colour_together_are_what_was_drawn():
             assert abs(float(program["amounts"][i, 0, 0]) - magnitude) < 1e-6
 
 
+def test_a_policy_of_moves_alone_leaves_the_program_empty_so_that_batches_stay_whole():
+    turn, blur = {"operation": "rotation", "low": -9, "high": 9}, {"operation": "blur", "low": 1, "high": 2}
+    moves = Program(Augment(steps=[{"choices": [turn]}] * 2), 3)
+    assert moves.steps == [] and moves.draw(numbers(4)) == {}
+    mixed = Program(Augment(steps=[{"choices": [turn]}, {"choices": [turn, blur]}]), 3)
+    assert mixed.steps == [["blur"]]
+    row, found = mixed.draw(numbers(50)), drawn(mixed.policy, 50)
+    assert row["choice"].shape == (50, 1)
+    for i, (_, second) in enumerate(found):
+        assert bool(row["choice"][i, 0]) == (second[0] == "blur")
+        assert second[0] != "blur" or abs(float(row["amounts"][i, 0, 0]) - second[1]) < 1e-6
+
+
+def test_two_steps_of_noise_add_two_fields():
+    noise = {"choices": [{"operation": "noise", "low": 10, "high": 10}]}
+    one, two = (Program(Augment(steps=[noise] * count), 3) for count in (1, 2))
+    grey = tf.fill([100, 100, 3], tf.constant(128, tf.uint8))
+    off = []
+    for program in (one, two):
+        row = program.draw(numbers(1))
+        off.append(program.run(grey, {key: value[0] for key, value in row.items()}).numpy().std())
+    assert abs(off[0] - 10) < 0.3 and abs(off[1] - 10 * 2**0.5) < 0.4
+    both = Program(Augment(steps=[noise], noise=10.0), 3).draw(numbers(1))["amounts"][0].numpy()
+    assert (both[0, 1:] != both[1, 1:]).all()
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_published_magnitudes_lie_within_the_bounds(name):
+    for choice in (c for program in POLICIES[name]() for step in program for c in step.choices):
+        row = OPERATIONS[choice.operation]
+        assert (row.bounds is None) == (row.neutral is None)
+        for end in (choice.low, choice.high) if row.bounds else ():
+            assert row.bounds[0] <= end <= row.bounds[1]
+            assert not choice.mirrored or row.bounds[0] <= 2 * row.neutral - end <= row.bounds[1]
+
+
+@pytest.mark.parametrize("name", [name for name, row in OPERATIONS.items() if row.bounds])
+def test_every_operation_works_at_its_bounds(name):
+    row, picture = OPERATIONS[name], np.random.default_rng(0).integers(0, 256, (12, 9, 3)).astype(np.uint8)
+    assert row.bounds[0] <= row.neutral <= row.bounds[1]
+    for end in row.bounds:
+        if row.moves:
+            made = row.apply(tf.constant([end], tf.float32), tf.constant([9.0, 12.0]))
+            assert np.isfinite(made).all() and np.isfinite(tf.linalg.inv(made)).all()
+        else:
+            made = row.apply(tf.constant(picture), tf.constant([end, 0.2, 0.7], tf.float32))
+            assert made.dtype == tf.uint8 and made.shape == picture.shape
+
+
+def test_a_policys_mistakes_are_told_before_data_is_read():
+    augment = {"steps": [{"choices": [{"operation": "zoom", "low": 0, "high": 2}]}]}
+    with pytest.raises(UserError, match="zoom takes magnitudes from 0.1 to 10"):
+        prepare(recipe.parse({"data": {"source": "no/such/folder"}, "augment": augment}))
+
+
 def test_moves_multiply_in_the_drawn_order():
     steps = [Step(1.0, (Choice("translate_x", 0.5, 0.5),)), Step(1.0, (Choice("rotation", 90.0, 90.0),))]
     matrix = Policy([steps]).matrix(numbers(1), tf.constant([40.0, 40.0]))[0].numpy()
@@ -153,8 +210,8 @@ choices = [{operation = "blur", low = 0.5, high = 1.5}]
 
 
 def test_a_users_own_steps():
-    own = recipe.parse(recipe.tomllib.loads(OWN))
-    assert recipe.parse(recipe.tomllib.loads(own.to_toml())) == own
+    own = recipe.parse(tomllib.loads(OWN))
+    assert recipe.parse(tomllib.loads(own.to_toml())) == own
     found = drawn(policy_of(own.augment), 4000)
     counts = Counter(sample[0][0] if sample[0] else None for sample in found)
     assert abs(counts[None] / 4000 - 0.5) < 0.03 and abs(counts["equalize"] / 4000 - 0.25) < 0.03
@@ -169,7 +226,12 @@ def test_a_users_own_steps():
     ("[augment]\npolicy_magnitude = 3", "policy_magnitude means nothing to no policy"),
     ("[augment]\npolicy = 'randaugment'\n" + OWN, "are two policies; leave one out"),
     (OWN.replace("blur", "blurr"), "unknown augmentation operation 'blurr': did you mean 'blur'"),
-    (OWN.replace("blur", "elastic"), "cannot hold elastic"),
+    (OWN.replace("blur", "elastic"), "cannot hold elastic; use augment.elastic"),
+    (OWN.replace("blur", "pca_colour"), "cannot hold pca_colour; use augment.pca_colour"),
+    (OWN.replace("blur", "zoom").replace("0.5, high", "0.0, high"), "zoom takes .* 0.1 to 10, and low is 0; give"),
+    (OWN.replace("1.5}", "21.0}"), "blur takes magnitudes from 0 to 20, and high is 21; give one within"),
+    (OWN.replace("-20.0", "nan"), "rotation takes magnitudes from -180 to 180, and low is nan"),
+    (OWN.replace("blur", "posterize").replace("0.5, high", "-1, high"), "posterize takes .* 0 to 8, and low is -1"),
     (OWN.replace('"equalize"', '"posterize"'), "posterize needs low and high"),
     (OWN.replace("low = 0.5", "low = 2.5"), "augment.steps.1.choices.0: give low and high together"),
     (OWN.replace("low = 0.5, ", ""), "give low and high together"),
@@ -179,5 +241,5 @@ def test_a_users_own_steps():
 ])  # fmt: skip
 def test_mistakes_are_one_line(text, message):
     with pytest.raises(UserError, match=message) as error:
-        policy_of(recipe.parse(recipe.tomllib.loads(text)).augment)
+        policy_of(recipe.parse(tomllib.loads(text)).augment)
     assert "\n" not in str(error.value)

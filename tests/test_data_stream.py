@@ -133,6 +133,16 @@ def test_statistics_are_those_of_the_channels(samples):
     assert data.statistics(constant) == ((7.0,), (1.0,))
 
 
+@pytest.mark.parametrize("settings, way_out", [
+    ({"policy": "randaugment"}, "augment.policy .*: switch it off \\(none\\)$"),
+    ({"steps": [{"choices": [{"operation": "equalize"}]}]}, "augment.steps .*: switch it off \\(none\\)$"),
+    ({"blur": 1.0}, "augment.blur .*: set it to 0$"),
+])  # fmt: skip
+def test_the_way_out_on_float_data_is_one_that_the_recipe_takes(samples, settings, way_out):
+    with pytest.raises(UserError, match=way_out):
+        training(samples["floats"], 1, (24, 30, 5), augment=Augment(**settings))
+
+
 def test_what_cannot_be_is_refused_in_one_line(samples):
     with pytest.raises(UserError, match="batch_size is 23 but there are 22 training pictures"):
         data.batches(samples["arrays"], (8, 8, 3), 23, training=True, num_classes=3)

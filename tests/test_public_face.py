@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,17 @@ def test_readme_commands_are_words_of_the_command_line(line):
         assert context.params
     for setting in (w for w, before in zip(words[1:], words, strict=False) if before == "--set"):
         recipe.Recipe().override(dict([recipe.parse_setting(setting)]))
+
+
+TABLES = [code for language, code in BLOCKS if language == "toml"]
+
+
+@pytest.mark.parametrize("code", TABLES)
+def test_readme_tables_are_parts_of_a_recipe_that_can_be_drawn_from(code):
+    from kcnn.data.policies import policy_of
+
+    asked = recipe.parse(tomllib.loads(code))
+    assert (policy_of(asked.augment) is not None) == ("augment" in code)
 
 
 def _needs(name):

@@ -6,7 +6,7 @@ from kcnn.data.facts import Facts, facts_of
 from kcnn.data.folder import picture_files
 from kcnn.data.frames import choose_frame, statistics
 from kcnn.data.operations import OPERATIONS
-from kcnn.data.policies import POLICIES
+from kcnn.data.policies import POLICIES, policy_of
 from kcnn.data.reading import read
 from kcnn.data.rendering import fit_to_frame, frames_from_bytes
 from kcnn.data.samples import Arrays, DataSet, Encoded, Files, Samples
@@ -32,6 +32,7 @@ __all__ = [
     "frames_from_bytes",
     "load",
     "picture_files",
+    "policy_of",
     "read",
     "statistics",
 ]

@@ -1,4 +1,4 @@
-"""Boxes and masks, through the same geometry as their picture: its matrix, and then its elastic displacement."""
+"""Boxes, masks and keypoints through their picture's geometry: its matrix, and then its elastic displacement."""
 
 import tensorflow as tf
 
@@ -32,14 +32,34 @@ def _undisplaced(points, displacement):
     return place
 
 
+def transform_keypoints(keypoints, matrix, frame, displacement=None):
+    """Keypoints (N, K, 3) of a picture, x, y and visibility as in `instances`, as keypoints in the frame.
+
+    One that leaves the frame is none: three zeros.
+    """
+    moved = transform_points(tf.reshape(keypoints[..., :2], [-1, 2]), tf.linalg.inv(matrix))
+    moved = tf.reshape(_undisplaced(moved, displacement), tf.shape(keypoints[..., :2]))
+    limits = tf.constant([frame[1], frame[0]], tf.float32)
+    there = tf.reduce_all((moved >= 0) & (moved < limits), -1, keepdims=True) & (keypoints[..., 2:] > 0)
+    return tf.where(there, tf.concat([moved, keypoints[..., 2:]], -1), 0.0)
+
+
+def transform_masks(masks, matrix, frame, displacement=None):
+    """Instance masks (N, H, W), bool or uint8, as seen in the frame, (N, *frame[:2]); nothing outside the picture."""
+    together = transform_mask(tf.transpose(masks, [1, 2, 0]), matrix, frame, False, displacement)
+    return tf.transpose(together, [2, 0, 1])
+
+
 def transform_mask(mask, matrix, frame, fill=0, displacement=None):
-    """A mask (H, W) of class numbers as seen in the frame: the nearest pixel, `fill` outside the picture."""
+    """A mask (H, W) of class numbers, or several (H, W, N), in the frame: the nearest pixel, `fill` outside."""
     height, width = frame[:2]
     places = centres((height, width))
     places = places if displacement is None else places + displacement
     seen = transform_points(tf.reshape(places, [-1, 2]), matrix)
     place = tf.cast(tf.floor(seen), tf.int32)[:, ::-1]
-    size = tf.shape(mask)
+    size = tf.shape(mask)[:2]
     inside = tf.reduce_all((place >= 0) & (place < size), -1)
     values = tf.gather_nd(mask, tf.clip_by_value(place, 0, size - 1))
-    return tf.reshape(tf.where(inside, values, tf.cast(fill, mask.dtype)), [height, width])
+    inside = tf.reshape(inside, [-1, *[1] * (mask.shape.rank - 2)])
+    seen = tf.where(inside, values, tf.cast(fill, mask.dtype))
+    return tf.reshape(seen, tf.concat([[height, width], tf.shape(mask)[2:]], 0))

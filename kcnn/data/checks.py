@@ -69,7 +69,7 @@ def examine(images, max_pixels, progress=None):
     if isinstance(images, Arrays):
         return _examine_array(images.values)
     from_files = isinstance(images, Files)
-    items = images.paths if from_files else images.items
+    items = images.paths if from_files else images
     graph = _looker(from_files, max_pixels)
 
     def look(item):
@@ -82,7 +82,8 @@ def examine(images, max_pixels, progress=None):
     headers, readable = np.zeros([len(items), 5], np.int32), np.zeros(len(items), bool)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(items), TOGETHER):
-            for i, header in enumerate(pool.map(look, items[start : start + TOGETHER]), start):
+            some = [items[i] for i in range(start, min(start + TOGETHER, len(items)))]
+            for i, header in enumerate(pool.map(look, some), start):
                 readable[i] = header is not None
                 headers[i] = 0 if header is None else header
             if progress:

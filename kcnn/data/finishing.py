@@ -44,8 +44,9 @@ def finisher(samples, frame, num_classes, augment):
 def _refuse_impossible(samples, frame, augment):
     for name in COLOUR if samples.is_float else ():
         if getattr(augment, name):
+            way_out = "switch it off (none)" if name in ("policy", "steps") else "set it to 0"
             raise UserError(
-                f"augment.{name} needs 8-bit pictures and the data is {samples.images.values.dtype}: set it to 0"
+                f"augment.{name} needs 8-bit pictures and the data is {samples.images.values.dtype}: {way_out}"
             )
     for name in (*BLANKS, *MIXERS):
         if getattr(augment, name) and len(frame) != 3:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from kcnn.data import draws as drawing
 from kcnn.data.copy_paste import paste
 from kcnn.data.erasing import spans
-from kcnn.data.mosaic import join
+from kcnn.data.mosaic import join, mixed
 from kcnn.errors import UserError
 
 MIXERS = ("copy_paste", "mosaic", "mixup", "cutmix")
@@ -19,7 +19,8 @@ def mix(batch, num_classes, augment, draws):
     """A batch dict after copy-paste, mosaic, and MixUp or CutMix, as `augment` (recipe.Augment) says.
 
     With both MixUp and CutMix in the recipe, each picture gets one of them, drawn evenly. Of all but copy-paste a label
-    becomes float32 (B, K). Raises `UserError` for boxes with MixUp or CutMix, which only labels can follow.
+    becomes float32 (B, K), of the pictures by their shares and weights. Raises `UserError` for boxes with MixUp or
+    CutMix, which only labels can follow.
     """
     if "boxes" in batch and (augment.mixup or augment.cutmix):
         raise UserError("augment.mixup and augment.cutmix are for labels, boxes cannot follow: use mosaic, copy_paste")
@@ -48,7 +49,8 @@ def _in_pairs(batch, augment, draws):
         inside = _patch(drawn if blends is None else tf.where(blends, 0.0, drawn), draws, *pictures.shape[1:3])
         pictures = tf.where(inside[..., None], partner["image"], pictures)
         share = share + tf.reduce_mean(tf.cast(inside, tf.float32), [1, 2])
-    label = batch["label"] + share[:, None] * (partner["label"] - batch["label"])
+    both = (tf.stack([batch[key], partner[key]], 1) for key in ("label", "weight"))
+    label = mixed(*both, tf.stack([1 - share, share], 1))
     weight = batch["weight"] + share * (partner["weight"] - batch["weight"])
     return {**batch, "image": pictures, "label": label, "weight": weight}
 

@@ -16,8 +16,9 @@ def join(batch, probability, draws):
     """A batch dict where each picture, with `probability`, is joined with the three that follow it.
 
     The picture itself lies above and left of the point, the next one right of it, the others below. `label` float32
-    (B, K) and `weight` become means by the shares of the area. `mask`, boxes, instance masks and keypoints follow: N
-    places for instances become 4N, what leaves its part is cut, and what has nothing left is dropped.
+    (B, K) and `weight` become means by the shares of the area, labels by their weights too. `mask`, boxes, instance
+    masks and keypoints follow: N places for instances become 4N, what leaves its part is cut, and what has nothing
+    left is dropped.
     """
     height, width = batch["image"].shape[1:3]
     chosen = drawing.slot(draws, "mosaic") < probability
@@ -31,10 +32,22 @@ def join(batch, probability, draws):
     made = {**batch, "image": pick(batch["image"])}
     made["weight"] = tf.reduce_sum(share * tf.gather(batch["weight"], partner), 1)
     if "label" in batch:
-        made["label"] = tf.reduce_sum(share[..., None] * tf.gather(batch["label"], partner), 1)
+        made["label"] = mixed(*(tf.gather(batch[key], partner) for key in ("label", "weight")), share)
     if "mask" in batch:
         made["mask"] = pick(batch["mask"])
     return made | (_instances(batch, partner, point, height, width) if "boxes" in batch else {})
+
+
+def mixed(labels, weights, shares):
+    """Labels (B, K) of P parts: `labels` (B, P, K) by `weights` times `shares`, each (B, P).
+
+    So the loss is that of the parts, each by its share and its own weight: what weighs nothing gives no label. Where no
+    part weighs anything, shares alone count.
+    """
+    parts = weights * shares
+    parts = tf.where(tf.reduce_sum(parts, 1, keepdims=True) > 0, parts, shares)
+    parts /= tf.reduce_sum(parts, 1, keepdims=True)
+    return labels[:, 0] + tf.reduce_sum(parts[..., None] * (labels - labels[:, :1]), 1)  # what all agree on is exact
 
 
 def _point(chosen, draws, name, side):

@@ -11,49 +11,49 @@ import tensorflow as tf
 from kcnn.data.operations import operation
 
 
-@operation("rotation", neutral=0.0, moves=True, turns=True)
+@operation("rotation", neutral=0.0, bounds=(-180, 180), moves=True, turns=True)
 def rotation(amounts, sides):
     """Degrees anticlockwise about the centre."""
     return about(sides / 2, turn(amounts * (math.pi / 180)))
 
 
-@operation("shear_x", neutral=0.0, moves=True, turns=True)
+@operation("shear_x", neutral=0.0, bounds=(-2, 2), moves=True, turns=True)
 def shear_x(amounts, sides):
     """Slope by which rows slide, more the lower they are."""
     return affine(_linear(1.0, amounts, 0.0, 1.0))
 
 
-@operation("shear_y", neutral=0.0, moves=True, turns=True)
+@operation("shear_y", neutral=0.0, bounds=(-2, 2), moves=True, turns=True)
 def shear_y(amounts, sides):
     """Slope by which columns slide, more the further right they are."""
     return affine(_linear(1.0, 0.0, amounts, 1.0))
 
 
-@operation("translate_x", neutral=0.0, moves=True)
+@operation("translate_x", neutral=0.0, bounds=(-1, 1), moves=True)
 def translate_x(amounts, sides):
     """Shift to the right, as a share of the width."""
     return move(tf.stack([-amounts * sides[0], tf.zeros_like(amounts)], -1))
 
 
-@operation("translate_y", neutral=0.0, moves=True)
+@operation("translate_y", neutral=0.0, bounds=(-1, 1), moves=True)
 def translate_y(amounts, sides):
     """Shift downwards, as a share of the height."""
     return move(tf.stack([tf.zeros_like(amounts), -amounts * sides[1]], -1))
 
 
-@operation("slide_x", neutral=0.0, moves=True)
+@operation("slide_x", neutral=0.0, bounds=(-4096, 4096), moves=True)
 def slide_x(amounts, sides):
     """Shift to the right, in pixels of the frame."""
     return translate_x(amounts / sides[0], sides)
 
 
-@operation("slide_y", neutral=0.0, moves=True)
+@operation("slide_y", neutral=0.0, bounds=(-4096, 4096), moves=True)
 def slide_y(amounts, sides):
     """Shift downwards, in pixels of the frame."""
     return translate_y(amounts / sides[1], sides)
 
 
-@operation("zoom", neutral=1.0, moves=True)
+@operation("zoom", neutral=1.0, bounds=(0.1, 10), moves=True)
 def zoom(amounts, sides):
     """Factor by which the picture grows about its centre."""
     return about(sides / 2, _linear(1 / amounts, 0.0, 0.0, 1 / amounts))

@@ -9,7 +9,7 @@ from kcnn.data.resampling import sample
 NODES = 7  # of the elastic field, along each side: displacements are smooth between them
 
 
-@operation("sharpness", neutral=1.0)
+@operation("sharpness", neutral=1.0, bounds=(-10, 10))
 def sharpness(picture, amounts):
     """A factor on the distance from the smoothed picture, 0 smooths; borders stay (PIL's ImageEnhance.Sharpness)."""
     values = tf.cast(picture, tf.float32)
@@ -23,7 +23,7 @@ def sharpness(picture, amounts):
     return cut(values + tf.pad(change, [[1, 1], [1, 1], [0, 0]]) + 1e-3)
 
 
-@operation("blur", neutral=0.0)
+@operation("blur", neutral=0.0, bounds=(0, 20))
 def blur(picture, amounts):
     """Standard deviation of a Gaussian blur, in pixels."""
     height, width, channels = picture.shape
@@ -40,14 +40,14 @@ def _gaussian(size, deviation):
     return tf.nn.softmax(-distance)
 
 
-@operation("noise", neutral=0.0)
+@operation("noise", neutral=0.0, bounds=(0, 128))
 def noise(picture, amounts):
     """Standard deviation of normal noise on every value, in grey levels."""
     added = amounts[0] * tf.random.stateless_normal(picture.shape, seed_of(amounts))
     return cut(tf.cast(picture, tf.float32) + added + 0.5)
 
 
-@operation("elastic", neutral=0.0)
+@operation("elastic", neutral=0.0, bounds=(0, 0.05), field="elastic")
 def elastic(picture, amounts):
     """Standard deviation of a smooth random displacement, as a share of the sides (Simard et al. 2003)."""
     places = centres(picture.shape[:2]) + displacement(amounts, picture.shape[:2])

@@ -16,24 +16,26 @@ OPERATIONS = Registry("augmentation operation")
 
 @dataclass(frozen=True)
 class Operation:
-    """`apply` as above; `neutral`: the magnitude that changes nothing, None where there is none."""
+    """`apply` as above; `does`: a sentence; `neutral`: the magnitude that changes nothing, None where there is none.
+
+    `bounds`: the least and the largest magnitude that mean something, None where there is no magnitude.
+    """
 
     apply: Callable
+    does: str
     neutral: float | None = None
+    bounds: tuple[float, float] | None = None
     colour: bool = False  # needs three channels; pictures of another number stay as they are
     moves: bool = False  # changes places, not values
     turns: bool = False  # moves, and rows do not stay rows
-
-    @property
-    def __doc__(self):
-        return self.apply.__doc__
+    field: str | None = None  # of [augment], for one that only this field asks for: no policy may hold it
 
 
-def operation(name, neutral=None, **traits):
+def operation(name, neutral=None, bounds=None, **traits):
     """Decorator: registers the decorated function as the operation `name`, and returns it."""
 
     def add(function):
-        OPERATIONS.add(name, Operation(function, neutral, **traits))
+        OPERATIONS.add(name, Operation(function, function.__doc__.strip(), neutral, bounds, **traits))
         return function
 
     return add

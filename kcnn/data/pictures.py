@@ -7,6 +7,7 @@ from kcnn.data import array_rendering as arrays
 from kcnn.data.decode import checked_header, to_channels
 from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, is_still, uncovers
 from kcnn.data.headers import Header
+from kcnn.data.policies import policy_of
 from kcnn.data.rendering import View, render, render_view, round_to_bytes, view_of
 from kcnn.data.resampling import SHARP
 from kcnn.data.samples import Arrays, Files
@@ -40,8 +41,10 @@ def source(images, frame, framing, max_pixels, augment):
 
 
 def _most_shrink(size, frame, augment):
-    """The most picture pixels that a frame pixel can span."""
-    return max(size[0] / frame[0], size[1] / frame[1]) / augment.scale[0]
+    """The most picture pixels that a frame pixel can span; of perspective, in the mean over a side."""
+    policy = policy_of(augment)
+    grows = augment.scale[0] * (1 - augment.perspective) / (policy.shrinks if policy else 1.0)
+    return max(size[0] / frame[0], size[1] / frame[1]) / grows
 
 
 class EncodedPictures:
@@ -51,7 +54,9 @@ class EncodedPictures:
 
     def __init__(self, images, frame, framing, max_pixels, augment):
         self.from_files = isinstance(images, Files)
-        self.items = tf.constant(list(images.paths if self.from_files else images.items), tf.string)
+        items = images.paths if self.from_files else images.items
+        self.items = items if tf.is_tensor(items) else tf.constant(list(items), tf.string)
+        self.places = None if self.from_files or images.places is None else tf.constant(images.places)
         self.headers = None if images.headers is None else tf.constant(images.headers, tf.int32)
         self.frame, self.framing, self.max_pixels, self.augment = tuple(frame), framing, max_pixels, augment
         self.fill = _fill(augment, framing)
@@ -68,7 +73,8 @@ class EncodedPictures:
         return view_of(headers, matrices, self.frame)
 
     def __call__(self, row):
-        data = self.items[tf.maximum(row["index"], 0)]
+        place = tf.maximum(row["index"], 0)
+        data = self.items[place if self.places is None else self.places[place]]
         data = tf.io.read_file(data) if self.from_files else data
         if "view" in row:
             header, view = Header(*row["header"]), View(*row["view"])

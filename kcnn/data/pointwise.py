@@ -1,4 +1,4 @@
-"""Operations that change each pixel by itself: light and colour, as PIL's 8-bit code does them.
+"""Operations that change each pixel by itself: light and colour, as PIL's 8-bit code does them, or nearly (saturation).
 
 They are arithmetic, not tables: on a processor a multiplication costs a twentieth of a table's look-up, so only what
 has no formula (equalize, gamma) looks up. Values are clipped and cut to whole numbers after each.
@@ -21,13 +21,13 @@ def identity(picture, amounts):
     return picture
 
 
-@operation("brightness", neutral=1.0)
+@operation("brightness", neutral=1.0, bounds=(0, 10))
 def brightness(picture, amounts):
     """A factor on all values (PIL's ImageEnhance.Brightness)."""
     return cut(_float(picture) * amounts[0])
 
 
-@operation("contrast", neutral=1.0)
+@operation("contrast", neutral=1.0, bounds=(0, 10))
 def contrast(picture, amounts):
     """A factor on the distance from the picture's mean grey (PIL's ImageEnhance.Contrast)."""
     values = _float(picture)
@@ -35,26 +35,32 @@ def contrast(picture, amounts):
     return cut(mean + amounts[0] * (values - mean))
 
 
-@operation("shift", neutral=0.0)
+@operation("shift", neutral=0.0, bounds=(-255, 255))
 def shift(picture, amounts):
-    """Grey levels added to the three channels (AlexNet's colour shift is one)."""
-    return cut(_float(picture) + tf.round(amounts[: picture.shape[-1]]))
+    """Grey levels added to all values."""
+    return cut(_float(picture) + tf.round(amounts[0]))
 
 
-@operation("posterize", neutral=8.0)
+@operation("pca_colour", neutral=0.0, bounds=(-255, 255), colour=True, field="pca_colour")
+def pca_colour(picture, amounts):
+    """Grey levels added to the three channels, a number for each (AlexNet's colour shift)."""
+    return cut(_float(picture) + tf.round(amounts))
+
+
+@operation("posterize", neutral=8.0, bounds=(0, 8))
 def posterize(picture, amounts):
     """How many bits of each value are kept, 0 to 8 (PIL's ImageOps.posterize)."""
     return tf.bitwise.bitwise_and(picture, tf.cast(256 - 2 ** (8 - tf.round(amounts[0])), tf.uint8))
 
 
-@operation("solarize", neutral=256.0)
+@operation("solarize", neutral=256.0, bounds=(0, 256))
 def solarize(picture, amounts):
     """Values from this threshold on are inverted (PIL's ImageOps.solarize)."""
     turned = tf.cast(_float(picture) >= amounts[0], tf.uint8) * tf.constant(255, tf.uint8)
     return tf.bitwise.bitwise_xor(picture, turned)
 
 
-@operation("solarize_add", neutral=0.0)
+@operation("solarize_add", neutral=0.0, bounds=(-255, 255))
 def solarize_add(picture, amounts):
     """Grey levels added to values below 128 (Cubuk et al. 2019)."""
     values = _float(picture)
@@ -67,7 +73,7 @@ def invert(picture, amounts):
     return tf.bitwise.invert(picture)
 
 
-@operation("gamma", neutral=1.0)
+@operation("gamma", neutral=1.0, bounds=(0.1, 10))
 def gamma(picture, amounts):
     """A power of each value's share of 255; above 1 darkens (torchvision's adjust_gamma)."""
     table = tf.floor(255.999 * (tf.range(256, dtype=tf.float32) / 255) ** amounts[0])
@@ -95,13 +101,14 @@ def equalize(picture, amounts):
     return look_up(picture, tf.where(step > 0, tf.minimum(table, 255), tf.range(256)))
 
 
-@operation("saturation", neutral=1.0, colour=True)
+@operation("saturation", neutral=1.0, bounds=(0, 10), colour=True)
 def saturation(picture, amounts):
-    """A factor on the distance from the pixel's grey (PIL's ImageEnhance.Color)."""
+    """A factor on the distance from the pixel's grey (PIL's ImageEnhance.Color, within a level)."""
+    # PIL rounds the grey first; one product with the unrounded one takes two thirds of the time
     return _multiply(picture, amounts[0] * tf.eye(3) + (1 - amounts[0]) * tf.constant(LUMA)[:, None])
 
 
-@operation("hue", neutral=0.0, colour=True)
+@operation("hue", neutral=0.0, bounds=(-180, 180), colour=True)
 def hue(picture, amounts):
     """Degrees by which colours turn about the grey axis, at constant luma (linear, in YIQ)."""
     angle = amounts[0] * (math.pi / 180)

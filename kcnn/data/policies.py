@@ -5,6 +5,7 @@ which one is drawn evenly; a choice is an operation and its magnitudes. Geometry
 one matrix and so comes before colour; the papers' code does all in the drawn order.
 """
 
+import math
 from functools import lru_cache
 from inspect import signature
 from typing import NamedTuple
@@ -49,6 +50,7 @@ class Policy:
         self.names = tuple(dict.fromkeys(c.operation for p in self.programs for s in p for c in s.choices))
         self.moves = [name for name in self.names if OPERATIONS[name].moves]
         self.turns = any(OPERATIONS[name].turns for name in self.moves)
+        self.shrinks = max(math.prod(map(_shrinks, program)) for program in self.programs)
         widest = max(len(step.choices) for program in self.programs for step in program)
         shape = (len(self.programs), self.length)
         self.probability, self.count = np.zeros(shape, np.float32), np.ones(shape, np.float32)
@@ -95,6 +97,11 @@ class Policy:
         return matrix
 
 
+def _shrinks(step):
+    """By how much `step` makes the picture smaller at most, 1 or more."""
+    return max(1.0, *(1 / choice.low for choice in step.choices if choice.operation == "zoom"), 1.0)
+
+
 def _pick(uniforms, count):
     """int32: one of `count` places, evenly."""
     return tf.cast(tf.floor(uniforms * count), tf.int32)
@@ -122,11 +129,20 @@ def policy_of(augment):
 def _own_step(step):
     choices = []
     for choice in step.choices:
-        neutral = OPERATIONS[choice.operation].neutral  # a name that is not known is refused here
-        if choice.operation == "elastic":
-            raise UserError("augment.steps cannot hold elastic, which masks and boxes must follow; use augment.elastic")
-        if neutral is not None and choice.low is None:
+        row = OPERATIONS[choice.operation]  # a name that is not known is refused here
+        if row.field:
+            raise UserError(f"augment.steps cannot hold {choice.operation}; use augment.{row.field}")
+        if row.neutral is not None and choice.low is None:
             unit = "see `kcnn list augmentations` for its unit"
             raise UserError(f"augment.steps: {choice.operation} needs low and high; {unit}")
+        if row.bounds is not None:
+            _refuse_outside(choice, *row.bounds)
         choices.append(Choice(choice.operation, choice.low or 0.0, choice.high or 0.0))
     return Step(step.probability, tuple(choices))
+
+
+def _refuse_outside(choice, least, most):
+    for end, magnitude in (("low", choice.low), ("high", choice.high)):
+        if not least <= magnitude <= most:  # so that nan is refused, too
+            rule = f"{choice.operation} takes magnitudes from {least:g} to {most:g}"
+            raise UserError(f"augment.steps: {rule}, and {end} is {magnitude:g}; give one within")

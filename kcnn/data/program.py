@@ -32,12 +32,13 @@ class Program:
             self.steps = []
             return
         colour = [name for name in SHUFFLED if getattr(augment, name)]
-        self.colour = [name for name in colour if channels == 3 or not OPERATIONS[_operation(name)].colour]
+        self.colour = [name for name in colour if channels == 3 or not OPERATIONS[name].colour]
         self.tail = [name for name in ("grey", "sharpness", "blur", "noise") if getattr(augment, name)]
         own = map(self.policy.names_at, range(self.policy.length)) if self.policy else ()
-        self.own = [[name for name in names if not OPERATIONS[name].moves] for names in own]
-        self.steps = [["elastic"]] * bool(augment.elastic) + self.own
-        self.steps += [[_operation(name) for name in self.colour]] * len(self.colour)
+        own = {k: [name for name in names if not OPERATIONS[name].moves] for k, names in enumerate(own)}
+        self.own = {k: names for k, names in own.items() if names}  # a step of moves alone is the matrix's
+        self.steps = [["elastic"]] * bool(augment.elastic) + list(self.own.values())
+        self.steps += [self.colour] * len(self.colour)
         self.steps += [[name] for name in self.tail]
 
     def draw(self, draws):
@@ -45,7 +46,7 @@ class Program:
         if not self.steps:
             return {}
         parts = [self._single(draws, "elastic")] if self.augment.elastic else []
-        parts += self._policy(draws) if self.policy else []
+        parts += self._policy(draws) if self.own else []
         parts += self._colour(draws) if self.colour else []
         parts += [self._single(draws, name) for name in self.tail]
         choice, amounts = zip(*parts, strict=True)
@@ -59,10 +60,11 @@ class Program:
 
     def _policy(self, draws):
         number, magnitude = self.policy.draw(draws)
-        for k, names in enumerate(self.own):
+        keys = [drawing.many(draws, key, self.policy.length) for key in ("key_1", "key_2")]  # a step has its own
+        for k, names in self.own.items():
             place = [names.index(name) + 1 if name in names else 0 for name in self.policy.names]
             choice = tf.gather(tf.constant([0, *place]), number[:, k] + 1)
-            yield choice, _with_chance(magnitude[:, k], draws)
+            yield choice, tf.stack([magnitude[:, k], keys[0][:, k], keys[1][:, k]], -1)
 
     def _colour(self, draws):
         amounts = tf.stack([self._amounts(draws, name) for name in self.colour], 1)
@@ -85,10 +87,6 @@ class Program:
         neutral = OPERATIONS[name].neutral or 0.0
         least = neutral if name in ("blur", "noise", "elastic") else neutral - reach
         return _with_chance(drawing.between(draws, name, least, neutral + reach), draws)
-
-
-def _operation(field):
-    return "shift" if field == "pca_colour" else field
 
 
 def run_step(picture, names, choice, amounts):

@@ -29,7 +29,7 @@ def explain(images, place, max_pixels):
     if isinstance(images, Arrays):
         return Reason("unreadable", "holds values that are not finite numbers")
     if not isinstance(images, Files):
-        return explain_bytes(images.items[place], max_pixels)
+        return explain_bytes(images[place], max_pixels)
     path = images.paths[place]
     if not os.path.exists(path):
         return Reason("unreadable", "no such file")

@@ -123,9 +123,12 @@ def orientation_matrix(orientation, size):
 def _needed(matrix, frame, shrink, scale, size):
     """int32 low, high (..., 2: x, y): the pixels that the frame and its filters touch, of the picture over `scale`."""
     height, width = map(float, frame[:2])
-    corners = transform_points(tf.constant([[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]]), matrix)
-    corners = corners / scale[..., None, :]
+    places = tf.constant([[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]])
+    corners = transform_points(places, matrix) / scale[..., None, :]
     low, high = tf.reduce_min(corners, -2), tf.reduce_max(corners, -2)
+    depth = tf.reduce_sum(matrix[..., 2:, :2] * places, -1) + matrix[..., 2:, 2]
+    horizon = tf.reduce_min(depth, -1, keepdims=True) <= 0  # in the frame: corners say nothing of what lies between
+    low, high = tf.where(horizon, 0.0, low), tf.where(horizon, size, high)
     ends = tf.concat([low, high], -1)
     whole = tf.reduce_all(tf.abs(ends - tf.round(ends)) < CLOSE, -1, keepdims=True)
     margin = tf.where(whole, -0.5, tf.maximum(shrink / scale, 1.0) + 1.0)

@@ -33,19 +33,31 @@ class Files:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Pictures as encoded bytes in memory: `items` (N,) of bytes; `headers` as those of Files."""
+    """Pictures as encoded bytes in memory: `items` (M,) of bytes, or a string tensor; `headers` as those of Files.
+
+    `places` (N,): which of `items` they are, None: all. What is taken of a tensor shares it, and copies no picture.
+    """
 
     items: np.ndarray
     headers: np.ndarray | None = None
+    places: np.ndarray | None = None
 
     def __len__(self):
-        return len(self.items)
+        return len(self.items if self.places is None else self.places)
+
+    def __getitem__(self, i):
+        """The bytes of picture `i` (0 to N - 1); raises IndexError beyond, so that one can iterate."""
+        item = self.items[i if self.places is None else int(self.places[i])]
+        return item.numpy() if hasattr(item, "numpy") else item
 
     def take(self, indices):
-        return Encoded(self.items[indices], None if self.headers is None else self.headers[indices])
+        headers = None if self.headers is None else self.headers[indices]
+        if self.places is None:
+            return Encoded(self.items[indices], headers)
+        return Encoded(self.items, headers, self.places[indices])
 
     def digest(self):
-        for item in self.items:
+        for item in self:
             yield len(item).to_bytes(8, "little")
             yield item
 

@@ -128,7 +128,7 @@ class _Pictures:
         if isinstance(images, Arrays) and (images.values.dtype != np.uint8 or images.values.ndim != 4):
             return images.values[place]
         one = images.take([place])
-        item = one.values[0] if isinstance(one, Arrays) else one.paths[0] if isinstance(one, Files) else one.items[0]
+        item = one.values[0] if isinstance(one, Arrays) else one.paths[0] if isinstance(one, Files) else one[0]
         frame = read([item], FRAME, framing="pad", max_pixels=self.max_pixels)[0][0]
         return _unpadded(frame, examine(one, self.max_pixels).headers[0])
 

@@ -135,7 +135,7 @@ def _see_array(values, digests, thumbs, colours, progress):
 
 def encoded(images, place):
     """The stored bytes of one picture of Files or Encoded; raises OSError as `file_bytes` does."""
-    return file_bytes(images.paths[place]) if isinstance(images, Files) else images.items[place]
+    return file_bytes(images.paths[place]) if isinstance(images, Files) else images[place]
 
 
 def looked_again(survey, dataset, i, look):

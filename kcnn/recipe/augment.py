@@ -69,5 +69,9 @@ class Augment(Section):
         0.0, ge=0, le=1, description="probability of joining a picture with three others at a random point"
     )
     copy_paste: float = Field(
-        0.0, ge=0, le=1, description="probability of pasting objects of another picture, by their instance masks"
+        0.0,
+        ge=0,
+        le=1,
+        description="probability of pasting objects of another picture: for data with instance masks, which no source "
+        "gives yet",
     )

@@ -51,11 +51,13 @@ def open_data(recipe, source=None, class_names=None):
         checked = data.check(found, recipe.data, progress, training=class_names is None)
         if recipe.data.cache == "none":
             return checked
-        return data.cached(checked, recipe.data.cache, functools.partial(tell, "filling the cache"))
+        told = functools.partial(tell, "filling the cache")
+        return data.cached(checked, recipe.data.cache, told, training.workers_here())
 
 
 def prepare(recipe, source=None):
     """A session without a run folder: data read and checked, network built. Raises `UserError` at every door."""
+    data.policy_of(recipe.augment)  # its mistakes are told before pictures are read
     team = _team(recipe)
     with team.together():
         dataset = open_data(recipe, source)
@@ -95,7 +97,7 @@ def start(recipe, source=None, name=None):
         folder.write_json("environment.json", runtime.environment(*team.size))
         folder.set_status(state="preparing", epoch=0, epochs=recipe.train.last_epoch)
         folder.log("started", precision=opened.tried, **opened.loaded)
-        for text in advice.before(recipe, opened.facts, opened.model.layers):
+        for text in advice.before(recipe, opened.facts, opened.model.layers, team.workers):
             warn(folder, text)
     except UserError:
         folder.discard()

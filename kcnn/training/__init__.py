@@ -10,7 +10,7 @@ from kcnn.training.rematerialization import Rematerialized
 from kcnn.training.replicas import ReplicatedEngine
 from kcnn.training.resuming import identity
 from kcnn.training.schedules import SCHEDULES
-from kcnn.training.team import Team, team_of
+from kcnn.training.team import Team, team_of, workers_here
 from kcnn.training.watch import DATA_BOUND, Watch
 from kcnn.training.weights import load_weights, save_weights
 
@@ -33,4 +33,5 @@ __all__ = [
     "make_optimizer",
     "save_weights",
     "team_of",
+    "workers_here",
 ]

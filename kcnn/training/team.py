@@ -86,6 +86,16 @@ def place():
     return members.index(own), len(members)
 
 
+def workers_here():
+    """How many workers of the cluster run on the machine of this one; 1 without a cluster."""
+    own, count = place()
+    if count < 2:
+        return 1
+    cluster = json.loads(os.environ[CLUSTER])["cluster"]
+    hosts = [address.rpartition(":")[0] for job in ("chief", "worker") for address in cluster.get(job, ())]
+    return hosts.count(hosts[own])
+
+
 class Team:
     """All replicas under a `tf.distribute.Strategy`; without one, the one replica of this process.
 
