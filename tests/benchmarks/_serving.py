@@ -38,7 +38,8 @@ def side(module, wish, *, stopped=True, **environment):
     """
     child = subprocess.Popen(
         [sys.executable, "-m", ROOM + module, json.dumps(wish)],
-        env={"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0,
+        env={"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ | environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0,
     )  # fmt: skip
 
     def send(number):
