@@ -8,7 +8,6 @@ measured, send them once, and many send them twice.
 """
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,10 +17,9 @@ import tensorflow as tf
 
 from kcnn.recipe import Recipe
 from kcnn.training import team_of
-from kcnn.training.interrupts import PARENT, follow_parent
+from kcnn.training.interrupts import follow_parent
 from kcnn.training.replicas import sum_of_all
-from kcnn.training.team import CLUSTER
-from kcnn.workers import free_ports, share_of_cores
+from kcnn.workers import environment_of, free_ports, share_of_cores
 
 WORKERS = (2, 4, 8)
 MOST = 1 << 24  # numbers that are exchanged for the measurement; the time of more grows with their number
@@ -85,8 +83,7 @@ def exchange_seconds(sizes):
 
 
 def _start(sizes, cluster, index):
-    config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-    environment = os.environ | {PARENT: str(os.getpid()), CLUSTER: config, "CUDA_VISIBLE_DEVICES": "-1"}
+    environment = environment_of(cluster, index) | {"CUDA_VISIBLE_DEVICES": "-1"}
     with share_of_cores(index, 2):
         return subprocess.Popen(
             [sys.executable, "-c", PROGRAM, json.dumps(sizes)],

@@ -1,16 +1,21 @@
 """A plan: what a training will cost, from a few real steps of it. Nothing is written."""
 
 import math
+import resource
+import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from kcnn import advice, forecast, models, session, views
 from kcnn.training.faults import explained
 
-FLOAT, MIB = 4, 2**20  # bytes
+MIB = 2**20  # bytes
 WARM, LEAST, LONGEST = 2, 4, 5.0  # steps before timing, that are timed at least, and seconds after which no more are
 
 
@@ -18,8 +23,8 @@ WARM, LEAST, LONGEST = 2, 4, 5.0  # steps before timing, that are timed at least
 class Plan:
     """What a training is and costs.
 
-    `levels` {"c1": shape without the batch}; `memory` {"weights", "optimizer", "activations": bytes}, what the network
-    holds at least, and `peak_memory`, bytes that this process held at most, a step, a validation and a checkpoint
+    `levels` {"c1": shape without the batch}; `memory` {"weights", "optimizer", "activations": bytes}, counted from the
+    network: see `_memory`; `peak_memory`, bytes that this process held at most, a step, a validation and a checkpoint
     included; `step_seconds` of one step of `batch_size` pictures, data included; `epoch_seconds` with validation;
     `warnings` in words; `forecasts` of more workers, a `forecast.Forecast` each, where they were asked for.
     """
@@ -46,7 +51,7 @@ class Plan:
             yield f"  {level}: {_sides(shape)}"
         held = " + ".join(f"{bytes / MIB:,.0f} {name}" for name, bytes in self.memory.items())
         yield f"{self.parameters:,} trainable parameters; peak memory {self.peak_memory / MIB:,.0f} MiB"
-        yield f"  of which at least, for the network: {held} MiB"
+        yield f"  counted from the network: {held} MiB"
         yield (
             f"one step {self.step_seconds:.3f} s, one epoch of {self.steps_per_epoch} steps {_time(self.epoch_seconds)}"
             f", {self.epochs} epochs {_time(self.epochs * self.epoch_seconds)}"
@@ -96,11 +101,13 @@ def of_session(opened):
     seconds = _seconds_each(fitting.take_step)
     epoch = seconds * fitting.steps_per_epoch + _validation_seconds(opened, fitting.engine)
     held = [variable.numpy() for variable in fitting.engine.state().values()]  # as a checkpoint holds them
+    peak = _peak_memory()
+    del held
     return Plan(
         architecture=opened.recipe.model.architecture, precision=opened.recipe.runtime.precision,
         input_shape=tuple(opened.facts.input_shape), levels=_shapes(model),
         parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
-        memory=_memory(model, fitting.engine.optimizer, train.batch_size), peak_memory=_peak_memory(held),
+        memory=_memory(opened, fitting.engine.optimizer), peak_memory=peak,
         batch_size=train.batch_size, steps_per_epoch=fitting.steps_per_epoch, epochs=train.last_epoch,
         step_seconds=seconds, epoch_seconds=epoch,
         warnings=tuple(advice.before(opened.recipe, opened.facts, model.layers, opened.team.workers)),
@@ -133,21 +140,36 @@ def _shapes(model):
     return {level: tuple(model.get_layer(name).output.shape[1:]) for level, name in models.levels(model).items()}
 
 
-def _memory(model, optimizer, batch_size):
-    activations = sum(math.prod(filter(None, layer.output.shape)) for layer in model.layers if hasattr(layer, "output"))
-    weights = sum(math.prod(v.shape) for v in model.variables)
-    return {
-        "weights": 2 * FLOAT * weights,  # and their gradients
-        "optimizer": FLOAT * sum(math.prod(v.shape) for v in optimizer.variables),
-        "activations": FLOAT * activations * batch_size,
+def _memory(opened, optimizer):
+    """Bytes of weights with their gradients, of the optimiser's state, and of layers' outputs for one backward pass.
+
+    The outputs are those of the pictures that this process computes at once, in the precision in which each layer
+    computes; a kernel may keep less. Rematerialised ones are left out: only a few of them are there at a time.
+    """
+    model, train = opened.model, opened.recipe.train
+    held = {
+        "weights": _bytes(model.variables) + _bytes(model.trainable_variables),
+        "optimizer": _bytes(optimizer.variables),
     }
+    if train.rematerialize:
+        return held
+    outputs = [tensor for layer in model.layers for tensor in keras.tree.flatten(getattr(layer, "output", ()))]
+    at_once = train.batch_size // train.accumulate // opened.team.workers
+    return held | {"activations": at_once * _bytes(outputs)}
 
 
-def _peak_memory(held):
-    """Bytes of this process at its peak, in main memory; `held` is what was to be alive until now."""
-    status = Path("/proc/self/status").read_text("ascii") if held else ""
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
+def _bytes(tensors):
+    """Bytes of variables, or of a graph's tensors for one picture."""
+    return sum(tf.as_dtype(tensor.dtype).size * math.prod(filter(None, tensor.shape)) for tensor in tensors)
+
+
+def _peak_memory():
+    """Bytes that this process held at most in main memory."""
+    with suppress(OSError, StopIteration):  # Linux tells of this process alone
+        lines = Path("/proc/self/status").read_text("ascii").splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _sides(shape):

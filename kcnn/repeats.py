@@ -4,7 +4,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -14,8 +13,7 @@ from kcnn.disk import make_folder, write_atomically
 from kcnn.errors import UserError
 from kcnn.run import Run
 from kcnn.training.interrupts import PARENT
-
-CHILD = "from kcnn import cli; cli.main()"
+from kcnn.workers import PROGRAM
 
 
 def fit_seeds(recipe, seeds, name=None):
@@ -60,7 +58,7 @@ def _refuse_another(run, recipe):
 def _call(words):
     """Run the command line in a child; Ctrl-C reaches it too, and it is waited for while it stops cleanly."""
     environment = os.environ | {PARENT: str(os.getpid())}
-    child = subprocess.Popen([sys.executable, "-c", CHILD, *map(str, words)], env=environment)
+    child = subprocess.Popen([*PROGRAM, *map(str, words)], env=environment)
     while True:
         try:
             return child.wait()

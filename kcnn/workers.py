@@ -16,7 +16,7 @@ from kcnn.errors import LostWorker, UserError
 from kcnn.training.interrupts import PARENT
 from kcnn.training.team import CLUSTER
 
-PROGRAM = (sys.executable, "-c", "from kcnn import cli; cli.main()")
+PROGRAM = (sys.executable, "-c", "from kcnn import cli; cli.main()")  # the command line, in a process of its own
 TOLD = UserError.status
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # the environment variable that names a process its GPUs
 POLL_SECONDS = 0.2
@@ -63,13 +63,17 @@ def free_ports(count):
             s.close()
 
 
-def _start(words, cluster, index, said, gpus):
+def environment_of(cluster, index):
+    """The environment of a process that is to be worker number `index` of a cluster, and to end with this one."""
     config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-    environment = os.environ | {PARENT: str(os.getpid()), CLUSTER: config} | gpus
+    return os.environ | {PARENT: str(os.getpid()), CLUSTER: config}
+
+
+def _start(words, cluster, index, said, gpus):
     with share_of_cores(index, len(cluster["worker"])):
         return subprocess.Popen(
             [*PROGRAM, *map(str, words)],
-            env=environment,
+            env=environment_of(cluster, index) | gpus,
             stdout=said,
             stderr=said,
         )

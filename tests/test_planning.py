@@ -1,5 +1,7 @@
 """Before a training: what it will cost, and which learning rate to take."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,26 @@ def test_a_plan_agrees_with_the_recipe_and_the_network(quick, data):
     assert plan.peak_memory > sum(plan.memory.values())
     text = "\n".join(plan.lines())
     assert text.startswith("resnet_toy, input 16×16×1, batch 16, float32") and "one epoch of 5 steps" in text
+
+
+def test_a_plan_counts_outputs_of_the_pictures_computed_at_once_in_their_precision(quick, data, monkeypatch):
+    model = kcnn.build_model("resnet_toy", input_shape=(16, 16, 1), num_classes=2)
+    whole = 16 * kcnn.inspection.activation_bytes(model)
+
+    def activations(**settings):
+        return kcnn.plan(Recipe(), data, **SETTINGS | settings).memory.get("activations")
+
+    monkeypatch.setattr(planning, "_forecasts", lambda *_: ())
+    assert activations(accumulate=4) == pytest.approx(whole / 4, rel=0.1)
+    assert activations(precision="bfloat16") < 0.6 * whole
+    plan = kcnn.plan(Recipe(), data, rematerialize=True, **SETTINGS)
+    assert plan.memory.keys() == {"weights", "optimizer"} and "activations" not in "\n".join(plan.lines())
+
+
+def test_the_peak_is_known_where_there_is_no_proc(monkeypatch):
+    before = planning._peak_memory()
+    monkeypatch.setattr(planning, "Path", lambda name: Path("/nowhere") / name[1:])
+    assert planning._peak_memory() == pytest.approx(before, rel=0.3)
 
 
 def test_a_plan_says_what_more_workers_would_give(quick, data, monkeypatch):

@@ -10,6 +10,7 @@ from kcnn.architectures import ARCHITECTURES
 from kcnn.models import build_model, head_of, levels
 from kcnn.recipe import Recipe
 from kcnn.session import layer_rates
+from kcnn.session.running import backbone_layers
 from kcnn.training import Engine, Rematerialized, make_optimizer
 
 TOYS = [name for name in ARCHITECTURES if name.endswith("_toy")]
@@ -120,8 +121,25 @@ def test_each_level_learns_at_a_share_of_the_next_ones_rate():
     for a, b in zip(plain.trainable_variables, decayed.trainable_variables, strict=True):
         moved = [v.numpy() - before[a.path] for v in (a, b)]
         np.testing.assert_allclose(moved[1], moved[0] * rates[b.path], rtol=1e-3, atol=2e-7, err_msg=a.path)
-    deepest = plain.get_layer(list(levels(plain).values())[0]).name
-    assert rates[decayed.trainable_variables[-1].path] == 1.0 and deepest
+    assert rates[decayed.trainable_variables[-1].path] == 1.0, "the head learns at the whole rate"
+    assert rates[decayed.trainable_variables[0].path] == 0.5 ** len(levels(decayed)), "the stem at the least"
+
+
+def test_what_rests_stays_as_it_is_while_all_before_the_head_is_made_again():
+    plain, again, head = pair()
+    engines = engine(plain, head), engine(again, head, forward=Rematerialized(again))
+    body = backbone_layers(plain)
+    before = {v.path: v.numpy() for name in body for v in plain.get_layer(name).variables}
+    assert before
+    for frozen in (body, ()):
+        for each in engines:
+            each.freeze(frozen)
+            step(each, batch_of())
+        assert_same(plain, again, 2e-4)
+        for model in (plain, again):
+            now = [v for name in body for v in model.get_layer(name).variables]
+            same = [np.array_equal(v.numpy(), before[v.path]) for v in now]
+            assert all(same) if frozen else not any(same)
 
 
 def test_all_of_it_through_the_front_door(tmp_path):

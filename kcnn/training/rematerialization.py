@@ -62,8 +62,9 @@ def _again_in_backward(segment, x, training):
     @tf.custom_gradient
     def once(x, *weights):
         outputs, after = run(x, weights)
-        for variable, value in zip(segment.non_trainable_variables, after, strict=True):
-            variable.assign(value)
+        for variable, old, value in zip(segment.non_trainable_variables, before, after, strict=True):
+            if value is not old:  # a frozen layer's weight must not be touched: TensorFlow asks for its gradient then
+                variable.assign(value)
 
         def backward(upstream):
             with tf.control_dependencies([upstream]):  # else it is made at once, and kept

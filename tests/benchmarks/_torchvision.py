@@ -1,51 +1,29 @@
-"""torchvision's side of a benchmark, in a process of its own: it and TensorFlow cannot always be loaded together.
+"""torchvision's side of a benchmark: batches drawn from one endless loader with as many processes as cores.
 
-It is started with JSON {"transform": an expression in v2, "files": [...] or "values": a .npy, "batch", "batches",
-"workers"}; for each line on its standard input it draws so many batches and answers with the seconds that took.
+Its wish: {"transform": an expression in v2, "files": [...] or "values": a .npy, "batch"}.
 """
 
-import json
 import os
-import subprocess
-import sys
-import time
 
-MISSING = "torchvision is not installed"
+from tests.benchmarks import _serving
 
-
-def start(**wish):
-    """A function () -> seconds for so many batches; None where torchvision is not installed."""
-    wish.setdefault("workers", os.cpu_count())
-    command = [sys.executable, "-m", "tests.benchmarks._torchvision", json.dumps(wish)]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    if child.stdout.readline().strip() != "ready":
-        return None
-
-    def run():
-        child.stdin.write("go\n")
-        child.stdin.flush()
-        return float(child.stdout.readline())
-
-    run.stop = child.kill
-    return run
+ENDLESS = 1 << 40  # pictures
 
 
-def main(wish):
-    """Answer the parent until it closes the pipe."""
-    try:
-        import numpy as np
-        import torch
-        from PIL import Image
-        from torchvision.transforms import v2
-    except (ImportError, RuntimeError):
-        return print(MISSING, flush=True)
+def prepare(wish):
+    """Draw so many batches."""
+    import numpy as np
+    import torch
+    from PIL import Image
+    from torchvision.transforms import v2
+
     transform = eval(wish["transform"], {"v2": v2})
     values = np.load(wish["values"]) if "values" in wish else None
     to_tensor = v2.PILToTensor()
 
     class Pictures(torch.utils.data.Dataset):
         def __len__(self):
-            return wish["batch"] * wish["batches"]
+            return ENDLESS
 
         def __getitem__(self, i):
             if values is not None:
@@ -53,17 +31,15 @@ def main(wish):
             path = wish["files"][i % len(wish["files"])]
             return to_tensor(transform(Image.open(path).convert("RGB")))
 
-    loader = torch.utils.data.DataLoader(
-        Pictures(), wish["batch"], num_workers=wish["workers"], persistent_workers=True
-    )
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        began = time.perf_counter()
-        for _ in loader:
-            pass
-        print(time.perf_counter() - began, flush=True)
-    return None
+    cores = os.cpu_count()
+    drawn = iter(torch.utils.data.DataLoader(Pictures(), wish["batch"], num_workers=cores))
+
+    def run(batches):
+        for _ in range(batches):
+            next(drawn)
+
+    return run, f"torch {torch.__version__}, {cores} loader processes"
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    _serving.serve(prepare)

@@ -11,7 +11,6 @@ is learned of speed, and torch.compile is left out, as it takes minutes.
 
 import argparse
 import json
-import statistics
 
 from tests.benchmarks import _serving
 
@@ -29,13 +28,10 @@ def measure(name, given):
         _serving.side("_gpu_torch", wish) as torch,
     ):
         found = {"kcnn": kcnn, "torch": torch}
-        times = {side: [] for side, (run, _) in found.items() if run}
-        for _ in range(given.rounds):
-            for side, spent in times.items():
-                spent.append(found[side][0](given.steps) / given.steps)
-    speeds = {side: round(given.batch / statistics.median(spent), 1) for side, spent in times.items()}
-    ratios = [slow / fast for slow, fast in zip(times.get("torch", ()), times.get("kcnn", ()), strict=False)]
-    ratio = round(statistics.median(ratios), 3) if ratios else None
+        runs = {side: run for side, (run, _) in found.items() if run}
+        times = _serving.in_turns(runs, given.rounds, given.steps)
+    speeds = {side: round(_serving.speed(spent, given.batch * given.steps), 1) for side, spent in times.items()}
+    ratio = round(_serving.ratio(times["torch"], times["kcnn"]), 3) if len(times) == 2 else None
     return {"pictures_per_second": speeds, "ways": {side: way for side, (_, way) in found.items()}, "ratio": ratio}
 
 

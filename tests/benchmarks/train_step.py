@@ -6,15 +6,18 @@
 PyTorch in the best of float32 and bfloat16, each with and without channels last. Rounds alternate between the sides,
 so that what else the machine does meets all; the figures are medians over the rounds. Run it on an idle machine: where
 other programs hold the cores, ratios of wall times sink towards those of processor times, which are printed beside
-them. A stock ResNeXt-50 step takes minutes, so that row has two rounds of one step.
+them. Steps of grouped convolution by stock Keras take minutes, so those rows have two rounds of one step.
+
+Beside the speeds stand the FLOP/s that they are, counted as two a multiply-add and three of those (forward, and both
+gradients) for each of the forward pass, and what one float32 product of 2048 x 2048 matrices reaches in the same
+rounds: what is near it in float32 can hardly be faster on a machine that has no bfloat16.
 """
 
 import argparse
 import itertools
 import json
 import os
-import statistics
-import time
+from contextlib import nullcontext
 from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,10 +26,11 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+from kcnn.inspection import multiply_adds  # noqa: E402
 from kcnn.layers import convolution, normalization  # noqa: E402
 from kcnn.models import build_model, head_of  # noqa: E402
 from kcnn.training import Engine, precision, runtime  # noqa: E402
-from tests.benchmarks import _torch_step  # noqa: E402
+from tests.benchmarks import _serving  # noqa: E402
 
 SIDE, BATCH, CLASSES = 128, 16, 1000
 SHAPE = (SIDE, SIDE, 3)
@@ -56,8 +60,10 @@ CASES = {
     "resnet50": (None, "resnet50", {"torch": 1.7}),
     "mobilenet_v2": (applications(keras.applications.MobileNetV2), "mobilenet_v2", {"stock": 1.45, "torch": 1.2}),
     "resnext50_32x4d": (same_graph_of_stock_layers("resnext50_32x4d"), "resnext50_32x4d", {"stock": 5.0}),
+    "regnety_004": (same_graph_of_stock_layers("regnety_004"), None, {"stock": 5.0}),
 }
-SLOW = {"resnext50_32x4d"}
+SLOW = {"resnext50_32x4d", "regnety_004"}
+PRODUCT = 2048  # side of the matrices whose product is the measure of this machine
 
 
 class Ours:
@@ -102,52 +108,52 @@ def stock_side(build, x, y):
     return lambda steps: model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0)
 
 
-def timed(run):
-    """A function (steps) -> (seconds, processor seconds) of `run`."""
+def product_side():
+    """A function (times) that multiplies two large float32 matrices so many times."""
+    one, other = (tf.random.normal([PRODUCT, PRODUCT]) for _ in range(2))
 
-    def measured(steps):
-        began, worked = time.perf_counter(), time.process_time()
-        run(steps)
-        return time.perf_counter() - began, time.process_time() - worked
+    def run(times):
+        for _ in range(times):
+            answer = tf.linalg.matmul(one, other)
+        return answer.numpy()
 
-    return measured
+    return run
 
 
 def measure(name, rounds, steps):
-    """A row: images/s of each side, how it was run, and ratios with those wanted; medians over interleaved rounds."""
+    """A row: images/s and FLOP/s of each side, how it was run, and ratios with those wanted; medians over rounds."""
     rounds, steps = (min(rounds, 2), 1) if name in SLOW else (rounds, steps)
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 255, (BATCH, *SHAPE)).astype("float32")
     y = rng.integers(0, CLASSES, BATCH).astype("int32")
     build, theirs, wanted = CASES[name]
-    sides, ways = {}, {}
-    ours, ways["kcnn"] = kcnn_side(name, x, y)
-    sides["kcnn"] = timed(ours)
-    if build:
-        sides["stock"] = timed(stock_side(build, x, y))
-    if theirs:
-        found = _torch_step.start(name=theirs, side=SIDE, batch=BATCH)
-        ways["torch"] = found[1] if found else "not installed"
-        if found:
-            sides["torch"] = found[0]
-    times, processor = {side: [] for side in sides}, {side: [] for side in sides}
-    for turn in range(rounds + 1):
-        for side, run in sides.items():
-            seconds, worked = run(steps if turn else 1)
-            if turn:
-                times[side].append(seconds / steps)
-                processor[side].append(worked / steps)
-    speeds = {side: round(BATCH / statistics.median(values), 2) for side, values in times.items()}
+    ours, precision_of_ours = kcnn_side(name, x, y)
+    acts = {"kcnn": ours} | ({"stock": stock_side(build, x, y)} if build else {}) | {"product": product_side()}
+    sides, ways = {side: _serving.here(act) for side, act in acts.items()}, {"kcnn": precision_of_ours}
+    wish = {"name": theirs, "side": SIDE, "batch": BATCH}
+    with _serving.side("_torch_step", wish) if theirs else nullcontext((None, None)) as (torch, way):
+        sides, ways = sides | ({"torch": torch} if torch else {}), ways | ({"torch": way} if way else {})
+        times = _serving.in_turns(sides, rounds, steps)
+    return row_of(times, steps, 6 * BATCH * multiply_adds(ours.engine.model), ways, wanted)
+
+
+def row_of(times, steps, work, ways, wanted):
+    """The row of {side: [Spent]} of so many steps, each of `work` FLOP."""
+    product = times.pop("product")
+    speeds = {side: round(_serving.speed(spent, BATCH * steps), 2) for side, spent in times.items()}
+    reached = {side: round(_serving.speed(spent, work * steps) / 1e9, 1) for side, spent in times.items()}
+    reached["product"] = round(_serving.speed(product, 2 * PRODUCT**3 * steps) / 1e9, 1)
     ratios = {
-        peer: {"ratio": _ratio(times, peer), "of_processor": _ratio(processor, peer), "wanted": wanted.get(peer)}
-        for peer in sides
+        peer: {
+            "ratio": round(_serving.ratio(times[peer], times["kcnn"]), 3),
+            "of_processor": round(_serving.ratio(times[peer], times["kcnn"], "processor"), 3),
+            "wanted": wanted.get(peer),
+        }
+        for peer in times
         if peer != "kcnn"
     }
-    return {"images_per_second": speeds, "ways": ways, "ratios": ratios}
-
-
-def _ratio(times, peer):
-    return round(statistics.median(slow / fast for slow, fast in zip(times[peer], times["kcnn"], strict=True)), 3)
+    work = {"gflop_of_a_step": round(work / 1e9, 1), "gflop_per_second": reached}
+    return {"images_per_second": speeds, **work, "ways": ways, "ratios": ratios}
 
 
 def main(arguments=None):
@@ -162,6 +168,8 @@ def main(arguments=None):
     for name in given.only or CASES:
         found[name] = row = measure(name, given.rounds, given.steps)
         print(name, *(f"{side} {speed} img/s" for side, speed in row["images_per_second"].items()), sep="   ")
+        reached = ", ".join(f"{side} {rate}" for side, rate in row["gflop_per_second"].items())
+        print(f"  a step is {row['gflop_of_a_step']} GFLOP; reached, a second: {reached}")
         for side, way in row["ways"].items():
             print(f"  {side}: {way}")
         for peer, ratio in row["ratios"].items():
