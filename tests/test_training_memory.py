@@ -1,5 +1,9 @@
 """Accumulation, rematerialisation and layer-wise decay: the same training by other means, and by parts of the rate."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from kcnn.session import layer_rates
 from kcnn.session.running import backbone_layers
 from kcnn.training import Engine, Rematerialized, make_optimizer
 
+ROOT = Path(__file__).parents[1]
 TOYS = [name for name in ARCHITECTURES if name.endswith("_toy")]
 
 
@@ -123,6 +128,30 @@ def test_each_level_learns_at_a_share_of_the_next_ones_rate():
         np.testing.assert_allclose(moved[1], moved[0] * rates[b.path], rtol=1e-3, atol=2e-7, err_msg=a.path)
     assert rates[decayed.trainable_variables[-1].path] == 1.0, "the head learns at the whole rate"
     assert rates[decayed.trainable_variables[0].path] == 0.5 ** len(levels(decayed)), "the stem at the least"
+
+
+PEAKS = """
+import resource, numpy as np, tensorflow as tf
+from tests.test_training_memory import batch_of, engine, pair, step
+from kcnn.training import Rematerialized
+plain, again, head = pair("resnet18", style={"norm": "group"})
+batch = batch_of(size=256)
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+step(engine(again, head), {name: value[:1] for name, value in batch.items()})
+seen = [peak()]
+for options in ({"forward": Rematerialized(again)}, {}):
+    step(engine(again, head, **options), batch)
+    seen.append(peak())
+print(*seen)
+"""
+
+
+@pytest.mark.slow
+def test_what_is_made_again_is_not_kept():
+    """Peaks of one process: after a step of one picture, of many with outputs made again, of many with them kept."""
+    said = subprocess.run([sys.executable, "-c", PEAKS], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    before, again, kept = map(int, said.split())
+    assert kept - before > 1.5 * (again - before), (before, again, kept)
 
 
 def test_what_rests_stays_as_it_is_while_all_before_the_head_is_made_again():
