@@ -47,12 +47,8 @@ def build_model(
     """
     variant = ARCHITECTURES[architecture]
     shape = _checked_shape(variant.row.image if input_shape is None else input_shape)
-    if isinstance(head, str):
-        num_classes = variant.row.classes if num_classes is None else num_classes
-        given = {"num_classes": num_classes, "top": top, "dropout": dropout, "multi_label": multi_label}
-        head = head_of(head, **given, **options)
-    elif options or num_classes not in (None, head.num_classes):
-        raise UserError(f"head is a record already ({head}): leave out {', '.join(options) or 'num_classes'}")
+    named = {"top": top, "dropout": dropout, "multi_label": multi_label}
+    head = _head(head, variant.row.classes, num_classes, named, options)
     variant = customized(variant, stem=_stem(stem, shape), overrides=overrides, style=style)
     image = keras.Input(shape, name="image", dtype="float32")
     x = Standardize(mean, std, name="scaling")(image)
@@ -118,6 +114,15 @@ def levels(model):
     if not found:
         raise UserError(f"the model {model.name!r} names no levels: only those made by build_model do")
     return dict(found)
+
+
+def _head(head, usual, num_classes, named, options):
+    """The head record of `build_model`'s arguments; `usual`: the number of classes if none is given."""
+    if isinstance(head, str):
+        return head_of(head, num_classes=usual if num_classes is None else num_classes, **named, **options)
+    if options or num_classes not in (None, head.num_classes):
+        raise UserError(f"head is a record already ({head}): leave out {', '.join(options) or 'num_classes'}")
+    return head
 
 
 def _levels(x, variant, head):

@@ -47,14 +47,7 @@ def batches(
     what mixes pictures in pairs stays within it.
     Raises UserError for a batch larger than the training data.
     """
-    if training and batch_size > len(samples):
-        fits = max(1, len(samples) // 4)
-        raise UserError(
-            f"train.batch_size is {batch_size} but there are {len(samples)} training pictures: --set "
-            f"train.batch_size={fits}"
-        )
-    if start % batch_size or (start and not training):
-        raise ValueError(f"start {start} must be a multiple of the batch size {batch_size}, and 0 outside training")
+    _check(len(samples), batch_size, start, training)
     augment = (augment or Augment()) if training else None
     threads = threads or tf.data.AUTOTUNE
     source = pictures.source(samples.images, frame, framing, max_pixels, augment)
@@ -78,6 +71,16 @@ def batches(
         stream = _map(stream.unbatch(), single, threads).batch(own.stop - own.start, drop_remainder=True)
         stream = _map(stream, finish, threads)
     return stream.prefetch(2).with_options(_options(threads))
+
+
+def _check(count, batch_size, start, training):
+    if training and batch_size > count:
+        fits = max(1, count // 4)
+        raise UserError(
+            f"train.batch_size is {batch_size} but there are {count} training pictures: --set train.batch_size={fits}"
+        )
+    if start % batch_size or (start and not training):
+        raise ValueError(f"start {start} must be a multiple of the batch size {batch_size}, and 0 outside training")
 
 
 def _map(stream, function, threads):
