@@ -21,6 +21,9 @@ ROOT = Path(__file__).parents[1]
 TOYS = [name for name in ARCHITECTURES if name.endswith("_toy")]
 
 
+QUICK = ("resnet_toy", "mobilenet_v2_toy", "densenet_toy", "vgg_toy", "vit_toy")  # the others in the slow suite
+
+
 def batch_of(shape=(32, 32, 3), size=8):
     rng = np.random.default_rng(0)
     image = rng.uniform(0, 255, (size, *shape)).astype("float32")
@@ -83,7 +86,7 @@ def test_parts_must_be_equal():
         Recipe().override({"train.batch_size": 10, "train.accumulate": 4})
 
 
-@pytest.mark.parametrize("name", TOYS)
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in TOYS])
 def test_what_is_made_again_is_the_same(name):
     plain, again, head = pair(name, dropout=0.3)
     forward = Rematerialized(again)
