@@ -1,6 +1,6 @@
 """Augmentation of pictures in memory: kcnn's stream against keras.layers, and torchvision v2 where it is installed.
 
-    python -m tests.benchmarks augment [--rounds 5] [--batches 8] [--only randaugment] [--out augment.json]
+    python -m tests.benchmarks augment [--rounds 5] [--batches 24] [--only randaugment] [--out augment.json]
 
 64 pictures of 224 x 224 x 3 uint8 a batch, each side in its own parallel pipeline (torchvision: loader processes, one
 a core) and in its own process, which stands still while another is timed. Rounds alternate between the sides, and each
@@ -17,7 +17,7 @@ import numpy as np
 
 from tests.benchmarks import _serving
 
-BATCH, SIDE, UNTIMED = 64, 224, 4
+BATCH, SIDE, UNTIMED = 64, 224, 8
 CASES = {  # name: (recipe fields, Keras's layer or None, torchvision's transform, least ratio to Keras wanted)
     "flip": ({"flip_horizontal": 0.5}, "RandomFlip('horizontal')", "v2.RandomHorizontalFlip()", None),
     "rotation": ({"rotation": 18}, "RandomRotation(0.05)", "v2.RandomRotation(18)", 2.0),
@@ -82,7 +82,7 @@ def main(arguments=None):
     """Print a line a case, write JSON if asked to; 0 if every ratio is as wanted."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batches", type=int, default=8)
+    parser.add_argument("--batches", type=int, default=24)
     parser.add_argument("--only", choices=CASES, action="append")
     parser.add_argument("--out")
     given = parser.parse_args(arguments)

@@ -1,6 +1,6 @@
 """From JPEG files to batches: kcnn's stream against torchvision v2 and PIL with as many loader processes as cores.
 
-    python -m tests.benchmarks pipeline [--rounds 5] [--batches 8] [--only randaugment] [--out pipeline.json]
+    python -m tests.benchmarks pipeline [--rounds 5] [--batches 24] [--only randaugment] [--out pipeline.json]
 
 64 photographs a batch, windows of two that scikit-learn carries enlarged to about 500 x 375, random resized crops to
 224 px. Sides, rounds and figures are as in augment.
@@ -48,7 +48,7 @@ def main(arguments=None):
     """Print a line a case, write JSON if asked to; 0 if every ratio is as wanted."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batches", type=int, default=8)
+    parser.add_argument("--batches", type=int, default=24)
     parser.add_argument("--only", choices=CASES, action="append")
     parser.add_argument("--out")
     given, rows = parser.parse_args(arguments), {}
