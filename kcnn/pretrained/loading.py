@@ -36,7 +36,7 @@ class Loaded:
 def recognise(model, variant, tensors, path):
     """The `Layout` of the program that wrote `tensors`, None for our own; `UserError` if none fits `variant`.
 
-    It is the one that finds most of the weights of `model`, which was built from `variant`.
+    It is the one that finds most of the weights of `model`, which was built from `variant` as it is customised.
     """
     layers = {layer.name: layer for layer in model.layers}
     paths = list(weight_variables(model))
@@ -75,7 +75,7 @@ def _name(path, layer, variant, tensors, layout):
     """The name in the file of our variable `path`; None if the file has it not."""
     if layout is None:
         return path if path in tensors else None
-    module = layout.names(layer.name, variant.row)
+    module = layout.module(layer.name, variant.row)
     names = tensor_names(path.rsplit("/", 1)[1], module, layout.program) if module else []
     return next((name for name in names if name in tensors), None)
 
