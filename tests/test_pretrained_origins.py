@@ -7,6 +7,7 @@ import kcnn
 from kcnn.architectures import ARCHITECTURES, customized
 from kcnn.errors import UserError
 from kcnn.pretrained import layouts_of, origin_of
+from kcnn.repeats import _refuse_another
 
 RNG = np.random.default_rng(0)
 PICTURES = (RNG.integers(0, 255, (12, 16, 16, 3), dtype=np.uint8), np.arange(12) % 2)
@@ -41,6 +42,16 @@ def test_a_scaling_measured_on_other_data_is_not_for_pictures(tmp_path):
     assert measured.facts.measured and not origin_of(measured.path, "resnet_toy").of_pictures
     again = trained(PICTURES, tmp_path, "b", weights=str(measured.path))
     assert again.facts.mean == (127.5,) and not again.facts.measured
+
+
+def test_seeds_go_on_where_weights_have_added_their_style(earlier, tmp_path):
+    again = trained(PICTURES, tmp_path, "b", weights=str(earlier.path))
+    asked = again.recipe.override({"model.style": {}})
+    _refuse_another(again, asked)
+    with pytest.raises(UserError, match="exists already with another recipe"):
+        _refuse_another(again, asked.override({"train.epochs": 2}))
+    with pytest.raises(UserError, match="exists already with another recipe"):
+        _refuse_another(again, asked.override({"model.style": {"epsilon": 0.3}}))
 
 
 @pytest.mark.parametrize("name", ["x.pth", "x.pt", "x.bin", "x.ckpt"])
