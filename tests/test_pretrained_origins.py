@@ -22,11 +22,11 @@ def trained(data, folder, name, **settings):
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory):
-    return trained(PICTURES, tmp_path_factory.mktemp("runs"), "a", style=STYLE)
+    return trained(PICTURES, tmp_path_factory.mktemp("runs"), "a", **{"model.style": STYLE})
 
 
 def test_a_run_hands_its_style_on_and_the_users_own_wins(earlier, tmp_path):
-    again = trained(PICTURES, tmp_path, "b", weights=str(earlier.path), style={"epsilon": 0.02})
+    again = trained(PICTURES, tmp_path, "b", weights=str(earlier.path), **{"model.style": {"epsilon": 0.02}})
     assert again.recipe.model.style == {"padding": "symmetric", "epsilon": 0.02}
 
 

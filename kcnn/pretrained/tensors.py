@@ -23,10 +23,10 @@ def tensor_names(variable, module, program):
 
 
 def as_ours(tensor, layer, variable, program):
-    """`tensor` with the axes in the order of our variable's kind, its channels maybe others; None if its rank is."""
+    """`tensor` with the axes in the order of our variable's kind, its channels maybe others; None if it cannot be one."""
     if program == KERAS or variable != "kernel":
         return tensor
-    if tensor.ndim < 2:
+    if tensor.ndim < 2 or not tensor.size:
         return None
     if isinstance(layer, keras.layers.Dense):
         return _dense(tensor, layer)
