@@ -23,7 +23,7 @@ def tensor_names(variable, module, program):
 
 
 def as_ours(tensor, layer, variable, program):
-    """`tensor` with the axes in the order of our variable's kind, its channels maybe others; None if it cannot be one."""
+    """`tensor` with the axes in the order of our variable's kind, its channels maybe others; None if it cannot be."""
     if program == KERAS or variable != "kernel":
         return tensor
     if tensor.ndim < 2 or not tensor.size:
