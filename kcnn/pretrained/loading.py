@@ -70,7 +70,7 @@ def load(model, variant, tensors, layout):
         if name is not None:
             used[name] = path
         getattr(report, kind).append(path)
-    report.unused = [name for name in tensors if name not in used and not name.endswith(IGNORED)]
+    report.unused = sorted(name for name in tensors if name not in used and not name.endswith(IGNORED))
     if not report.matched:
         raise UserError(f"no tensor fits {variant.name}; choose the architecture that they were trained with")
     if layout is not None:
