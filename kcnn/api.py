@@ -101,14 +101,13 @@ def build_model(architecture, head="classifier", *, weights=None, **options):
     Args:
         architecture: a name from `kcnn list architectures`.
         head: a name from `kcnn list heads`, or a head record.
-        weights: "imagenet", or a file of weights that kcnn, torchvision, timm or keras.applications wrote; None: drawn.
-            Input scaling and style are then those that the weights were trained with.
+        weights: "imagenet", a run folder, or a file of weights that kcnn, torchvision, timm or keras.applications
+            wrote; None: drawn. Input scaling and style are then those that the weights were trained with.
         options: as of `kcnn.models.build_model`: input_shape, num_classes, stem, top, style, …
     """
     if weights is None:
         return models.build_model(architecture, head, **options)
-    path = pretrained.fetch(architecture) if weights == pretrained.IMAGENET else weights
-    return pretrained.build(path, architecture, head, **options)
+    return pretrained.build(weights, architecture, head, **options)
 
 
 def describe(architecture, input_shape=None, num_classes=None, **options):

@@ -51,8 +51,19 @@ def _fit(recipe, name, seed):
 def _refuse_another(run, recipe):
     if recipe.runtime.precision == "auto":  # which the run has settled
         recipe = recipe.override({"runtime.precision": run.recipe.runtime.precision})
-    if run.recipe != recipe:
+    if _as_asked(run.recipe, recipe) != recipe:
         raise UserError(f"run {run.name} exists already with another recipe; choose another --name")
+
+
+def _as_asked(had, asked):
+    """The recipe `had` of a run without the style and overrides that its weights brought along."""
+    if not asked.model.weights:
+        return had
+    kept = {
+        f"model.{name}": {key: value for key, value in getattr(had.model, name).items() if key in own}
+        for name, own in (("style", asked.model.style), ("overrides", asked.model.overrides))
+    }
+    return had.override(kept)
 
 
 def _call(words):

@@ -18,7 +18,8 @@ class Facts(BaseModel):
     """The data as the model needs to know it.
 
     `input_shape` is (H, W, C); `mean` and `std` are what the scaling layer subtracts and divides by, one number or
-    one a channel; `split_sizes` and `class_counts` (of the training split) count pictures.
+    one a channel, `measured` on data that is no pictures from 0 to 255; `split_sizes` and `class_counts` (of the
+    training split) count pictures.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,6 +29,7 @@ class Facts(BaseModel):
     multi_label: bool = False
     mean: tuple[float, ...] = (MID_GREY,)
     std: tuple[float, ...] = (MID_GREY,)
+    measured: bool = False
     framing: str = "crop"
     max_pixels: int = Data().max_pixels
     split_sizes: dict[str, int] = {}
@@ -72,6 +74,7 @@ def facts_of(dataset, recipe):
         multi_label=dataset.multi_label if recipe.model.multi_label is None else recipe.model.multi_label,
         mean=mean,
         std=std,
+        measured=train.is_float,
         framing=recipe.data.framing,
         max_pixels=recipe.data.max_pixels,
         split_sizes={name: len(samples) for name, samples in dataset.splits.items()},

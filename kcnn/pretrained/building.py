@@ -1,29 +1,50 @@
-"""A network with weights that others have trained, in one call: built as the weights expect it."""
+"""A network with weights that others have trained: built as the weights expect it."""
 
 import logging
 
-from kcnn.architectures import ARCHITECTURES
+from kcnn.architectures import ARCHITECTURES, customized
 from kcnn.models import build_model
 from kcnn.pretrained.files import tensors_of
 from kcnn.pretrained.loading import load, recognise
+from kcnn.pretrained.origins import origin_of
 
 log = logging.getLogger(__name__)
 
 
-def build(path, architecture, head="classifier", **options):
-    """The network of `build_model` with the weights in the file `path`; what became of each is logged.
+def begin(origin, architecture, make, style=None, overrides=None):
+    """(what `make` made, `Loaded`): a network as the weights of `origin` expect it, with them; their fate is logged.
 
-    The style and the input scaling that the weights were trained with hold where `options` say nothing else.
+    make: (scaling or None, style, overrides) -> a tuple that begins with the network. It is called once for weights of
+        our own, and again when the program that wrote them is known.
+    style, overrides: the user's own, which win over what the weights were trained with.
+
     Raises `UserError` if the file holds no weights of the architecture.
     """
-    variant, tensors = ARCHITECTURES[architecture], tensors_of(path)
-    model = build_model(architecture, head, **options)
-    layout = recognise(model, variant, tensors, path)
+    overrides, tensors = {**origin.overrides, **(overrides or {})}, tensors_of(origin.path)
+    asked = {**origin.style, **(style or {})}
+    made = make(origin.scaling, asked, overrides)
+    variant = customized(ARCHITECTURES[architecture], overrides=overrides, style=asked)
+    layout = recognise(made[0], variant, tensors, origin.path)
     if layout is not None:
-        scaling = layout.scaling.of_channels(model.inputs[0].shape[-1])
-        options = dict(zip(("mean", "std"), scaling or (), strict=False)) | options
-        options["style"] = {**layout.style, **(options.get("style") or {})}
-        model = build_model(architecture, head, **options)
-    for line in load(model, variant, tensors, layout).lines():
+        made = make(layout.scaling, {**layout.style, **asked}, overrides)
+    found = load(made[0], variant, tensors, layout)
+    for line in found.lines():
         log.info(line)
+    return made, found
+
+
+def build(source, architecture, head="classifier", **options):
+    """The network of `build_model` with the weights that `source` means, see `origin_of`.
+
+    The style, the overrides and the input scaling that they were trained with hold where `options` say nothing else.
+    """
+
+    def make(scaling, style, overrides):
+        shape = options.get("input_shape") or ARCHITECTURES[architecture].row.image
+        fitting = scaling.of_channels(shape[-1]) if scaling else None
+        found = dict(zip(("mean", "std"), fitting or (), strict=False))
+        return (build_model(architecture, head, **{**found, **options, "style": style, "overrides": overrides}),)
+
+    own = options.get("style"), options.get("overrides")
+    (model,), _ = begin(origin_of(source, architecture), architecture, make, *own)
     return model

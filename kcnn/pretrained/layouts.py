@@ -45,7 +45,8 @@ class Layout:
     """How the weights of a `family` are named in the files of a `program`.
 
     names: (our layer's name, row) -> the other program's name of that layer; or a dict from our names of its variables
-        to the other's names of tensors, where these are not the usual ones; or None for a layer the file has not.
+        to the other's names of tensors, where these are not the usual ones; or None for a layer the file has not. Names
+        that it cannot read are a `LookupError` or `ValueError`; `module` is what asks it.
     scaling: of the input, that the program's weights expect.
     style: fields of the row's style that these weights were trained with, where they are not the row's own.
     variants: the architectures it holds for; empty: all of the family.
@@ -62,6 +63,16 @@ class Layout:
         """Whether it holds for this `Variant`."""
         return variant.family == self.family and (not self.variants or variant.name in self.variants)
 
+    def module(self, layer, row):
+        """What `names` answers; None for a layer that it cannot read, since the other program's network has none such.
+
+        row: as the network was built from it, with all overrides.
+        """
+        try:
+            return self.names(layer, row)
+        except (LookupError, ValueError):
+            return None
+
 
 def layout(family, *programs, scaling=TORCH, style=None, variants=(), edition=""):
     """Decorator: register a function of names as the layout of `family` in the files of `programs`.
@@ -76,6 +87,14 @@ def layout(family, *programs, scaling=TORCH, style=None, variants=(), edition=""
         return names
 
     return register
+
+
+def parsed(pattern, layer):
+    """The groups of `pattern` in a layer's name; a `LookupError` for a name of another form."""
+    match = pattern.fullmatch(layer)
+    if match is None:
+        raise LookupError(layer)
+    return match.groups()
 
 
 def layouts_of(variant):

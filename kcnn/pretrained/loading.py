@@ -1,5 +1,6 @@
 """Weights of another program, or of an earlier run, into one of our networks; and the report of what became of each."""
 
+import re
 from dataclasses import dataclass, field
 
 from kcnn.errors import UserError
@@ -36,7 +37,7 @@ class Loaded:
 def recognise(model, variant, tensors, path):
     """The `Layout` of the program that wrote `tensors`, None for our own; `UserError` if none fits `variant`.
 
-    It is the one that finds most of the weights of `model`, which was built from `variant`.
+    It is the one that finds most of the weights of `model`, which was built from `variant` as it is customised.
     """
     layers = {layer.name: layer for layer in model.layers}
     paths = list(weight_variables(model))
@@ -55,27 +56,71 @@ def recognise(model, variant, tensors, path):
 
 
 def load(model, variant, tensors, layout):
-    """Set the weights of `model`, built from `variant`, from another program's `tensors`; returns `Loaded`."""
-    report, used = Loaded(layout.program if layout else "kcnn"), set()
+    """Set the weights of `model`, built from `variant`, from another program's `tensors`; returns `Loaded`.
+
+    Raises `UserError` where nothing fits, and where another program's file is that of a network of another size.
+    """
+    report, used = Loaded(layout.program if layout else "kcnn"), {}
     layers = {layer.name: layer for layer in model.layers}
     first = first_kernel(model)
     for path, variable in weight_variables(model).items():
         layer = layers[path.split("/")[0]]
         name = _name(path, layer, variant, tensors, layout)
         kind = "fresh" if name is None else _set(variable, tensors[name], layer, path == first, layout)
-        used.add(name)
+        if name is not None:
+            used[name] = path
         getattr(report, kind).append(path)
-    report.unused = [name for name in tensors if name not in used and not name.endswith(IGNORED)]
+    report.unused = sorted(name for name in tensors if name not in used and not name.endswith(IGNORED))
     if not report.matched:
         raise UserError(f"no tensor fits {variant.name}; choose the architecture that they were trained with")
+    if layout is not None:
+        _refuse_another_size(model, variant, report, tensors, used, layout)
     return report
+
+
+def _refuse_another_size(model, variant, report, tensors, used, layout):
+    """Kernels may stay fresh in the classifier and, for other pictures, in the first layer; no block may be left over.
+
+    used: {name in the file: path of our variable}.
+    """
+    body = [layer.name for layer in model.layers if _in_body(layer) and layout.module(layer.name, variant.row)]
+    kernels = {f"{name}/kernel" for name in body}
+    fresh = [path for path in report.fresh if path in kernels and path != first_kernel(model)]
+    set_ = kernels.difference(report.fresh)
+    alike = {_numbers(name)[0] for name, path in used.items() if path in set_}
+    blocks = {_numbers(name)[1] for name in used}
+    over = [name for name in report.unused if tensors[name].ndim > 1]
+    over = [name for name in over if _numbers(name)[0] in alike and _numbers(name)[1] not in blocks]
+    told = ((fresh, "kernels find no tensor of their shape"), (over, "kernels of the file have no place"))
+    if fresh or over:
+        found = [
+            f"{len(names)} {what} ({', '.join(names[:3])}{', …' * (len(names) > 3)})" for names, what in told if names
+        ]
+        raise UserError(
+            f"model.weights are those of another network than {variant.name}: {' and '.join(found)}; "
+            "choose the architecture and the overrides that they were trained with"
+        )
+
+
+def _in_body(layer):
+    """Whether it sees a map, and is of no classifier."""
+    auxiliary = layer.name.startswith("aux") or layer.name.endswith("logits")
+    return not auxiliary and hasattr(layer, "kernel") and len(layer.output.shape) > 2
+
+
+def _numbers(name):
+    """A tensor's name without its numbers, which like blocks share; and the first two of them, which tell blocks apart.
+
+    A letter may follow, as in "block2c": it is a number too.
+    """
+    return re.sub(r"\d+[a-z]?", "#", name), tuple(re.findall(r"\d+[a-z]?", name)[:2])
 
 
 def _name(path, layer, variant, tensors, layout):
     """The name in the file of our variable `path`; None if the file has it not."""
     if layout is None:
         return path if path in tensors else None
-    module = layout.names(layer.name, variant.row)
+    module = layout.module(layer.name, variant.row)
     names = tensor_names(path.rsplit("/", 1)[1], module, layout.program) if module else []
     return next((name for name in names if name in tensors), None)
 
@@ -83,9 +128,13 @@ def _name(path, layer, variant, tensors, layout):
 def _set(variable, tensor, layer, is_first, layout):
     """Give `variable` the value of `tensor`; "matched", "reshaped", or "fresh" if its shape is another one."""
     shape, kind = tuple(variable.shape), "matched"
+    if tensor.dtype.kind != "f" or not tensor.size:
+        return "fresh"
     if layout is not None:
         tensor = as_ours(tensor, layer, variable.path.rsplit("/", 1)[1], layout.program)
-    if is_first and layout is not None and layout.scaling.bgr and tensor.shape[-2] == 3:
+    if tensor is None:
+        return "fresh"
+    if is_first and layout is not None and layout.scaling.bgr and tensor.shape[-2:-1] == (3,):
         tensor = tensor[..., ::-1, :]
     if is_first and tensor.ndim == len(shape) and tensor.shape[-2] != shape[-2]:
         tensor, kind = other_channels(tensor, shape[-2]), "reshaped"

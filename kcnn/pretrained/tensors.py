@@ -23,15 +23,19 @@ def tensor_names(variable, module, program):
 
 
 def as_ours(tensor, layer, variable, program):
-    """`tensor` with the axes in the order of our variable's kind; its channels may still be others."""
+    """`tensor` with the axes in the order of our variable's kind, its channels maybe others; None if it cannot be."""
     if program == KERAS or variable != "kernel":
         return tensor
+    if tensor.ndim < 2 or not tensor.size:
+        return None
     if isinstance(layer, keras.layers.Dense):
         return _dense(tensor, layer)
     if tensor.ndim < 3:
         tensor = tensor.reshape(*tensor.shape, *[1] * (layer.kernel.ndim - 2))
     if "Depthwise" in type(layer).__name__:
         multiplier = layer.kernel.shape[-1]
+        if len(tensor) % multiplier:
+            return None
         tensor = tensor.reshape(-1, multiplier, *tensor.shape[2:])  # (C x multiplier, 1, k...) of PyTorch
         return np.moveaxis(tensor, (0, 1), (-2, -1))
     return np.moveaxis(tensor, (0, 1), (-1, -2))

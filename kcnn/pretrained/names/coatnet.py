@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import UNIT, layout
+from kcnn.pretrained.layouts import UNIT, layout, parsed
 
 LAYER = re.compile(r"c(\d+)_(\d+)_(\w+)")
 ENDS = {"stem": "stem.conv1", "stem_norm": "stem.norm1", "stem_second": "stem.conv2"}
@@ -32,7 +32,7 @@ ATTENTION = {
 def timm(layer, row):
     if layer in ENDS:
         return ENDS[layer]
-    stage, block, part = LAYER.fullmatch(layer).groups()
+    stage, block, part = parsed(LAYER, layer)
     stage, block = int(stage) - 2, int(block) - 1
     module = f"stages.{stage}.blocks.{block}"
     if part == "attend":

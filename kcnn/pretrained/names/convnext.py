@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import layout
+from kcnn.pretrained.layouts import layout, parsed
 
 LAYER = re.compile(r"c(\d+)_(?:(\d+)_)?(\w+)")
 TORCHVISION = {
@@ -62,5 +62,5 @@ for name in ("tiny", "small", "base", "large"):
 
 def _parsed(layer):
     """(stage from 0, block from 0 or None, part)."""
-    stage, block, part = LAYER.fullmatch(layer).groups()
+    stage, block, part = parsed(LAYER, layer)
     return int(stage) - 2, int(block) - 1 if block else None, part

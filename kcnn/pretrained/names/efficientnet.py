@@ -63,8 +63,9 @@ def torchvision(layer, row):
 
 
 # timm's tf_efficientnet_*: the authors' weights, and so their padding. Its own efficientnet_b0 to b4 have the same
-# names and need style={"padding": "symmetric", "epsilon": 1e-5}.
-@layout("efficientnet", "timm")
+# names and need style={"padding": "symmetric", "epsilon": 1e-5}. The others want -1 … 1.
+@layout("efficientnet", "timm", variants=FIRST)
+@layout("efficientnet", "timm", scaling=UNIT, variants=(*LITE, *SECOND))
 def timm(layer, row):
     found = block_part(layer, plan(row))
     if found is None:

@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import layout
+from kcnn.pretrained.layouts import layout, parsed
 
 LAYER = re.compile(r"c(\d+)_(\d+)_(\w+?)(_norm)?")
 ENDS = {"stem": "conv_stem", "stem_norm": "bn1", "final": "blocks.9.0.conv", "final_norm": "blocks.9.0.bn1"}
@@ -24,7 +24,7 @@ PARTS = {
 def timm(layer, row):
     if layer in ENDS:
         return ENDS[layer]
-    label, count, part, norm = LAYER.fullmatch(layer).groups()
+    label, count, part, norm = parsed(LAYER, layer)
     label, count = int(label), int(count)
     # There a block with a stride is a stage of its own, and the blocks behind it are another.
     stage, block = (2 * label - 3, 0) if count == 1 and label > 1 else (2 * label - 2, count - 1 - (label > 1))

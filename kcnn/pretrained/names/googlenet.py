@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import UNIT, layout
+from kcnn.pretrained.layouts import UNIT, layout, parsed
 
 LAYER = re.compile(r"c(\d+)_(\d+)_(\w+?)(_norm)?")
 ENDS = {"stem": "conv1", "c2_reduce": "conv2", "c2_spatial": "conv3"}
@@ -22,5 +22,5 @@ def torchvision(layer, row):
     plain = layer.removesuffix("_norm")
     if plain in ENDS:
         return f"{ENDS[plain]}.{kind}"
-    stage, module, part, _ = LAYER.fullmatch(layer).groups()
+    stage, module, part, _ = parsed(LAYER, layer)
     return f"inception{stage}{chr(ord('a') + int(module) - 1)}.{PARTS[part]}.{kind}"

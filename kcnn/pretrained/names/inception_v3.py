@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import UNIT, layout
+from kcnn.pretrained.layouts import UNIT, layout, parsed
 
 LAYER = re.compile(r"(c\d+_\d+)_(\w+)")
 STEM = ("stem", "c1_2", "c1_3", "c2_1", "c2_2")
@@ -37,7 +37,7 @@ def torchvision(layer, row):
     layer = layer.removesuffix("_norm")
     if layer in TORCHVISION:
         return f"Conv2d_{TORCHVISION[layer]}.{kind}"
-    module, part = LAYER.fullmatch(layer).groups()
+    module, part = parsed(LAYER, layer)
     modules = _modules(row)
     branch, _, number = part.partition("_")
     room = ROOMS[list(modules).index(module)]

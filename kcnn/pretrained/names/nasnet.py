@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import UNIT, layout
+from kcnn.pretrained.layouts import UNIT, layout, parsed
 
 ENDS = {"stem": "stem_conv1", "stem_norm": "stem_bn1", "logits": "predictions"}
 LAYER = re.compile(r"c(\d+)_(\d+)_(\w+?)(_norm)?")
@@ -14,14 +14,14 @@ BEFORE = {"before_even": "adjust_conv_1", "before_odd": "adjust_conv_2", "before
 def keras(layer, row):
     if layer in ENDS:
         return ENDS[layer]
-    stage, cell, part, norm = LAYER.fullmatch(layer).groups()
+    stage, cell, part, norm = parsed(LAYER, layer)
     place = _place(int(stage), int(cell), row.cells)
     kind = "reduction" if cell == "1" else "normal"
     if part.startswith("before"):
         return f"adjust_bn_{place}" if norm else f"{BEFORE[part]}_{place}"
     if part == "input":
         return f"{kind}_{'bn' if norm else 'conv'}_1_{place}"
-    pair, side, number, depthwise = SEPARABLE.fullmatch(part).groups()
+    pair, side, number, depthwise = parsed(SEPARABLE, part)
     if kind == "reduction" and pair == "5":
         pair = "4"  # as the reference calls it
     name = f"{kind}_{side}{pair}_{place}"

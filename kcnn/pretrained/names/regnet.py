@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import layout
+from kcnn.pretrained.layouts import layout, parsed
 
 LAYER = re.compile(r"c(\d+)_(\d+)_(\w+?)(_norm)?")
 TIMM = {"reduce": "conv1", "spatial": "conv2", "expand": "conv3", "shortcut": "downsample"}
@@ -18,7 +18,7 @@ SHARED = ("regnetx_016", "regnetx_032", "regnety_016", "regnety_032")
 def timm(layer, row):
     if layer in TIMM_ENDS:
         return TIMM_ENDS[layer]
-    stage, block, part, norm = LAYER.fullmatch(layer).groups()
+    stage, block, part, norm = parsed(LAYER, layer)
     kind = SQUEEZE[part] if part in SQUEEZE else f"{TIMM[part]}.{'bn' if norm else 'conv'}"
     return f"s{int(stage) - 1}.b{block}.{kind}"
 
@@ -27,6 +27,6 @@ def timm(layer, row):
 def torchvision(layer, row):
     if layer in TORCHVISION_ENDS:
         return TORCHVISION_ENDS[layer]
-    stage, block, part, norm = LAYER.fullmatch(layer).groups()
+    stage, block, part, norm = parsed(LAYER, layer)
     kind = f"f.{SQUEEZE[part]}" if part in SQUEEZE else f"{TORCHVISION[part]}.{int(bool(norm))}"
     return f"trunk_output.block{int(stage) - 1}.block{int(stage) - 1}-{int(block) - 1}.{kind}"

@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import CAFFE, UNIT, layout
+from kcnn.pretrained.layouts import CAFFE, UNIT, layout, parsed
 
 LAYER = re.compile(r"c(\d+)_(\d+)_(\w+?)(_norm)?")
 TORCH_ENDS = {"stem": "conv1", "stem_norm": "bn1", "logits": "fc"}
@@ -20,7 +20,7 @@ SECOND = ("resnet50v2", "resnet101v2", "resnet152v2")
 def torchvision(layer, row):
     if layer in TORCH_ENDS:
         return TORCH_ENDS[layer]
-    stage, block, part, norm = LAYER.fullmatch(layer).groups()
+    stage, block, part, norm = parsed(LAYER, layer)
     name = f"layer{int(stage) - 1}.{int(block) - 1}"
     if part == "shortcut":
         return f"{name}.downsample.{int(bool(norm))}"
@@ -32,7 +32,7 @@ def torchvision(layer, row):
 def keras(layer, row):
     if layer in KERAS_ENDS:
         return KERAS_ENDS[layer]
-    stage, block, part, norm = LAYER.fullmatch(layer).groups()
+    stage, block, part, norm = parsed(LAYER, layer)
     name = f"conv{stage}_block{block}"
     return f"{name}_preact_bn" if part == "before" else f"{name}_{NUMBERS[part]}_{'bn' if norm else 'conv'}"
 

@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import layout
+from kcnn.pretrained.layouts import layout, parsed
 
 LAYER = re.compile(r"c(\d+)_(\d+)_(\w+?)(_norm)?")
 ENDS = {"stem": "conv1.0", "stem_norm": "conv1.1", "final": "conv5.0", "final_norm": "conv5.1", "logits": "fc"}
@@ -19,5 +19,5 @@ PARTS = {
 def torchvision(layer, row):
     if layer in ENDS:
         return ENDS[layer]
-    stage, block, part, norm = LAYER.fullmatch(layer).groups()
+    stage, block, part, norm = parsed(LAYER, layer)
     return f"stage{int(stage) - 1}.{int(block) - 1}.{PARTS[part][bool(norm)]}"

@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import layout
+from kcnn.pretrained.layouts import layout, parsed
 
 LAYER = re.compile(r"c(\d+)_(?:(\d+)_)?(\w+)")
 TORCHVISION = {"stem": "features.0.0", "stem_norm": "features.0.2", "final_norm": "norm", "logits": "head"}
@@ -17,7 +17,7 @@ REDUCE = {"reduce": "reduction", "reduce_norm": "norm"}
 def torchvision(layer, row):
     if layer in TORCHVISION:
         return TORCHVISION[layer]
-    stage, block, part = LAYER.fullmatch(layer).groups()
+    stage, block, part = parsed(LAYER, layer)
     stage = int(stage) - 2
     if block is None:
         return f"features.{2 * stage}.{REDUCE[part]}"
@@ -28,7 +28,7 @@ def torchvision(layer, row):
 def timm(layer, row):
     if layer in TIMM:
         return TIMM[layer]
-    stage, block, part = LAYER.fullmatch(layer).groups()
+    stage, block, part = parsed(LAYER, layer)
     stage = int(stage) - 2
     if block is None:
         return f"layers.{stage}.downsample.{REDUCE[part]}"

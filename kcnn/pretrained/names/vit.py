@@ -2,8 +2,9 @@
 
 import re
 
-from kcnn.pretrained.layouts import UNIT, layout
+from kcnn.pretrained.layouts import UNIT, layout, parsed
 
+LAYER = re.compile(r"block_(\d+)_(\w+)")
 ENDS = {"stem": "patch_embed.proj", "final_norm": "norm", "logits": "head"}
 PARTS = {
     "attend_norm": "norm1",
@@ -21,5 +22,5 @@ def timm(layer, row):
         return {"class_token": "cls_token", "positions": "pos_embed"}
     if layer in ENDS:
         return ENDS[layer]
-    block, part = re.fullmatch(r"block_(\d+)_(\w+)", layer).groups()
+    block, part = parsed(LAYER, layer)
     return f"blocks.{int(block) - 1}.{PARTS[part]}"

@@ -2,7 +2,7 @@
 
 import re
 
-from kcnn.pretrained.layouts import UNIT, layout
+from kcnn.pretrained.layouts import UNIT, layout, parsed
 
 ENDS = {"stem": "block1_conv1", "stem_norm": "block1_conv1_bn", "c1_2": "block1_conv2", "c1_2_norm": "block1_conv2_bn"}
 ENDS |= {"logits": "predictions"}
@@ -14,7 +14,7 @@ LAYER = re.compile(r"c(\d+)_(\d+)_(\w+)")
 def keras(layer, row):
     if layer in ENDS:
         return ENDS[layer]
-    stage, block, part = LAYER.fullmatch(layer).groups()
+    stage, block, part = parsed(LAYER, layer)
     stage, block, entry = int(stage), int(block), len(row.entry)
     if part.startswith("shortcut"):
         return f"{'batch_normalization' if part.endswith('_norm') else 'conv2d'}#{stage - 1}"
