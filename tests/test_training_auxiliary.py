@@ -1,4 +1,4 @@
-"""Auxiliary classifiers: in training they add their losses by weight; outside it they are not there."""
+"""Auxiliary classifiers: in training they add their losses by weight; what judges a training leaves them out."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def test_some_family_has_them():
 
 
 @pytest.mark.parametrize("name", WITH)
-def test_losses_are_added_by_weight(name, batch):
+def test_training_adds_losses_by_weight_and_evaluation_judges_the_main_output(name, batch):
     head = head_of("classifier", num_classes=3)
     model = build_model(name, head, input_shape=SHAPE, stem="standard", auxiliary=True)
     outputs = model(batch["image"], training=False)
@@ -40,8 +40,10 @@ def test_losses_are_added_by_weight(name, batch):
     expected = loss("main") + sum(share * loss(part) for part, share in model.auxiliary_weights.items())
     optimizer = keras.optimizers.SGD(0.0)
     optimizer.build(model.trainable_variables)
-    engine = Engine(model, head, optimizer)
-    assert engine.evaluate([batch])["loss"] == pytest.approx(expected, rel=1e-5)
+    engine = Engine(model, head, optimizer, forward=lambda image, training: model(image, training=False))
+    sums, _ = engine.train_step(batch, np.float32(0), np.float32(0))
+    assert engine.means(sums)["loss"] == pytest.approx(expected, rel=1e-5)
+    assert engine.evaluate([batch])["loss"] == pytest.approx(loss("main"), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", WITH)
