@@ -8,6 +8,8 @@ import tensorflow as tf
 import kcnn
 from kcnn.architectures import ARCHITECTURES
 from kcnn.models import build_model, head_of, main_part
+from kcnn.session import layer_rates
+from kcnn.session.running import backbone_layers
 from kcnn.training import Engine
 
 SHAPE = (64, 64, 3)
@@ -54,6 +56,19 @@ def test_main_part_answers_the_same_and_has_no_more_weights_than_without(name, b
     plain = build_model(name, input_shape=SHAPE, num_classes=3, stem="standard")
     assert [v.path for v in part.variables] == [v.path for v in plain.variables] and main_part(plain) is plain
     assert len(model.trainable_variables) > len(part.trainable_variables)
+
+
+@pytest.mark.parametrize("name", WITH)
+def test_they_learn_at_the_whole_rate_and_while_the_network_rests(name):
+    model = build_model(name, input_shape=SHAPE, num_classes=3, stem="standard", auxiliary=True)
+    inside = {layer.name for layer in main_part(model).layers}
+    own = [layer for layer in model.layers if layer.name not in inside]
+    rates, resting = layer_rates(model, 0.5), set(backbone_layers(model))
+    assert own and not resting.intersection(layer.name for layer in own)
+    assert {rates[v.path] for layer in own for v in layer.weights} == {1.0}
+    assert resting < inside and "scaling" in resting and "logits" not in resting
+    plain = build_model(name, input_shape=SHAPE, num_classes=3, stem="standard")
+    assert {path: rates[path] for path in layer_rates(plain, 0.5)} == layer_rates(plain, 0.5)
 
 
 def test_the_paper_counts_them():
