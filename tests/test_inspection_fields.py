@@ -145,6 +145,23 @@ def test_multiply_adds_by_hand():
     assert multiply_adds(without_weights("lenet5", top="own")) == 416_520  # 117 600 + 240 000 + 48 000 + 10 080 + 840
 
 
+def test_a_description_draws_no_weights_neither_at_once_nor_later(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("weights were drawn")
+
+    for kind in ("VarianceScaling", "RandomNormal", "Zeros", "Ones"):
+        monkeypatch.setattr(getattr(keras.initializers, kind), "__call__", refuse)
+    found = describe("resnet18", input_shape=(1024, 1024, 3))
+    assert found.ancestor.parameters > 2_000_000_000, "a fully connected layer of 32 x 32 x 512 inputs"
+    with keras.StatelessScope():
+        pass  # at its end Keras fills what it owes
+
+
+def test_an_ancestor_that_is_too_deep_for_the_image_is_left_out():
+    found = describe("resnet18", input_shape=(8, 8, 1), num_classes=2)
+    assert found.ancestor is None and found.parameters > 0 and not any("against" in line for line in found.lines())
+
+
 def test_description_says_it_all():
     found = describe("resnet_toy", input_shape=(64, 64, 3), num_classes=5)
     assert [level.stride for level in found.levels] == [2, 4, 8, 16, 32] and found.classes == 5
