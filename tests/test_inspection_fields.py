@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import kcnn
 from kcnn.architectures import ARCHITECTURES
 from kcnn.inspection import describe, multiply_adds, receptive_fields
 from kcnn.inspection.fields import fields_of_layers
+from kcnn.layers import Style, transposed
 from kcnn.models import build_model, levels
 from tests.unfilled import without_weights
 
@@ -124,6 +126,13 @@ def test_a_shifted_window_would_be_noticed():
     twin, field = linear_twin(model), fields_of_layers(model)[model.get_layer("c2_1_out")][0]
     pixels, place = seen(twin, "c2_1_out", (64, 64, 3))
     assert pixels[0] != (field.jump * place[0] + field.low + 1, field.jump * place[0] + field.high + 1)
+
+
+def test_a_transposed_convolution_is_refused():
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, transposed(image, 4, 4, style=Style(), name="larger"))
+    with pytest.raises(kcnn.UserError, match="layer 'larger' is a transposed convolution"):
+        fields_of_layers(model)
 
 
 def test_global_operations_show_the_whole_image():
