@@ -19,10 +19,9 @@ from kcnn.layers import (
     conv_norm,
     conv_norm_act,
     dense_act,
-    depthwise,
+    depthwise_norm,
     dropout,
     global_average_pool,
-    normalize,
     squeeze_excite,
 )
 
@@ -118,11 +117,11 @@ def _block(x, block, row, place):
     style, name, strides = row.style, place.name, place.strides
     shortcut = x
     if place.reduces or x.shape[-1] != filters:
-        shortcut = _filtered(x, kernel, strides, style, f"{name}_shortcut_depthwise")
+        shortcut = depthwise_norm(x, kernel, strides=strides, style=style, name=f"{name}_shortcut_depthwise")
         shortcut = conv_norm(shortcut, filters, 1, style=style, name=f"{name}_shortcut")
     x = ghost(x, expanded, style=style, name=f"{name}_expand")
     if place.reduces:
-        x = _filtered(x, kernel, strides, style, f"{name}_depthwise")
+        x = depthwise_norm(x, kernel, strides=strides, style=style, name=f"{name}_depthwise")
     if excite:
         reduced = divisible(expanded / 4, 4)
         x = squeeze_excite(x, reduced, gate="hard_sigmoid", style=style, name=f"{name}_excite")
@@ -133,13 +132,9 @@ def _block(x, block, row, place):
 def ghost(x, filters, *, active=True, style, name):
     """(B, n..., C) -> (B, n..., filters), an even number: a 1x1 to half of them, and a depthwise 3x3 of that half."""
     first = _active(conv_norm(x, filters // 2, 1, style=style, name=f"{name}_primary"), active, style, name, "primary")
-    cheap = _active(_filtered(first, 3, 1, style, f"{name}_cheap"), active, style, name, "cheap")
+    cheap = _active(depthwise_norm(first, 3, style=style, name=f"{name}_cheap"), active, style, name, "cheap")
     return concatenate([first, cheap], f"{name}_concat")
 
 
 def _active(x, active, style, name, part):
     return activation(x, style, f"{name}_{part}_act") if active else x
-
-
-def _filtered(x, kernel, strides, style, name):
-    return normalize(depthwise(x, kernel, strides=strides, style=style, name=name), style, f"{name}_norm")

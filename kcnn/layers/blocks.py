@@ -34,10 +34,14 @@ def conv_norm_act(x, filters, kernel=1, *, strides=1, groups=1, style, name):
     return activation(x, style, f"{name}_act")
 
 
+def depthwise_norm(x, kernel, *, strides=1, style, name):
+    """Depthwise convolution and norm, no activation: layers `name` and `name`_norm."""
+    return normalize(depthwise(x, kernel, strides=strides, style=style, name=name), style, f"{name}_norm")
+
+
 def depthwise_norm_act(x, kernel, *, strides=1, style, name):
     """Depthwise convolution, norm, activation: layers `name`, `name`_norm and `name`_act."""
-    x = depthwise(x, kernel, strides=strides, style=style, name=name)
-    return norm_act(x, style, name)
+    return activation(depthwise_norm(x, kernel, strides=strides, style=style, name=name), style, f"{name}_act")
 
 
 def separable_norm(x, filters, kernel=3, *, strides=1, style, name):
