@@ -85,8 +85,11 @@ def _named(model, level_layers, auxiliary_weights):
 
 
 def _auxiliary(found, variant, head):
-    """{name: (output, weight)} of the auxiliary classifiers, for families and heads that have them."""
-    if variant.auxiliary is None or not hasattr(head, "classify"):
+    """{name: (output, weight)} of the auxiliary classifiers, for families that have them and heads that say so.
+
+    A head that says `auxiliary` has `classify(features, name)`, which gives such an output; others need neither.
+    """
+    if variant.auxiliary is None or not getattr(head, "auxiliary", False):
         return {}
     branches = variant.auxiliary(found, variant.row)
     return {name: (head.classify(features, f"{name}_logits"), weight) for name, (features, weight) in branches.items()}

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import kcnn
 from kcnn.architectures import ARCHITECTURES
+from kcnn.heads import Classifier
 from kcnn.models import build_model, head_of, main_part
 from kcnn.session import layer_rates
 from kcnn.session.running import backbone_layers
@@ -69,6 +70,15 @@ def test_they_learn_at_the_whole_rate_and_while_the_network_rests(name):
     assert resting < inside and "scaling" in resting and "logits" not in resting
     plain = build_model(name, input_shape=SHAPE, num_classes=3, stem="standard")
     assert {path: rates[path] for path in layer_rates(plain, 0.5)} == layer_rates(plain, 0.5)
+
+
+def test_only_heads_that_say_so_have_them():
+    class Alone(Classifier):
+        auxiliary = False
+
+    for head, names in ((Classifier(3), {"aux1": 0.3, "aux2": 0.3}), (Alone(3), {})):
+        model = build_model("googlenet_toy", head, input_shape=SHAPE, stem="standard", auxiliary=True)
+        assert model.auxiliary_weights == names
 
 
 def test_the_paper_counts_them():
