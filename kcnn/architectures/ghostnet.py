@@ -18,10 +18,8 @@ from kcnn.layers import (
     concatenate,
     conv_norm,
     conv_norm_act,
-    dense_act,
     depthwise_norm,
-    dropout,
-    global_average_pool,
+    pooled_hidden,
     squeeze_excite,
 )
 
@@ -87,13 +85,12 @@ VARIANTS = {
 }
 
 
-def pooled_hidden(levels, row):
+def top(levels, row):
     """Pooling, one hidden layer and dropout: (B, hidden)."""
-    x = global_average_pool(deepest(levels), name="pool")
-    return dropout(dense_act(x, row.hidden, row.style, "hidden"), row.dropout, "hidden_dropout")
+    return pooled_hidden(deepest(levels), row.hidden, row.dropout, row.style)
 
 
-@family(VARIANTS, top=pooled_hidden, history=HISTORY)
+@family(VARIANTS, top=top, history=HISTORY)
 def ghostnet(x, row):
     """Inverted residuals whose 1x1 convolutions are ghost modules.
 
