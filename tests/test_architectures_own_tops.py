@@ -17,14 +17,8 @@ SHAPE = (64, 64, 3)
 @pytest.mark.parametrize("name", WITH)
 def test_it_trains_and_is_explained_or_says_why_not(name, tmp_path, rng):
     data = (rng.integers(0, 255, (12, *SHAPE), dtype=np.uint8), np.arange(12) % 3)
-    settings = {
-        "runtime.runs": str(tmp_path),
-        "train.batch_size": 6,
-        "train.layer_decay": 0.5,
-        "train.freeze_epochs": 1,
-        "model.top": "own",
-    }
-    run = kcnn.build_and_fit({}, data, name="a", architecture=name, epochs=2, **settings)
+    settings = {"runtime.runs": str(tmp_path), "train.batch_size": 6, "data.validation": 0.5, "train.layer_decay": 0.5}
+    run = kcnn.build_and_fit({}, data, name="a", architecture=name, epochs=1, top="own", **settings)
     assert run.status["state"] == "finished"
     if levels(run.model):
         assert run.explain(data[0][0]).shape == SHAPE[:2]
@@ -47,5 +41,5 @@ def test_a_plan_of_a_network_without_levels(monkeypatch, rng):
     monkeypatch.setattr(planning, "LONGEST", 0.0)
     monkeypatch.setattr(planning, "_forecasts", lambda *_: ())
     data = (rng.integers(0, 255, (12, *SHAPE), dtype=np.uint8), np.arange(12) % 3)
-    plan = kcnn.plan({}, data, architecture="vit_toy", batch_size=4, epochs=1, top="own")
+    plan = kcnn.plan({}, data, architecture="vit_toy", batch_size=4, epochs=1, top="own", validation=0.5)
     assert plan.levels == {} and plan.parameters > 0
