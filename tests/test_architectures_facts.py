@@ -96,6 +96,7 @@ def test_overrides_take_lists_and_reach_the_row():
     model = shapes("resnet_toy", input_shape=(64, 64, 3), overrides={"depths": [1, 2], "width": 4})
     assert levels(model) == {"c1": "stem_act", "c2": "c2_1_out", "c3": "c3_2_out"}
     assert model.get_layer("stem").filters == 4
+    shapes("vgg_toy", input_shape=(64, 64, 3), top="own", overrides={"dropout": 0})
     wide = shapes("mobilenet_v2", input_shape=(64, 64, 3), overrides={"width": 2})
     assert wide.get_layer("stem").filters == 64 and wide.get_layer("final").filters == 2560
 

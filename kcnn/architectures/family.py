@@ -143,9 +143,11 @@ def _checked(where, value, present, field):
     kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), tuple: (tuple,)}.get(type(model), (object,))
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
         raise UserError(f"{where} is {value!r}: it must be of the kind of {model!r}")
+    if isinstance(model, float):
+        return float(value)
     if value == () or any(type(number) is int and number < 1 for number in _flat(value)):
         raise UserError(f"{where} is {value!r}: numbers must be 1 or more, as in {model!r}")
-    return float(value) if isinstance(model, float) else value
+    return value
 
 
 def _check_float(where, value, field):
