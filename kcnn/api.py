@@ -185,7 +185,8 @@ def compare(*runs, split=None):
 def list_architectures(**bounds):
     """Names of all architectures, or of those within `bounds`: since, until, max_parameters, max_multiply_adds, family.
 
-    `kcnn.inspection.shelf` gives their costs too.
+    The toys, which are for tests, are among all of them, and within bounds only with toys=True. `kcnn.inspection.shelf`
+    gives their costs too.
     """
     return [entry.name for entry in inspection.shelf(**bounds)] if bounds else list(architectures.ARCHITECTURES)
 

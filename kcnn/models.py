@@ -85,8 +85,11 @@ def _named(model, level_layers, auxiliary_weights):
 
 
 def _auxiliary(found, variant, head):
-    """{name: (output, weight)} of the auxiliary classifiers, for families and heads that have them."""
-    if variant.auxiliary is None or not hasattr(head, "classify"):
+    """{name: (output, weight)} of the auxiliary classifiers, for families that have them and heads that say so.
+
+    A head that says `auxiliary` has `classify(features, name)`, which gives such an output; others need neither.
+    """
+    if variant.auxiliary is None or not getattr(head, "auxiliary", False):
         return {}
     branches = variant.auxiliary(found, variant.row)
     return {name: (head.classify(features, f"{name}_logits"), weight) for name, (features, weight) in branches.items()}
@@ -108,12 +111,25 @@ def head_of(head, **options):
 def levels(model):
     """{"c2": name of the layer whose output is that level, ...}, shallowest first, of a model from `build_model`.
 
-    Levels that do not lead to the model's outputs are no part of it and are left out.
+    Levels that do not lead to the model's outputs are no part of it and are left out: of a class token's, all.
     """
     found = getattr(model, "level_layers", None)
-    if not found:
+    if found is None:
         raise UserError(f"the model {model.name!r} names no levels: only those made by build_model do")
     return dict(found)
+
+
+def depths(model):
+    """{name of a layer: how many levels end at it or behind it} of a model from `build_model`.
+
+    It is 0 for the head and for auxiliary classifiers. Where no level leads to the main output, all layers but the
+    last one stand for a level.
+    """
+    part = main_part(model)
+    names = [layer.name for layer in part.layers]
+    ends = [names.index(name) for name in levels(part).values()] or [len(names) - 2]
+    found = {name: sum(i <= end for end in ends) for i, name in enumerate(names)}
+    return {layer.name: found.get(layer.name, 0) for layer in model.layers}
 
 
 def _head(head, usual, num_classes, named, options):

@@ -23,10 +23,11 @@ WARM, LEAST, LONGEST = 2, 4, 5.0  # steps before timing, that are timed at least
 class Plan:
     """What a training is and costs.
 
-    `levels` {"c1": shape without the batch}; `memory` {"weights", "optimizer", "activations": bytes}, counted from the
-    network: see `_memory`; `peak_memory`, bytes that this process held at most, a step, a validation and a checkpoint
-    included; `step_seconds` of one step of `batch_size` pictures, data included; `epoch_seconds` with validation;
-    `warnings` in words; `forecasts` of more workers, a `forecast.Forecast` each, where they were asked for.
+    `levels` {"c1": shape without the batch}; `parameters` that learn, without those of auxiliary classifiers; `memory`
+    {"weights", "optimizer", "activations": bytes}, counted from the network: see `_memory`; `peak_memory`, bytes that
+    this process held at most, a step, a validation and a checkpoint included; `step_seconds` of one step of
+    `batch_size` pictures, data included; `epoch_seconds` with validation; `warnings` in words; `forecasts` of more
+    workers, a `forecast.Forecast` each, where they were asked for.
     """
 
     architecture: str
@@ -106,7 +107,7 @@ def of_session(opened):
     return Plan(
         architecture=opened.recipe.model.architecture, precision=opened.recipe.runtime.precision,
         input_shape=tuple(opened.facts.input_shape), levels=_shapes(model),
-        parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
+        parameters=sum(math.prod(v.shape) for v in models.main_part(model).trainable_variables),
         memory=_memory(opened, fitting.engine.optimizer), peak_memory=peak,
         batch_size=train.batch_size, steps_per_epoch=fitting.steps_per_epoch, epochs=train.last_epoch,
         step_seconds=seconds, epoch_seconds=epoch,

@@ -62,6 +62,13 @@ def test_too_small_a_picture_is_refused(name):
         ({"overrides": {"width": True}}, "model.overrides.width is True"),
         ({"overrides": {"depths": []}}, "numbers must be 1 or more"),
         ({"overrides": {"depths": [1, 0]}}, "numbers must be 1 or more"),
+        ({"architecture": "mobilenet_toy", "overrides": {"width": 0.0}}, "width is 0.0: it must be .* above 0"),
+        ({"architecture": "efficientnet_toy", "overrides": {"depth": -1}}, "depth is -1.0: it must be .* above 0"),
+        ({"architecture": "densenet_toy", "overrides": {"compression": float("nan")}}, "compression is nan"),
+        ({"architecture": "convnext_toy", "overrides": {"layer_scale": -0.1}}, "is -0.1: it must be .* from 0 on"),
+        ({"architecture": "googlenet_toy", "overrides": {"stages": [[[4] * 6]]}}, "it must list two or more"),
+        ({"architecture": "googlenet_toy", "overrides": {"stages": [[[4] * 6], []]}}, "it must list two or more"),
+        ({"architecture": "mobilenet_v2_toy", "overrides": {"stages": [[1, 8, 1, 3]]}}, "include 3: each must be 1 or"),
         ({"overrides": {"shortcut": "projektion"}}, "did you mean 'projection'"),
         ({"architecture": "vgg_toy", "overrides": {"depths": [1, 1]}}, "depths has 2 and filters has 5"),
         ({"architecture": "vgg_toy", "top": "own", "overrides": {"dropout": 1.5}}, "dropout rate"),
@@ -89,6 +96,7 @@ def test_overrides_take_lists_and_reach_the_row():
     model = shapes("resnet_toy", input_shape=(64, 64, 3), overrides={"depths": [1, 2], "width": 4})
     assert levels(model) == {"c1": "stem_act", "c2": "c2_1_out", "c3": "c3_2_out"}
     assert model.get_layer("stem").filters == 4
+    shapes("vgg_toy", input_shape=(64, 64, 3), top="own", overrides={"dropout": 0})
     wide = shapes("mobilenet_v2", input_shape=(64, 64, 3), overrides={"width": 2})
     assert wide.get_layer("stem").filters == 64 and wide.get_layer("final").filters == 2560
 

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import kcnn
 from kcnn.architectures import ARCHITECTURES
 from kcnn.inspection import describe, multiply_adds, receptive_fields
 from kcnn.inspection.fields import fields_of_layers
+from kcnn.layers import Style, transposed
 from kcnn.models import build_model, levels
 from tests.unfilled import without_weights
 
@@ -126,6 +128,13 @@ def test_a_shifted_window_would_be_noticed():
     assert pixels[0] != (field.jump * place[0] + field.low + 1, field.jump * place[0] + field.high + 1)
 
 
+def test_a_transposed_convolution_is_refused():
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, transposed(image, 4, 4, style=Style(), name="larger"))
+    with pytest.raises(kcnn.UserError, match="layer 'larger' is a transposed convolution"):
+        fields_of_layers(model)
+
+
 def test_global_operations_show_the_whole_image():
     model = build_model("resnet_toy", input_shape=(64, 64, 3), num_classes=2, style={"norm": "group"})
     assert all(field.whole and field.size < 200 for fields in receptive_fields(model).values() for field in fields)
@@ -143,6 +152,23 @@ def test_multiply_adds_of_the_papers(name, billions):
 
 def test_multiply_adds_by_hand():
     assert multiply_adds(without_weights("lenet5", top="own")) == 416_520  # 117 600 + 240 000 + 48 000 + 10 080 + 840
+
+
+def test_a_description_draws_no_weights_neither_at_once_nor_later(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("weights were drawn")
+
+    for kind in ("VarianceScaling", "RandomNormal", "Zeros", "Ones"):
+        monkeypatch.setattr(getattr(keras.initializers, kind), "__call__", refuse)
+    found = describe("resnet18", input_shape=(1024, 1024, 3))
+    assert found.ancestor.parameters > 2_000_000_000, "a fully connected layer of 32 x 32 x 512 inputs"
+    with keras.StatelessScope():
+        pass  # at its end Keras fills what it owes
+
+
+def test_an_ancestor_that_is_too_deep_for_the_image_is_left_out():
+    found = describe("resnet18", input_shape=(8, 8, 1), num_classes=2)
+    assert found.ancestor is None and found.parameters > 0 and not any("against" in line for line in found.lines())
 
 
 def test_description_says_it_all():

@@ -42,6 +42,10 @@ def test_bounds():
     assert [e.name for e in shelf(until=1998)] == ["lenet5"]
     assert {e.family for e in shelf(family="vgg")} == {"vgg"}
     assert kcnn.list_architectures(until=1998) == ["lenet5"]
+    assert not shelf(max_parameters=0) and not shelf(max_multiply_adds=0)
+    assert "vgg_toy" in kcnn.list_architectures() and "vgg_toy" not in kcnn.list_architectures(family="vgg")
+    with pytest.raises(kcnn.UserError, match="unknown family 'resnetx': did you mean 'resne"):
+        kcnn.list_architectures(family="resnetx")
 
 
 def test_the_command_lists_within_bounds(capsys):
@@ -50,6 +54,7 @@ def test_the_command_lists_within_bounds(capsys):
     status, out, _ = command(capsys, "list", "architectures", "--until", "1998")
     assert status == 0 and "lenet5" in out and "61,706" in out and "417 k" in out
     assert "is no number such as 500k" in refused(capsys, "list", "architectures", "--max-parameters", "many")
+    assert "unknown family 'vvg': did you mean 'vgg'" in refused(capsys, "list", "architectures", "--family", "vvg")
     assert "are for `kcnn list architectures`" in refused(capsys, "list", "heads", "--json")
 
 

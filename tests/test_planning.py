@@ -40,6 +40,14 @@ def test_a_plan_agrees_with_the_recipe_and_the_network(quick, data):
     assert text.startswith("resnet_toy, input 16×16×1, batch 16, float32") and "one epoch of 5 steps" in text
 
 
+def test_a_plan_counts_a_network_without_its_auxiliary_classifiers(quick, rng, monkeypatch):
+    monkeypatch.setattr(planning, "_forecasts", lambda *_: ())
+    data = rng.integers(0, 255, (24, 64, 64, 3), dtype=np.uint8), np.arange(24) % 2
+    plan = kcnn.plan(Recipe(), data, architecture="googlenet_toy", batch_size=8)
+    model = kcnn.build_model("googlenet_toy", input_shape=(64, 64, 3), num_classes=2)
+    assert plan.parameters == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+
+
 def test_a_plan_counts_outputs_of_the_pictures_computed_at_once_in_their_precision(quick, data, monkeypatch):
     model = kcnn.build_model("resnet_toy", input_shape=(16, 16, 1), num_classes=2)
     whole = 16 * kcnn.inspection.activation_bytes(model)

@@ -6,8 +6,6 @@ Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks
 
 from dataclasses import dataclass, field
 
-import keras
-
 from kcnn.architectures.family import Row, check_size, family
 from kcnn.architectures.history import History
 from kcnn.errors import UserError
@@ -15,8 +13,7 @@ from kcnn.layers import (
     LocalResponseNormalization,
     Style,
     convolve,
-    dense_act,
-    dropout,
+    flat_hidden,
     frame,
     max_pool,
     norm_act,
@@ -81,11 +78,7 @@ VARIANTS = {
 
 def fully_connected(levels, row):
     """Flatten the last map and pass it through the hidden layers, each with dropout: (B, 4096)."""
-    x = keras.layers.Flatten(name="flatten")(levels["last"])
-    for i, units in enumerate(row.hidden, start=1):
-        x = dense_act(x, units, row.style, f"fc{i}", bias_start=int(row.ones))
-        x = dropout(x, row.dropout, f"fc{i}_dropout")
-    return x
+    return flat_hidden(levels["last"], row.hidden, row.dropout, row.style, bias_start=int(row.ones))
 
 
 @family(VARIANTS, top=fully_connected, history=HISTORY)

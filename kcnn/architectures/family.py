@@ -1,5 +1,6 @@
 """How a family of networks is registered: its table of rows, its builder and, where it has one, its own classifier."""
 
+import math
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 
@@ -11,6 +12,7 @@ from kcnn.registry import Registry
 ARCHITECTURES = Registry("architecture")
 
 STEMS = ("standard", "small")
+MAY_BE_0 = ("dropout", "layer_scale")  # words in names of fields for which 0 means "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +131,8 @@ def _replaced(record, changes, where, kind, fixed):
         if key not in known:
             raise unknown_name(f"{kind}", key, known)
         values[key] = _checked(f"{where}.{key}", value, getattr(record, key), known[key])
+        if isinstance(record, Row) and isinstance(values[key], float):
+            _check_float(f"{where}.{key}", values[key], known[key])
     return replace(record, **values)
 
 
@@ -139,9 +143,18 @@ def _checked(where, value, present, field):
     kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), tuple: (tuple,)}.get(type(model), (object,))
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
         raise UserError(f"{where} is {value!r}: it must be of the kind of {model!r}")
+    if isinstance(model, float):
+        return float(value)
     if value == () or any(type(number) is int and number < 1 for number in _flat(value)):
         raise UserError(f"{where} is {value!r}: numbers must be 1 or more, as in {model!r}")
-    return float(value) if isinstance(model, float) else value
+    return value
+
+
+def _check_float(where, value, field):
+    """Refuse a float of a row that is 0 or below, or below 0 where 0 means "none"."""
+    may_be_0 = field.default == 0 or any(word in field.name for word in MAY_BE_0)
+    if not 0 <= value < math.inf or (value == 0 and not may_be_0):
+        raise UserError(f"{where} is {value!r}: it must be a finite number {'from 0 on' if may_be_0 else 'above 0'}")
 
 
 def _tuples(value):

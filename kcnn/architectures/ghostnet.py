@@ -18,11 +18,8 @@ from kcnn.layers import (
     concatenate,
     conv_norm,
     conv_norm_act,
-    dense_act,
-    depthwise,
-    dropout,
-    global_average_pool,
-    normalize,
+    depthwise_norm,
+    pooled_hidden,
     squeeze_excite,
 )
 
@@ -88,13 +85,12 @@ VARIANTS = {
 }
 
 
-def pooled_hidden(levels, row):
+def top(levels, row):
     """Pooling, one hidden layer and dropout: (B, hidden)."""
-    x = global_average_pool(deepest(levels), name="pool")
-    return dropout(dense_act(x, row.hidden, row.style, "hidden"), row.dropout, "hidden_dropout")
+    return pooled_hidden(deepest(levels), row.hidden, row.dropout, row.style)
 
 
-@family(VARIANTS, top=pooled_hidden, history=HISTORY)
+@family(VARIANTS, top=top, history=HISTORY)
 def ghostnet(x, row):
     """Inverted residuals whose 1x1 convolutions are ghost modules.
 
@@ -118,11 +114,11 @@ def _block(x, block, row, place):
     style, name, strides = row.style, place.name, place.strides
     shortcut = x
     if place.reduces or x.shape[-1] != filters:
-        shortcut = _filtered(x, kernel, strides, style, f"{name}_shortcut_depthwise")
+        shortcut = depthwise_norm(x, kernel, strides=strides, style=style, name=f"{name}_shortcut_depthwise")
         shortcut = conv_norm(shortcut, filters, 1, style=style, name=f"{name}_shortcut")
     x = ghost(x, expanded, style=style, name=f"{name}_expand")
     if place.reduces:
-        x = _filtered(x, kernel, strides, style, f"{name}_depthwise")
+        x = depthwise_norm(x, kernel, strides=strides, style=style, name=f"{name}_depthwise")
     if excite:
         reduced = divisible(expanded / 4, 4)
         x = squeeze_excite(x, reduced, gate="hard_sigmoid", style=style, name=f"{name}_excite")
@@ -133,13 +129,9 @@ def _block(x, block, row, place):
 def ghost(x, filters, *, active=True, style, name):
     """(B, n..., C) -> (B, n..., filters), an even number: a 1x1 to half of them, and a depthwise 3x3 of that half."""
     first = _active(conv_norm(x, filters // 2, 1, style=style, name=f"{name}_primary"), active, style, name, "primary")
-    cheap = _active(_filtered(first, 3, 1, style, f"{name}_cheap"), active, style, name, "cheap")
+    cheap = _active(depthwise_norm(first, 3, style=style, name=f"{name}_cheap"), active, style, name, "cheap")
     return concatenate([first, cheap], f"{name}_concat")
 
 
 def _active(x, active, style, name, part):
     return activation(x, style, f"{name}_{part}_act") if active else x
-
-
-def _filtered(x, kernel, strides, style, name):
-    return normalize(depthwise(x, kernel, strides=strides, style=style, name=name), style, f"{name}_norm")

@@ -62,6 +62,8 @@ class GoogLeNet(Row):
             raise UserError(
                 f"stages is {self.stages!r}: each must list modules, and each module six numbers of filters"
             )
+        if len(self.stages) < 2 or not all(self.stages):
+            raise UserError(f"stages is {self.stages!r}: it must list two or more, each with a module or more")
         if len(self.stem_filters) != 3 or len(self.auxiliary) != 2:
             raise UserError(f"stem_filters are 3 numbers and auxiliary 2, not {self.stem_filters} and {self.auxiliary}")
 

@@ -18,12 +18,10 @@ from kcnn.layers import (
     conv_norm,
     conv_norm_act,
     convolve,
-    dense_act,
     depthwise,
-    dropout,
-    global_average_pool,
     norm_act,
     normalize,
+    pooled_hidden,
     squeeze_excite,
 )
 
@@ -104,14 +102,12 @@ VARIANTS = {
 }
 
 
-def pooled_hidden(levels, row):
+def top(levels, row):
     """Pooling, then the layer that MobileNetV2 computed at every place: (B, hidden)."""
-    x = global_average_pool(deepest(levels), name="pool")
-    hidden = divisible(row.hidden * max(row.width, 1.0))
-    return dropout(dense_act(x, hidden, row.style, "hidden"), row.dropout, "hidden_dropout")
+    return pooled_hidden(deepest(levels), divisible(row.hidden * max(row.width, 1.0)), row.dropout, row.style)
 
 
-@family(VARIANTS, top=pooled_hidden, history=HISTORY)
+@family(VARIANTS, top=top, history=HISTORY)
 def mobilenet_v3(x, row):
     """Inverted residuals, gated by the means of their channels.
 

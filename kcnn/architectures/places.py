@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from kcnn.errors import UserError
 from kcnn.layers import drop_path_rates
 
 
@@ -25,6 +26,9 @@ def places(depths, strides, row):
     strides: of the first block of each stage. The small stem has stride 1 and leaves out the first of these strides
     that is above 1: the levels are two steps lower, the names stay.
     """
+    wrong = [stride for stride in strides if stride not in (1, 2)]
+    if wrong:
+        raise UserError(f"strides of {row.__class__.__name__} include {wrong[0]!r}: each must be 1 or 2, as levels are")
     skip = row.stem == "small"
     level, label, count, found = int(not skip), 1, 0, []
     for stride, drops in zip(strides, drop_path_rates(depths, row.style.drop_path), strict=True):

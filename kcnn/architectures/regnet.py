@@ -88,13 +88,7 @@ COUNTS = {
 }
 
 HISTORY = {
-    "regnet_toy": History(
-        2020,
-        "Radosavovic et al. 2020, Designing network design spaces",
-        "resnext50_32x4d",
-        "widths and depths follow a line of four numbers, from a space that is good as a whole",
-    ),
-    "regnetx": History(
+    "": History(
         2020,
         "Radosavovic et al. 2020, Designing network design spaces",
         "resnext50_32x4d",

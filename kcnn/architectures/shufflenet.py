@@ -18,10 +18,9 @@ from kcnn.layers import (
     concatenate,
     conv_norm,
     conv_norm_act,
-    depthwise,
+    depthwise_norm,
     drop_path_rates,
     max_pool,
-    normalize,
 )
 
 
@@ -97,9 +96,7 @@ def _block(x, filters, strides, groups, row, rate, name):
     x = conv_norm_act(x, filters // 4, 1, groups=groups, style=style, name=f"{name}_reduce")
     if groups > 1:
         x = ShuffleChannels(groups, name=f"{name}_shuffle")(x)
-    x = normalize(
-        depthwise(x, 3, strides=strides, style=style, name=f"{name}_depthwise"), style, f"{name}_depthwise_norm"
-    )
+    x = depthwise_norm(x, 3, strides=strides, style=style, name=f"{name}_depthwise")
     x = conv_norm(x, out, 1, groups=row.groups, style=style, name=f"{name}_expand")
     if strides == 1:
         return activation(add(shortcut, x, rate=rate, name=name), style, f"{name}_out")

@@ -10,15 +10,7 @@ from kcnn.architectures.family import Row, family, same_lengths
 from kcnn.architectures.history import History
 from kcnn.architectures.shufflenet import stem
 from kcnn.errors import UserError
-from kcnn.layers import (
-    ShuffleChannels,
-    Style,
-    concatenate,
-    conv_norm_act,
-    depthwise,
-    normalize,
-    split_channels,
-)
+from kcnn.layers import ShuffleChannels, Style, concatenate, conv_norm_act, depthwise_norm, split_channels
 
 
 @dataclass(frozen=True)
@@ -77,13 +69,9 @@ def _block(x, half, strides, style, name):
     if strides == 1:
         passed, x = split_channels(x, (half, half), f"{name}_split")
     else:
-        passed = _filtered(x, strides, style, f"{name}_shortcut_depthwise")
+        passed = depthwise_norm(x, 3, strides=strides, style=style, name=f"{name}_shortcut_depthwise")
         passed = conv_norm_act(passed, half, 1, style=style, name=f"{name}_shortcut")
     x = conv_norm_act(x, half, 1, style=style, name=f"{name}_reduce")
-    x = _filtered(x, strides, style, f"{name}_depthwise")
+    x = depthwise_norm(x, 3, strides=strides, style=style, name=f"{name}_depthwise")
     x = conv_norm_act(x, half, 1, style=style, name=f"{name}_expand")
     return ShuffleChannels(2, name=f"{name}_shuffle")(concatenate([passed, x], f"{name}_concat"))
-
-
-def _filtered(x, strides, style, name):
-    return normalize(depthwise(x, 3, strides=strides, style=style, name=name), style, f"{name}_norm")

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
-import keras
-
 from kcnn.architectures.family import Row, deepest, family, same_lengths
 from kcnn.architectures.history import History
-from kcnn.layers import Style, conv_norm_act, dense_act, dropout, max_pool
+from kcnn.layers import Style, conv_norm_act, flat_hidden, max_pool
 
 PLAIN = Style(norm="none", conv_bias=True)
 NORMALISED = Style(norm="batch", conv_bias=True)
@@ -50,11 +48,7 @@ VARIANTS = {
 
 def fully_connected(levels, row):
     """Flatten and pass through the hidden layers, which hold most of the net's parameters: (B, 4096)."""
-    x = keras.layers.Flatten(name="flatten")(deepest(levels))
-    for i, units in enumerate(row.hidden, start=1):
-        x = dense_act(x, units, row.style, f"fc{i}")
-        x = dropout(x, row.dropout, f"fc{i}_dropout")
-    return x
+    return flat_hidden(deepest(levels), row.hidden, row.dropout, row.style)
 
 
 @family(VARIANTS, top=fully_connected, history=HISTORY)

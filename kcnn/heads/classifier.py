@@ -37,6 +37,7 @@ class Classifier:
 
     levels: ClassVar[tuple[str, ...]] = ()
     main_metric: ClassVar[str] = "accuracy"
+    auxiliary: ClassVar[bool] = True  # `classify` is for a family's auxiliary features too; a head may leave that out
 
     def __post_init__(self):
         least = 1 if self.multi_label else 2

@@ -4,8 +4,10 @@ import math
 from dataclasses import dataclass
 
 from kcnn.architectures import ARCHITECTURES, stride_of
+from kcnn.errors import UserError
 from kcnn.inspection.costs import activation_bytes, depth, multiply_adds
 from kcnn.inspection.fields import receptive_fields
+from kcnn.inspection.unfilled import without_values
 from kcnn.models import build_levels, build_model, levels
 
 MIB, WIDEST = 2**20, 32
@@ -74,7 +76,7 @@ class Description:
 
 
 def describe(name, input_shape=None, num_classes=None, with_ancestor=True, **options):
-    """The `Description` of an architecture, beside its ancestor at the same input.
+    """The `Description` of an architecture, beside its ancestor where that takes the same input; draws no weights.
 
     Args:
         name: from `kcnn list architectures`.
@@ -93,9 +95,9 @@ def describe(name, input_shape=None, num_classes=None, with_ancestor=True, **opt
 
 def _described(name, shape, classes, options, with_ancestor):
     variant = ARCHITECTURES[name]
-    model = build_model(name, input_shape=shape, num_classes=classes, **options)
+    model = without_values(build_model, name, input_shape=shape, num_classes=classes, **options)
     shared = {word: options[word] for word in ("stem", "overrides", "style") if word in options}
-    seen = build_levels(name, input_shape=shape, **shared)
+    seen = without_values(build_levels, name, input_shape=shape, **shared)
     history, fields = variant.history, receptive_fields(seen)
     ancestor = history.ancestor if history and with_ancestor else None
     if ancestor and (len(shape) - 1 not in ARCHITECTURES[ancestor].ranks or "overrides" in options):
@@ -103,7 +105,7 @@ def _described(name, shape, classes, options, with_ancestor):
     return Description(
         name=name, family=variant.family, year=history.year if history else None,
         paper=history.paper if history else "", change=history.change if history else "",
-        ancestor=_described(ancestor, shape, classes, options, with_ancestor=False) if ancestor else None,
+        ancestor=_ancestor(ancestor, shape, classes, options) if ancestor else None,
         input_shape=shape, classes=classes,
         parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
         multiply_adds=multiply_adds(model), activation_bytes=activation_bytes(model), depth=depth(model),
@@ -113,6 +115,14 @@ def _described(name, shape, classes, options, with_ancestor):
             for level, layer in levels(seen).items()
         ),
     )  # fmt: skip
+
+
+def _ancestor(name, shape, classes, options):
+    """The `Description` of an ancestor, or None where it is not made for such images."""
+    try:
+        return _described(name, shape, classes, options, with_ancestor=False)
+    except UserError:
+        return None
 
 
 def large(number):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import keras
 
+from kcnn.errors import UserError
 from kcnn.inspection.costs import sources
 from kcnn.layers import Frame
 from kcnn.models import levels
@@ -61,7 +62,7 @@ def receptive_fields(model):
 
 
 def fields_of_layers(model):
-    """{layer: one `Field` an axis} for all layers of a functional model."""
+    """{layer: one `Field` an axis} for all layers of a functional model; refuses transposed convolutions."""
     found, rank = {}, len(model.inputs[0].shape) - 2
     for layer in model.layers:
         before = [found[source] for source in sources(layer)]
@@ -73,6 +74,11 @@ def fields_of_layers(model):
 
 def _after(layer, fields):
     kind = type(layer).__name__
+    if "Transpose" in kind:
+        raise UserError(
+            f"layer {layer.name!r} is a transposed convolution, of which no receptive field is counted: "
+            "ask for a model that ends before it"
+        )
     if kind in POINTWISE:
         return fields
     if any(word in kind for word in WINDOWED) and not kind.startswith("Global"):

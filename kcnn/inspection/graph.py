@@ -37,13 +37,12 @@ def features_of(model):
 def level_layer(model, level=None):
     """The layer meant by `level`: a level name such as "c4", a layer's own name, or the last level when None."""
     named = _named_levels(model)
-    if level is None:
-        level = list(named)[-1] if named else _last_spatial(model)
+    level = _last(model, named) if level is None else level
     name = named.get(level, level)
     known = {layer.name: layer for layer in model.layers}
     if name not in known:
-        raise unknown_name("level or layer", level, [*named, *(n for n, layer in known.items() if _is_spatial(layer))])
-    if not _is_spatial(known[name]):
+        raise unknown_name("level or layer", level, [*named, *_spatial(model)])
+    if name not in _spatial(model):
         raise UserError(f"layer {name!r} has no spatial axes to show; choose one of {', '.join(named) or 'the others'}")
     return known[name]
 
@@ -70,14 +69,24 @@ def _producer_of(tensor):
     return history.operation, made_from[0] if made_from else tensor
 
 
-def _is_spatial(layer):
-    """Whether the layer's output (B, spatial..., C) is one tensor with something to see: more than one place."""
-    output = None if isinstance(layer, keras.layers.InputLayer) else getattr(layer, "output", None)
-    return hasattr(output, "shape") and len(output.shape) in (3, 4, 5)
+def _spatial(model):
+    """Names of the layers whose output (B, spatial..., C) is one tensor with the spatial axes of the image."""
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    outputs = {layer.name: getattr(layer, "output", None) for layer in layers}
+    rank = len(model.inputs[0].shape)
+    return [name for name, output in outputs.items() if hasattr(output, "shape") and len(output.shape) == rank > 2]
 
 
-def _last_spatial(model):
-    spatial = [layer.name for layer in model.layers if _is_spatial(layer)]
+def _last(model, named):
+    """The name of the last level or, in a user's own model, of the last layer with spatial axes."""
+    if named:
+        return list(named)[-1]
+    spatial = _spatial(model)
     if not spatial:
         raise UserError(f"model {model.name!r} has no layer with spatial axes, so no place can be pointed at")
+    if hasattr(model, "level_layers"):
+        raise UserError(
+            f"model {model.name!r} answers from no level, so none can be shown: name a layer, such as "
+            f"level={spatial[-1]!r}, or train it with model.top = 'pooled'"
+        )
     return spatial[-1]

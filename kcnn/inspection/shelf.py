@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kcnn.architectures import ARCHITECTURES
+from kcnn.errors import unknown_name
 from kcnn.inspection.description import describe
 
 FILE = Path(__file__).with_name("costs.json")
@@ -36,8 +37,11 @@ class Entry:
 def shelf(*, family=None, since=None, until=None, max_parameters=None, max_multiply_adds=None, toys=False):
     """The `Entry`s within these bounds, oldest first; the toys, which are for tests, only if asked for.
 
-    An architecture without a year is left out by bounds of years.
+    An architecture without a year is left out by bounds of years. Raises `UserError` for an unknown family.
     """
+    families = {variant.family for variant in ARCHITECTURES.values()}
+    if family is not None and family not in families:
+        raise unknown_name("family", family, families)
     found = []
     for name, variant in ARCHITECTURES.items():
         year = variant.history.year if variant.history else None
@@ -46,11 +50,13 @@ def shelf(*, family=None, since=None, until=None, max_parameters=None, max_multi
         if (since is not None and (year or -1) < since) or (until is not None and (year or 10**6) > until):
             continue
         entry = _entry(name, variant, year)
-        if entry.parameters <= (max_parameters or entry.parameters) and entry.multiply_adds <= (
-            max_multiply_adds or entry.multiply_adds
-        ):
+        if _within(entry.parameters, max_parameters) and _within(entry.multiply_adds, max_multiply_adds):
             found.append(entry)
     return sorted(found, key=lambda entry: (entry.year or 10**6, entry.family, entry.parameters))
+
+
+def _within(number, most):
+    return most is None or number <= most
 
 
 def count(name):

@@ -2,7 +2,7 @@
 
 import keras
 
-from kcnn.layers.convolution import convolve, depthwise, rank_of
+from kcnn.layers.convolution import convolve, depthwise, global_average_pool, rank_of
 from kcnn.layers.normalization import normalize
 from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
 
@@ -34,10 +34,14 @@ def conv_norm_act(x, filters, kernel=1, *, strides=1, groups=1, style, name):
     return activation(x, style, f"{name}_act")
 
 
+def depthwise_norm(x, kernel, *, strides=1, style, name):
+    """Depthwise convolution and norm, no activation: layers `name` and `name`_norm."""
+    return normalize(depthwise(x, kernel, strides=strides, style=style, name=name), style, f"{name}_norm")
+
+
 def depthwise_norm_act(x, kernel, *, strides=1, style, name):
     """Depthwise convolution, norm, activation: layers `name`, `name`_norm and `name`_act."""
-    x = depthwise(x, kernel, strides=strides, style=style, name=name)
-    return norm_act(x, style, name)
+    return activation(depthwise_norm(x, kernel, strides=strides, style=style, name=name), style, f"{name}_act")
 
 
 def separable_norm(x, filters, kernel=3, *, strides=1, style, name):
@@ -68,6 +72,20 @@ def dense_act(x, units, style, name, *, bias_start=0):
         units, kernel_initializer=style.initializer(mode="fan_in"), bias_initializer=bias, name=name
     )(x)
     return activation(x, style, f"{name}_act")
+
+
+def flat_hidden(x, hidden, rate, style, *, bias_start=0):
+    """`x` flattened, then fully connected layers "fc1" on of `hidden` units, each with dropout: (B, last of hidden)."""
+    x = keras.layers.Flatten(name="flatten")(x)
+    for i, units in enumerate(hidden, start=1):
+        x = dropout(dense_act(x, units, style, f"fc{i}", bias_start=bias_start), rate, f"fc{i}_dropout")
+    return x
+
+
+def pooled_hidden(x, units, rate, style):
+    """The mean of `x` over space, one fully connected layer "hidden" and dropout: (B, units)."""
+    x = dense_act(global_average_pool(x, name="pool"), units, style, "hidden")
+    return dropout(x, rate, "hidden_dropout")
 
 
 @keras.saving.register_keras_serializable(package="kcnn")

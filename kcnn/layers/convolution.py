@@ -130,7 +130,10 @@ def crop(x, before, after, name):
 
 
 def _padded(x, kernel, strides, dilation, padding, name):
-    """`x` and the padding Keras is to use. Odd kernels at stride 1 need no explicit zeros: the two kinds agree."""
+    """`x` and the padding Keras is to use: "same" for even kernels, and for odd ones at stride 1 with zeros.
+
+    The latter need no explicit zeros: the two kinds agree.
+    """
     if padding in ("same", "valid"):
         return x, padding
     odd, zeros = all(size % 2 for size in _each(kernel, 1)), padding == "symmetric"

@@ -22,7 +22,8 @@ class Style:
     activation: one of `ACTIVATIONS`.
     padding: "same" is TensorFlow's (the odd pixel goes after); "symmetric" pads k // 2 on each side, as PyTorch and
         `ZeroPadding2D` do. They differ in values wherever strides are above 1. "reflect" and "replicate" pad as much
-        with the picture mirrored at its edge, or with its edge.
+        with the picture mirrored at its edge, or with its edge. Windows of an even side have no middle: they are padded
+        as under "same", with zeros, whatever stands here.
     epsilon: added to the variance; references differ (1e-5, 1.001e-5, 1e-3).
     momentum: of the moving statistics of batch normalisation, kept share a step.
     groups: of group normalisation; lowered to a divisor where the channels do not divide.

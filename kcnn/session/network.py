@@ -51,13 +51,11 @@ def make_engine(session):
 
 
 def layer_rates(model, decay):
-    """{path: factor of the rate} of each weight up to the deepest level: `decay` for that one, its square before it."""
+    """{path: factor of the rate} of each weight: `decay` for the deepest level, its square before it, 1 behind it."""
     if decay == 1:
         return {}
-    names = [layer.name for layer in model.layers]
-    ends = sorted(names.index(name) for name in models.levels(model).values())
-    depths = [sum(i <= end for end in ends) for i in range(len(names))]
-    return {v.path: decay**n for layer, n in zip(model.layers, depths, strict=True) for v in layer.weights}
+    depths = models.depths(model)
+    return {v.path: decay ** depths[layer.name] for layer in model.layers for v in layer.weights}
 
 
 def settle_precision(session):

@@ -85,10 +85,7 @@ def make_fitting(session, callbacks=(), console=None, watched=True):
 
 def backbone_layers(model):
     """Names of the layers up to the deepest level: what rests while only the head, or auxiliary ones, learn."""
-    model = models.main_part(model)
-    names = [layer.name for layer in model.layers]
-    deepest = max(names.index(name) for name in models.levels(model).values())
-    return names[: deepest + 1]
+    return [name for name, depth in models.depths(model).items() if depth]
 
 
 def _watchers(session, engine, console):

@@ -15,7 +15,8 @@ class Engine:
 
     Args:
         model: a `keras.Model` from a batch's `image` to what `head.loss` and `head.metrics` read; where it says so in
-            `auxiliary_weights`, with auxiliary outputs beside its main one, whose losses are added by these weights.
+            `auxiliary_weights`, with auxiliary outputs beside its main one, whose losses training adds by these weights
+            and evaluation leaves out.
         head: anything with `targets(batch)`, `loss(targets, outputs)` and `metrics(targets, outputs)`.
         optimizer: a built Keras optimiser; None for evaluation only.
         clip_norm: largest global norm of the gradient, or None.
@@ -123,8 +124,9 @@ class Engine:
 
     def _eval_step(self, batch):
         targets = self.head.targets(batch)
-        outputs, *loss = self._judged(targets, self.model(batch["image"], training=False))
-        return self._stack({"loss": loss, **self.head.metrics(targets, outputs)})
+        outputs = self.model(batch["image"], training=False)
+        outputs = outputs[MAIN] if self.auxiliary else outputs
+        return self._stack({"loss": self.head.loss(targets, outputs), **self.head.metrics(targets, outputs)})
 
     def _judged(self, targets, outputs):
         """(the main output, per sample its loss and those of auxiliary outputs added by weight, per sample weight)."""
