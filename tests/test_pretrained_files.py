@@ -103,7 +103,7 @@ def test_a_hostile_h5_is_refused(tmp_path, words):
     assert "\n" not in str(told.value)
 
 
-def test_plain_and_compressed_arrays_are_read(tmp_path):
-    for options in ({}, {"compression": "gzip"}):
-        path = write(tmp_path / "x.h5", lambda group: group.create_dataset("kernel:0", data=VALUES, **options))  # noqa: B023
-        np.testing.assert_array_equal(tensors_of(path)["conv/kernel"], VALUES)
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}], ids=["plain", "compressed"])
+def test_plain_and_compressed_arrays_are_read(tmp_path, options):
+    path = write(tmp_path / "x.h5", lambda group: group.create_dataset("kernel:0", data=VALUES, **options))
+    np.testing.assert_array_equal(tensors_of(path)["conv/kernel"], VALUES)

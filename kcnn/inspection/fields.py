@@ -17,18 +17,8 @@ from kcnn.layers import Frame
 from kcnn.models import levels
 
 POINTWISE = {
-    *(
-        "InputLayer",
-        "Activation",
-        "ReLU",
-        "PReLU",
-        "LeakyReLU",
-        "Softmax",
-        "Dropout",
-        "SpatialDropout",
-        "StochasticDepth",
-        "Identity",
-    ),
+    *("InputLayer", "Activation", "ReLU", "PReLU", "LeakyReLU", "Softmax", "Identity"),
+    *("Dropout", "SpatialDropout", "StochasticDepth"),
     *("Standardize", "Rescaling", "PadChannels", "LayerScale", "ShuffleChannels", "TakeChannels"),
     *("LocalResponseNormalization", "BatchNormalization", "FusedBatchNormalization", "LayerNormalization"),
     *("Add", "Multiply", "Concatenate", "Average", "Maximum", "Subtract", "Dense"),

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from kcnn.errors import UserError
+from kcnn.models import depths
 from kcnn.pretrained.layouts import layouts_of
 from kcnn.pretrained.tensors import as_ours, other_channels, tensor_names
 from kcnn.training.weights import weight_variables
@@ -74,17 +75,17 @@ def load(model, variant, tensors, layout):
     if not report.matched:
         raise UserError(f"no tensor fits {variant.name}; choose the architecture that they were trained with")
     if layout is not None:
-        _refuse_another_size(model, variant, report, tensors, used, layout)
+        _refuse_another_size(model, variant, report, tensors, used)
     return report
 
 
-def _refuse_another_size(model, variant, report, tensors, used, layout):
+def _refuse_another_size(model, variant, report, tensors, used):
     """Kernels may stay fresh in the classifier and, for other pictures, in the first layer; no block may be left over.
 
     used: {name in the file: path of our variable}.
     """
-    body = [layer.name for layer in model.layers if _in_body(layer) and layout.module(layer.name, variant.row)]
-    kernels = {f"{name}/kernel" for name in body}
+    body = depths(model)
+    kernels = {path for path in weight_variables(model) if path.endswith("/kernel") and body[path.split("/")[0]]}
     fresh = [path for path in report.fresh if path in kernels and path != first_kernel(model)]
     set_ = kernels.difference(report.fresh)
     alike = {_numbers(name)[0] for name, path in used.items() if path in set_}
@@ -100,12 +101,6 @@ def _refuse_another_size(model, variant, report, tensors, used, layout):
             f"model.weights are those of another network than {variant.name}: {' and '.join(found)}; "
             "choose the architecture and the overrides that they were trained with"
         )
-
-
-def _in_body(layer):
-    """Whether it sees a map, and is of no classifier."""
-    auxiliary = layer.name.startswith("aux") or layer.name.endswith("logits")
-    return not auxiliary and hasattr(layer, "kernel") and len(layer.output.shape) > 2
 
 
 def _numbers(name):
