@@ -252,3 +252,10 @@ def test_check_shows_augmentation(capsys, photos, tmp_path):
         assert min(picture.shape[:2]) > 300 and picture.std() > 10
     assert "did you mean 'randaugment'" in refused(capsys, "check", photos, "--augment", "randaug", "--out", tmp_path)
     assert "say where with --out" in refused(capsys, "check", photos, "--augment", "randaugment")
+
+
+def test_version_names_what_is_installed(capsys):
+    status, out, _ = kcnn(capsys, "--version")
+    assert status == 0
+    assert [word.split()[0] for word in out.split(", ")] == ["kcnn", "keras", "tensorflow"]
+    assert out.startswith("kcnn 0.1.0, ")

@@ -12,10 +12,14 @@ NORMALISED = Style(norm="batch", conv_bias=True)
 
 @dataclass(frozen=True)
 class VGG(Row):
-    """depths, filters: 3x3 convolutions of each block and their channels; hidden, dropout: of the own top."""
+    """depths, filters: convolutions of each block and their channels; hidden, dropout: of the own top.
+
+    kernel: side of all convolutions: 3 as published; 5 and 7 for comparison with two and three of 3.
+    """
 
     depths: tuple[int, ...] = (2, 2, 3, 3, 3)
     filters: tuple[int, ...] = (64, 128, 256, 512, 512)
+    kernel: int = 3
     hidden: tuple[int, ...] = (4096, 4096)
     dropout: float = 0.5
     style: Style = field(default=PLAIN, kw_only=True)
@@ -61,7 +65,7 @@ def vgg(x, row):
     levels, lower = {}, int(row.stem == "small")
     for n, (depth, filters) in enumerate(zip(row.depths, row.filters, strict=True)):
         for i in range(depth):
-            x = conv_norm_act(x, filters, 3, style=row.style, name=f"c{n}_{i + 1}")
+            x = conv_norm_act(x, filters, row.kernel, style=row.style, name=f"c{n}_{i + 1}")
         levels[f"c{max(n - lower, 0)}"] = x
         if n or not lower:
             x = levels[f"c{n + 1 - lower}"] = max_pool(x, 2, strides=2, name=f"c{n + 1}_pool")

@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 TITLE = "Train, measure, explain and ship convolutional networks."
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", help=TITLE
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 CHANGE = "change any field of the recipe; `kcnn list options` names them"
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help=CHANGE)]
 RecipeWord = Annotated[
@@ -21,6 +19,23 @@ ArchitectureWord = Annotated[str | None, typer.Option("--architecture", help="fr
 HeadWord = Annotated[str | None, typer.Option("--head", help="a name from `kcnn list heads`")]
 Workers = Annotated[int, typer.Option(min=1, help="train in so many processes of this machine, together")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, such as runs/digits-1")]
+
+
+def _versions(asked):
+    if asked:
+        from importlib.metadata import version
+
+        say(", ".join(f"{name} {version(name)}" for name in ("kcnn", "keras", "tensorflow")))
+        raise typer.Exit
+
+
+@app.callback(help=TITLE)
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_versions, is_eager=True, help="say it and end")
+    ] = False,
+):
+    pass
 
 
 def the_api():
