@@ -1,7 +1,8 @@
 """What a process of the tests of several replicas does.
 
-python -m tests.replicas learn KIND ANSWER NORM TASK: train under runtime.strategy KIND in float64, on a TASK of TASKS;
-the chief writes the weights, averages and scores to the .npz file ANSWER.
+python -m tests.replicas learn KIND ANSWER NORM TASK [RESTING]: train under runtime.strategy KIND in float64, on a TASK
+of TASKS, in the first RESTING steps only the last layer; the chief writes the weights, averages and scores to the .npz
+file ANSWER.
 python -m tests.replicas drop ANSWER: dropout on two devices.
 python -m tests.replicas command WORDS…: `kcnn WORDS…`, where STRUCK="7 1 SIGKILL" in the environment sends that signal
 to worker 1 before step number 7, and BLIND="1" hides the data from worker 1.
@@ -79,8 +80,11 @@ def network(norm, task):
     return keras.Model(body.input, answer(features))
 
 
-def learn(kind, answer, norm, task):
-    """Fifty steps, an evaluation whose last batch is not full, and all of it into the file `answer`."""
+def learn(kind, answer, norm, task, resting="0"):
+    """Fifty steps, the first few of the last layer only, and an evaluation whose last batch is not full.
+
+    All of it goes into the file `answer`.
+    """
     from kcnn import data
     from kcnn.recipe import Recipe
     from kcnn.training import Engine, MovingAverage, ReplicatedEngine, make_optimizer, runtime
@@ -106,16 +110,21 @@ def learn(kind, answer, norm, task):
         engine = make(model, TASKS[task](), optimizer, clip_norm=CLIP, average=average, team=team)
     options = {"num_classes": 3, "shard": team.shard}
     stream = iter(data.batches(samples, (16, 16, 3), BATCH, training=True, **options))
-    clipped = 0
+    body = [layer.name for layer in model.layers[:-1]]
+    first = [v.numpy() for v in model.variables]
+    clipped, rested = 0, []
     for step in range(STEPS):
+        engine.freeze(body if step < int(resting) else ())
         sums, norms = engine.train_step(next(stream), np.float32(0.003), np.float32(step))
         clipped += engine.means(sums)["gradient_norm"] > CLIP
+        if step + 1 == int(resting):
+            rested = [float(np.array_equal(v.numpy(), old)) for v, old in zip(model.variables, first, strict=True)]
     scores = engine.evaluate(data.batches(samples, (16, 16, 3), BATCH, training=False, **options))
     last = engine.means(sums)
     state = {name: variable.numpy() for name, variable in engine.state().items()}
     if team.is_chief:
         told = {f"val_{k}": v for k, v in scores.items()} | last | {"norms": np.asarray(norms)}
-        np.savez(answer, replicas=team.replicas, clipped=clipped, **state, **told)
+        np.savez(answer, replicas=team.replicas, clipped=clipped, rested=rested, **state, **told)
     team.meet()
 
 

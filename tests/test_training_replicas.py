@@ -29,7 +29,7 @@ from tests.test_cli import kcnn as command
 ROOT = Path(__file__).parents[1]
 
 
-def child(kind, answer, norm, task, index=None, ports=()):
+def child(kind, answer, *wish, index=None, ports=()):
     """A process that trains by `tests.replicas`, alone or as worker number `index` of as many as there are `ports`."""
     cluster = {
         "cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]},
@@ -37,19 +37,22 @@ def child(kind, answer, norm, task, index=None, ports=()):
     }
     environment = {k: v for k, v in os.environ.items() if k != "TF_CONFIG"} | {"PYTHONPATH": str(ROOT)}
     environment |= {"TF_CONFIG": json.dumps(cluster)} if ports else {}
-    words = [sys.executable, "-m", "tests.replicas", "learn", kind, str(answer), norm, task]
+    words = [sys.executable, "-m", "tests.replicas", "learn", kind, str(answer), *wish]
     return subprocess.Popen(words, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
-def learned(folder, kind, norm, task):
-    """What training in a process, or in two as workers, came to: {name: array}."""
+def learned(folder, kind, *wish):
+    """What training in a process, or in two as workers, came to: {name: array}.
+
+    wish: norm, task and, if any, the steps in which all but the last layer rest.
+    """
     answer = folder / f"{kind}.npz"
     if kind == "multi_worker":
         with workers.free_ports(2) as ports:
             pass
-        children = [child(kind, answer, norm, task, index, ports) for index in range(2)]
+        children = [child(kind, answer, *wish, index=index, ports=ports) for index in range(2)]
     else:
-        children = [child(kind, answer, norm, task)]
+        children = [child(kind, answer, *wish)]
     said = [each.communicate(timeout=300)[1] for each in children]
     assert not any(each.returncode for each in children), said
     return dict(np.load(answer))
@@ -78,6 +81,17 @@ def test_replicas_learn_what_one_learns(tmp_path, norm, kind, task):
     assert (alone["replicas"], together["replicas"]) == (1, 2)
     assert alone["val_accuracy"] > 0.6, "it has learned something"
     assert alone["clipped"] > 10, "steps of it were clipped"
+    name, difference = largest_difference(alone, together)
+    assert difference < 1e-9, name
+
+
+@pytest.mark.slow
+def test_what_rests_rests_on_all_replicas_and_then_learns_with_the_others(tmp_path):
+    alone, together = (learned(tmp_path, kind, "sync_batch", "squares", "20") for kind in ("none", "mirrored"))
+    assert (alone["replicas"], together["replicas"]) == (1, 2)
+    for each in (alone, together):
+        assert not each["rested"][-2:].any() and each["rested"][:-2].all(), "all but the last layer's two weights"
+        assert each["val_accuracy"] > 0.6
     name, difference = largest_difference(alone, together)
     assert difference < 1e-9, name
 
