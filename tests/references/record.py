@@ -17,7 +17,7 @@ from tests.references import CLASSES, FILE, SHOWN, answers, draw, pictures
 
 MEAN, STD = np.array([123.675, 116.28, 103.53], "float32"), np.array([58.395, 57.12, 57.375], "float32")
 
-GAINS = {"torchvision/efficientnet_v2_s": 1.2}  # 2 for all others
+GAINS = {"torchvision/efficientnet_v2_s": 1.2, "timm/legacy_xception": 1.0}  # 2 for all others
 
 # the program and its name: (our name, side of the pictures)
 NETWORKS = {
@@ -37,6 +37,7 @@ NETWORKS = {
     "torchvision/efficientnet_v2_s": ("efficientnet_v2_s", 64),
     "torchvision/convnext_tiny": ("convnext_tiny", 64),
     "torchvision/swin_t": ("swin_tiny", 224),
+    "torchvision/vit_b_16": ("vit_base16", 224),
     "timm/resnet18": ("resnet18", 64),
     "timm/tf_efficientnet_b0": ("efficientnet_b0", 64),
     "timm/tf_efficientnet_lite0": ("efficientnet_lite0", 64),
@@ -45,6 +46,8 @@ NETWORKS = {
     "timm/regnety_004": ("regnety_004", 64),
     "timm/ghostnet_100": ("ghostnet", 64),
     "timm/vit_tiny_patch16_224": ("vit_tiny16", 224),
+    "timm/mobilenetv1_100": ("mobilenet", 64),
+    "timm/legacy_xception": ("xception", 107),
     "timm/coatnet_0_224": ("coatnet_0", 224),
 }
 
