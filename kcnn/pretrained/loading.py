@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from kcnn.errors import UserError
 from kcnn.models import depths
 from kcnn.pretrained.layouts import layouts_of
-from kcnn.pretrained.tensors import as_ours, other_channels, tensor_names
+from kcnn.pretrained.tensors import as_ours, other_channels, other_grid, tensor_names
 from kcnn.training.weights import weight_variables
 
 IGNORED = ("num_batches_tracked", "normalization/mean", "normalization/variance", "normalization/count")
@@ -17,8 +17,8 @@ class Loaded:
     """What became of every weight of a network, by its path.
 
     program: whose file it was; "kcnn" for our own. matched: set as they were. reshaped: set after a change of the
-    number of input channels. fresh: drawn at random, since the file has them not or for other classes. unused: names
-    of the file's tensors that the network has no place for.
+    number of input channels, or of the grid of positions. fresh: drawn at random, since the file has them not or for
+    other classes. unused: names of the file's tensors that the network has no place for.
     """
 
     program: str
@@ -135,7 +135,9 @@ def _set(variable, tensor, layer, is_first, layout):
         tensor, kind = other_channels(tensor, shape[-2]), "reshaped"
     if tensor.shape != shape and _sides(tensor.shape) == _sides(shape):
         tensor = tensor.reshape(shape)  # (1, D, 1, 1) for (D,) and the like
-    if tensor.shape != shape:
+    if tensor.shape != shape and variable.path.endswith("/positions") and tensor.ndim == len(shape):
+        tensor, kind = other_grid(tensor, layer.grid), "reshaped"
+    if tensor is None or tensor.shape != shape:
         return "fresh"
     variable.assign(tensor)
     return kind
