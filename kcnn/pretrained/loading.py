@@ -26,6 +26,7 @@ class Loaded:
     reshaped: list[str] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
+    scaling: str = ""
 
     def lines(self):
         """The report as text, a fact a line."""
@@ -33,6 +34,8 @@ class Loaded:
         for word, names in (("reshaped", self.reshaped), ("fresh", self.fresh), ("not used", self.unused)):
             if names:
                 yield f"  {len(names)} {word}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
+        if self.scaling:
+            yield f"  {self.scaling}"
 
 
 def recognise(model, variant, tensors, path):
