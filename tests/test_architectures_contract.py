@@ -13,10 +13,13 @@ from kcnn.errors import UserError
 from kcnn.inspection import activation_bytes, depth, multiply_adds
 from kcnn.inspection.shelf import FILE as COSTS
 from kcnn.models import build_model, levels
+from kcnn.training import load_weights, save_weights
+from kcnn.training.weights import weight_variables
 from tests.unfilled import without_weights
 
 TOYS = [name for name in ARCHITECTURES if name.endswith("_toy")]
 SHAPES = {1: (70, 3), 2: (45, 38, 3), 3: (35, 33, 40, 2)}
+SMALL = {1: (40, 3), 3: (20, 18, 22, 2)}  # signals and volumes
 RANKS = [(name, rank) for name in TOYS for rank in SHAPES if rank in ARCHITECTURES[name].ranks]
 REFUSED = [(name, rank) for name in TOYS for rank in SHAPES if rank not in ARCHITECTURES[name].ranks]
 
@@ -99,6 +102,20 @@ def test_save_and_load_equal(name, top, tmp_path):
     model.save(tmp_path / "model.keras")
     twin = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(model(batch(shape)), twin(batch(shape)))
+
+
+@pytest.mark.parametrize("name, rank", [(name, rank) for name, rank in RANKS if rank in SMALL])
+def test_weights_go_to_a_file_and_into_a_fresh_model(name, rank, tmp_path):
+    shape = SMALL[rank]
+    model, twin = (build_model(name, input_shape=shape, num_classes=3) for _ in range(2))
+    rng = np.random.default_rng(0)
+    for variable in weight_variables(model).values():
+        variable.assign(variable + rng.uniform(0, 0.1, variable.shape))
+    save_weights(model, tmp_path / "weights.safetensors")
+    load_weights(twin, tmp_path / "weights.safetensors")
+    answers = model(batch(shape, 2))
+    assert np.isfinite(answers).all()
+    np.testing.assert_array_equal(answers, twin(batch(shape, 2)))
 
 
 @pytest.mark.parametrize("name", TOYS)

@@ -63,15 +63,20 @@ def weighted(model):
     return [layer for layer in model.layers if layer.weights]
 
 
-@pytest.fixture(scope="module", params=REFERENCES)
+@pytest.fixture(scope="module", params=[(name, more) for name in REFERENCES for more in (0, 32)], ids=str)
 def pair(request):
-    """(our model, reference, pictures, {level: reference's layer}) with the same weights, copied in order."""
-    make, names = REFERENCES[request.param]
-    shape = (32, 32, 3) if request.param == "vgg16" else (64, 64, 3)
+    """(our model, reference, pictures, {level: reference's layer}) with the same weights, copied in order.
+
+    Pictures are square, or 32 pixels wider than high.
+    """
+    name, more = request.param
+    make, names = REFERENCES[name]
+    side = 32 if name == "vgg16" else 64
+    shape = (side, side + more, 3)
     x = np.random.default_rng(0).normal(0, 1, (4, *shape)).astype("float32")
     theirs = make(weights=None, input_shape=shape, classes=10, classifier_activation=None)
     randomise(theirs, x)
-    ours = build_model(request.param, input_shape=shape, num_classes=10, top="own", stem="standard", mean=0, std=1)
+    ours = build_model(name, input_shape=shape, num_classes=10, top="own", stem="standard", mean=0, std=1)
     for mine, other in zip(weighted(ours), weighted(theirs), strict=True):
         mine.set_weights(other.get_weights())
     return ours, theirs, x, names

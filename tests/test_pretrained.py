@@ -1,6 +1,7 @@
 """Weights from elsewhere: fetched and checked, told apart, fitted to other channels and classes, or refused."""
 
 import hashlib
+import os
 
 import h5py
 import keras
@@ -33,7 +34,6 @@ def home(tmp_path, monkeypatch):
     """ImageNet's files as a folder here, and an empty cache."""
     monkeypatch.setattr(published, "BASE", (tmp_path / "server").as_uri() + "/")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(keras.src.backend.config, "_KERAS_DIR", str(tmp_path / "home"), raising=False)
     (tmp_path / "server").mkdir()
     return tmp_path / "server"
 
@@ -45,13 +45,37 @@ def test_a_published_file_is_fetched_and_its_hash_checked(home, monkeypatch):
     assert fetch("vgg16").read_bytes() == b"weights"
     (home / "other.h5").write_bytes(b"changed on the way")
     monkeypatch.setitem(published.FILES, "vgg16", ("other.h5", digest))
-    with pytest.raises(UserError, match="cannot be had: .*other.h5|cannot be had: .*hash"):
+    with pytest.raises(UserError, match="other.h5 cannot be had: .*hash"):
         fetch("vgg16")
+    assert os.listdir(home.parent / "home" / "models") == ["toy.h5"]
+
+
+def test_a_damaged_file_is_fetched_again(home, monkeypatch):
+    (home / "toy.h5").write_bytes(b"weights")
+    monkeypatch.setitem(published.FILES, "vgg16", ("toy.h5", hashlib.sha256(b"weights").hexdigest()))
+    fetch("vgg16").write_bytes(b"wei")
+    assert fetch("vgg16").read_bytes() == b"weights"
+
+
+def test_two_that_download_at_once_do_not_meet(home, monkeypatch):
+    (home / "toy.h5").write_bytes(b"weights")
+    monkeypatch.setitem(published.FILES, "vgg16", ("toy.h5", hashlib.md5(b"weights").hexdigest()))
+    whole, folders = keras.utils.get_file, []
+
+    def get_file(*args, **options):
+        folders.append(options["cache_dir"])
+        if len(folders) == 1:
+            assert fetch("vgg16").read_bytes() == b"weights"  # the other one, which is faster
+        return whole(*args, **options)
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    assert fetch("vgg16").read_bytes() == b"weights"
+    assert len(set(folders)) == 2 and os.listdir(home.parent / "home" / "models") == ["toy.h5"]
 
 
 def test_without_network_it_is_one_clear_line(home, monkeypatch):
     monkeypatch.setitem(published.FILES, "vgg19", ("nowhere.h5", "0"))
-    with pytest.raises(UserError, match="nowhere.h5 cannot be had: .*; put the file into ~/.keras/models") as caught:
+    with pytest.raises(UserError, match="nowhere.h5 cannot be had: .*; put the file into .*/home/models ") as caught:
         kcnn.build_model("vgg19", input_shape=SHAPE, num_classes=2, weights="imagenet")
     assert "\n" not in str(caught.value)
 
@@ -67,7 +91,17 @@ def test_classes_and_channels_may_be_others(torch_file, caplog):
     stem = tensors_of(torch_file)["conv1.weight"]
     np.testing.assert_allclose(model.get_layer("stem").kernel[:, :, 0], np.moveaxis(stem.sum(1), 0, -1), rtol=1e-5)
     assert "1 reshaped: stem/kernel" in caplog.text and "2 fresh: logits/kernel, logits/bias" in caplog.text
-    assert "weights of torchvision: 99 tensors" in caplog.text
+    assert "weights of torchvision: 99 tensors" in caplog.text and "input scaling" not in caplog.text
+
+
+def test_channels_that_have_no_scaling_of_the_weights_are_told(torch_file, caplog):
+    caplog.set_level("INFO", "kcnn")
+    kcnn.build_model("resnet18", input_shape=(64, 64, 4), num_classes=5, weights=torch_file)
+    line = (
+        "input scaling: mean 127.5, std 127.5; these weights expect "
+        "mean 123.675 116.28 103.53, std 58.395 57.12 57.375, which 4 channels have not"
+    )
+    assert line in caplog.text
 
 
 def test_kernels_for_more_channels_keep_their_size():
@@ -115,5 +149,6 @@ def test_a_training_starts_from_them_scaled_as_they_expect(torch_file, tmp_path)
     assert run.facts.mean == (123.675, 116.28, 103.53) and run.facts.std == (58.395, 57.12, 57.375)
     started = next(event for event in RunFolder.open(tmp_path / "a").events() if event["event"] == "started")
     assert started["program"] == "torchvision" and started["fresh"] == ["logits/kernel", "logits/bias"]
+    assert started["scaling"] == ""
     again = kcnn.build_and_fit({}, data, name="b", architecture="resnet18", weights=str(run.path), **settings)
     assert again.facts.mean == run.facts.mean, "an earlier run hands its scaling on"

@@ -9,13 +9,15 @@ from safetensors.numpy import save_file
 
 from kcnn import build_model
 from kcnn.architectures import ARCHITECTURES
-from kcnn.pretrained import layouts_of, load, recognise, tensors_of
+from kcnn.pretrained import LAYOUTS, layouts_of, load, recognise, tensors_of
 from kcnn.pretrained.layouts import IMAGENET_MEAN, IMAGENET_STD
+from tests import test_architectures_equality, test_architectures_layouts
 from tests.references import answers, draw, pictures
 
 RECORDED = answers()
-LARGE = 40e6  # weights; larger networks are compared in the slow suite
+LARGE = 40e6  # weights; larger networks are compared in the slow suite, and those whose layout is compared otherwise
 SLOW = [name for name, found in RECORDED.items() if sum(map(np.prod, found["shapes"].values())) > LARGE]
+SLOW += ["timm/densenet121", "timm/inception_v3", "timm/tf_efficientnetv2_s", "torchvision/regnet_x_1_6gf"]
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in RECORDED])
@@ -34,3 +36,11 @@ def test_answers_of_another_program(name, tmp_path):
     assert not (report.fresh or report.reshaped or report.unused), list(report.lines())
     logits, theirs = model(pictures(side))[:, : len(found["logits"][0])], np.array(found["logits"])
     assert np.abs(logits - theirs).max() < 2e-3 * np.std(theirs), np.abs(logits - theirs).max() / np.std(theirs)
+
+
+def test_answers_are_compared_for_every_family_of_a_program_but_these():
+    keras = {**test_architectures_equality.REFERENCES, **test_architectures_layouts.REFERENCES}
+    compared = {(ARCHITECTURES[name].family, "keras") for name in keras}
+    compared |= {(ARCHITECTURES[found["ours"]].family, name.split("/")[0]) for name, found in RECORDED.items()}
+    left = {(layout.family, layout.program) for layout in LAYOUTS.values()} - compared
+    assert left == {("efficientnet", "efficientnet_pytorch")}

@@ -66,6 +66,15 @@ def test_published_files_have_older_names(name, old):
     assert {layer: published.names(layer, variant.row) for layer in old} == old
 
 
+def test_torchvisions_published_vit_has_older_names():
+    row = ARCHITECTURES["vit_base16"].row
+    new, old = (found for found in layouts_of(ARCHITECTURES["vit_base16"]) if found.program == "torchvision")
+    assert new.names("block_2_mlp_expand", row) == "encoder.layers.encoder_layer_1.mlp.0"
+    assert old.names("block_2_mlp_expand", row) == "encoder.layers.encoder_layer_1.mlp.linear_1"
+    assert old.names("block_2_mlp_project", row) == "encoder.layers.encoder_layer_1.mlp.linear_2"
+    assert old.names("block_2_qkv", row) == new.names("block_2_qkv", row)
+
+
 # What torchvision and timm call some tensors; that all agree is recorded with their answers.
 @pytest.mark.parametrize(
     "name, program, names",

@@ -12,8 +12,8 @@ CAFFE = ((123.68, 116.779, 103.939), 1.0, True)
 UNIT = (127.5, 127.5, False)
 # By the start of a layout's name; the longest that fits holds.
 EXPECTED = {"": TORCH} | dict.fromkeys(
-    ("coatnet/timm", "googlenet", "inception_v3", "mobilenet/keras", "mobilenet_v2/keras", "mobilenet_v3/keras",
-     "nasnet/keras", "resnet_v2/keras", "vit/timm", "xception/keras", "efficientnet/torchvision/efficientnet_v2_l",
+    ("coatnet/timm", "googlenet", "inception_v3", "mobilenet/", "mobilenet_v2/keras", "mobilenet_v3/keras",
+     "nasnet/keras", "resnet_v2/keras", "vit/timm", "xception/", "efficientnet/torchvision/efficientnet_v2_l",
      "efficientnet/timm/efficientnet_lite0"), UNIT
 )  # fmt: skip
 EXPECTED |= {"resnet/keras": CAFFE, "vgg/keras": CAFFE}

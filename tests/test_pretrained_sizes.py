@@ -3,13 +3,14 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from safetensors.numpy import save_file
 
 import kcnn
 from kcnn.architectures import ARCHITECTURES
 from kcnn.errors import UserError
 from kcnn.pretrained import layouts_of
-from kcnn.pretrained.tensors import tensor_names
+from kcnn.pretrained.tensors import other_grid, tensor_names
 from kcnn.training.weights import weight_variables
 from tests.unfilled import without_weights
 
@@ -67,3 +68,29 @@ def test_other_classes_stems_tops_and_activations_are_not(tmp_path):
     assert built("resnet18", weights, overrides=NARROW, style={"activation": "prelu"}).count_params()
     weights = theirs("mobilenet_v3_small", "timm", tmp_path)
     assert built("mobilenet_v3_small", weights, top="pooled").count_params()
+
+
+def test_positions_of_another_grid_are_resampled(tmp_path, caplog, rng):
+    caplog.set_level("INFO", "kcnn")
+    file, before = tmp_path / "larger.safetensors", rng.normal(size=(1, 1 + 24 * 24, 16)).astype("float32")
+    tensors = {path: v.numpy() for path, v in weight_variables(built("vit_toy", None)).items()}
+    save_file({**tensors, "tokens/positions": before}, file)
+    after = built("vit_toy", file).get_layer("tokens").positions.numpy()
+    np.testing.assert_array_equal(after[:, 0], before[:, 0])
+    expected = tf.image.resize(before[0, 1:].reshape(24, 24, -1), (14, 14), "bicubic", antialias=True)
+    np.testing.assert_allclose(after[0, 1:].reshape(14, 14, -1), expected, atol=1e-5)
+    assert "  1 reshaped: tokens/positions" in caplog.text and "fresh" not in caplog.text
+
+
+@pytest.mark.parametrize("side", [10, 24])
+def test_a_ramp_of_positions_stays_one(side):
+    ramp = np.stack(np.meshgrid(*[(np.arange(side) + 0.5) / side] * 2, indexing="ij"), axis=-1)
+    found = other_grid(np.concatenate([np.full((1, 1, 2), 7.0), ramp.reshape(1, -1, 2)], axis=1), (14, 14))
+    np.testing.assert_array_equal(found[:, 0], 7)
+    inside, places = slice(3, -3), (np.arange(14) + 0.5) / 14
+    expected = np.stack(np.meshgrid(places, places, indexing="ij"), axis=-1)
+    np.testing.assert_allclose(found[0, 1:].reshape(14, 14, 2)[inside, inside], expected[inside, inside], atol=1e-3)
+
+
+def test_positions_that_are_no_square_are_not_guessed():
+    assert other_grid(np.zeros((1, 1 + 6, 4), "float32"), (14, 14)) is None

@@ -105,13 +105,10 @@ class TokensAndPositions(keras.layers.Layer):
 
     def call(self, inputs):
         batch, height, width, channels = ops.shape(inputs)
-        token, places = self.positions[:, :1], self.positions[:, 1:]
         known = isinstance(height, int) and isinstance(width, int)
+        token, places = self.positions[:, :1], self.positions[:, 1:]
         if not known or (height, width) != self.grid:
-            places = ops.reshape(places, (1, *self.grid, channels))
-            down, right = _cubic(height, self.grid[0]), _cubic(width, self.grid[1])
-            places = ops.einsum("hi,wj,bijc->bhwc", down, right, places)
-            places = ops.reshape(places, (1, height * width, channels))
+            places = resampled(places, self.grid, (height, width))
         first = ops.cast(self.token + token, inputs.dtype)
         x = ops.reshape(inputs, (batch, height * width, channels)) + ops.cast(places, inputs.dtype)
         return ops.concatenate([ops.broadcast_to(first, (batch, 1, channels)), x], axis=1)
@@ -147,6 +144,14 @@ class PlacesOfTokens(keras.layers.Layer):
 
     def compute_output_shape(self, inputs_shape, whole_shape):
         return whole_shape
+
+
+def resampled(places, grid, size):
+    """Positions (1, h w, C) of the places of a `grid` (h, w), interpolated to those of a grid of another `size`."""
+    (height, width), channels = size, places.shape[-1]
+    down, right = _cubic(height, grid[0]), _cubic(width, grid[1])
+    places = ops.einsum("hi,wj,bijc->bhwc", down, right, ops.reshape(places, (1, *grid, channels)))
+    return ops.reshape(places, (1, height * width, channels))
 
 
 def _cubic(size, grid):

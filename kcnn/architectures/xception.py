@@ -103,5 +103,7 @@ def _block(x, widths, row, rate, name, *, strides=None, first=False):
             x = activation(x, style, f"{name}_{k}_act")
         x = separable_norm(x, filters, style=row.style, name=f"{name}_{k}")
     if strides:
-        x = max_pool(x, 3, strides=strides, name=f"{name}_pool")
+        # Zeros would win over negative maps; the edges once more are what PyTorch's pooling amounts to.
+        padding = "replicate" if style.padding == "symmetric" else "same"
+        x = max_pool(x, 3, strides=strides, padding=padding, name=f"{name}_pool")
     return add(shortcut, x, rate=rate, name=name)

@@ -2,6 +2,8 @@
 
 import logging
 
+import numpy as np
+
 from kcnn.architectures import ARCHITECTURES, customized
 from kcnn.models import build_model
 from kcnn.pretrained.files import tensors_of
@@ -28,9 +30,30 @@ def begin(origin, architecture, make, style=None, overrides=None):
     if layout is not None:
         made = make(layout.scaling, {**layout.style, **asked}, overrides)
     found = load(made[0], variant, tensors, layout)
+    expected = layout.scaling if layout else origin.scaling if origin.of_pictures else None
+    found.scaling = _other_scaling(made[0], expected)
     for line in found.lines():
         log.info(line)
     return made, found
+
+
+def _other_scaling(model, expected):
+    """The line of the report on a network that does not scale its input as weights expect; "" if it does."""
+    if expected is None:
+        return ""
+    layer, channels = model.get_layer("scaling"), model.input_shape[-1]
+    fitting = expected.of_channels(channels)
+    if fitting and np.allclose(layer.mean, fitting[0]) and np.allclose(layer.std, fitting[1]):
+        return ""
+    reason = "" if fitting else f", which {channels} channels have not"
+    return (
+        f"input scaling: mean {_listed(layer.mean)}, std {_listed(layer.std)}; these weights expect "
+        f"mean {_listed(expected.mean)}, std {_listed(expected.std)}{reason}"
+    )
+
+
+def _listed(numbers):
+    return " ".join(f"{number:.6g}" for number in np.atleast_1d(numbers))
 
 
 def build(source, architecture, head="classifier", **options):

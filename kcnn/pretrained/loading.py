@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from kcnn.errors import UserError
 from kcnn.models import depths
 from kcnn.pretrained.layouts import layouts_of
-from kcnn.pretrained.tensors import as_ours, other_channels, tensor_names
+from kcnn.pretrained.tensors import as_ours, other_channels, other_grid, tensor_names
 from kcnn.training.weights import weight_variables
 
 IGNORED = ("num_batches_tracked", "normalization/mean", "normalization/variance", "normalization/count")
@@ -17,8 +17,8 @@ class Loaded:
     """What became of every weight of a network, by its path.
 
     program: whose file it was; "kcnn" for our own. matched: set as they were. reshaped: set after a change of the
-    number of input channels. fresh: drawn at random, since the file has them not or for other classes. unused: names
-    of the file's tensors that the network has no place for.
+    number of input channels, or of the grid of positions. fresh: drawn at random, since the file has them not or for
+    other classes. unused: names of the file's tensors that the network has no place for.
     """
 
     program: str
@@ -26,6 +26,7 @@ class Loaded:
     reshaped: list[str] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
+    scaling: str = ""
 
     def lines(self):
         """The report as text, a fact a line."""
@@ -33,6 +34,8 @@ class Loaded:
         for word, names in (("reshaped", self.reshaped), ("fresh", self.fresh), ("not used", self.unused)):
             if names:
                 yield f"  {len(names)} {word}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
+        if self.scaling:
+            yield f"  {self.scaling}"
 
 
 def recognise(model, variant, tensors, path):
@@ -135,7 +138,9 @@ def _set(variable, tensor, layer, is_first, layout):
         tensor, kind = other_channels(tensor, shape[-2]), "reshaped"
     if tensor.shape != shape and _sides(tensor.shape) == _sides(shape):
         tensor = tensor.reshape(shape)  # (1, D, 1, 1) for (D,) and the like
-    if tensor.shape != shape:
+    if tensor.shape != shape and variable.path.endswith("/positions") and tensor.ndim == len(shape):
+        tensor, kind = other_grid(tensor, layer.grid), "reshaped"
+    if tensor is None or tensor.shape != shape:
         return "fresh"
     variable.assign(tensor)
     return kind

@@ -1,6 +1,9 @@
 """ImageNet weights as keras.applications publishes them: fetched once, checked, and kept where Keras keeps them."""
 
+import hashlib
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urljoin
 
 import keras
@@ -70,11 +73,33 @@ def fetch(architecture):
         )
     file, digest = FILES[architecture]
     address = urljoin(BASE, file.replace("*", USUAL))
+    place = _folder() / address.rsplit("/", 1)[1]
     try:
-        return Path(keras.utils.get_file(address.rsplit("/", 1)[1], address, file_hash=digest, cache_subdir="models"))
+        if not _intact(place, digest):
+            _download(address, place, digest)
     except Exception as error:  # Keras raises plain ones: for no network, an unknown address, a wrong hash
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"the weights at {address} cannot be had: {reason}; put the file into "
-            "~/.keras/models, or give another file as model.weights"
+            f"the weights at {address} cannot be had: {reason}; put the file into {place.parent} (the models of "
+            "KERAS_HOME, or of ~/.keras), or give another file as model.weights"
         ) from None
+    return place
+
+
+def _folder():
+    """Where Keras keeps weights."""
+    return Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()) / "models"
+
+
+def _intact(place, digest):
+    if not place.is_file() or digest is None:
+        return place.is_file()
+    with place.open("rb") as file:
+        return hashlib.file_digest(file, "sha256" if len(digest) == 64 else "md5").hexdigest() == digest
+
+
+def _download(address, place, digest):
+    """Get the file into a folder of its own, for others may do the same, and put it in its place whole and checked."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f"{place.stem}-", dir=place.parent) as own:
+        os.replace(keras.utils.get_file(place.name, address, file_hash=digest, cache_dir=own, cache_subdir=""), place)

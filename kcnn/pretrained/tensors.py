@@ -1,7 +1,11 @@
 """One tensor of another program as the value of one of our variables: names of kinds, axes, orders."""
 
+import math
+
 import keras
 import numpy as np
+
+from kcnn.architectures.vit import resampled
 
 KERAS = "keras"
 # How PyTorch's modules name what Keras's layers name otherwise.
@@ -74,3 +78,15 @@ def other_channels(kernel, channels):
     if channels == 1:
         return kernel.sum(axis=-2, keepdims=True)
     return np.take(kernel, np.arange(channels) % before, axis=-2) * np.float32(before / channels)
+
+
+def other_grid(positions, grid):
+    """Positions (1, 1 + n, C), learned on a square of n places, for another `grid`; None if n is no square.
+
+    The first is the class token's and stays as it is.
+    """
+    token, places = positions[:, :1], positions[:, 1:].astype("float32")
+    side = math.isqrt(places.shape[1])
+    if not side or side * side != places.shape[1]:
+        return None
+    return np.concatenate([token, np.asarray(resampled(places, (side, side), grid))], axis=1)

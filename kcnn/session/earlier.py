@@ -29,7 +29,7 @@ def begin(recipe, facts):
     model, recipe, facts, head = made
     return recipe, facts, model, head, {"weights": section.weights, "program": found.program,
                                         "loaded": len(found.matched), "reshaped": found.reshaped,
-                                        "fresh": found.fresh}  # fmt: skip
+                                        "fresh": found.fresh, "scaling": found.scaling}  # fmt: skip
 
 
 def _scaled(facts, scaling):

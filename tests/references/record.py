@@ -17,15 +17,17 @@ from tests.references import CLASSES, FILE, SHOWN, answers, draw, pictures
 
 MEAN, STD = np.array([123.675, 116.28, 103.53], "float32"), np.array([58.395, 57.12, 57.375], "float32")
 
-GAINS = {"torchvision/efficientnet_v2_s": 1.2}  # 2 for all others
+GAINS = dict.fromkeys(("torchvision/efficientnet_v2_s", "timm/tf_efficientnetv2_s"), 1.2)  # 2 for all others
+GAINS |= {"timm/legacy_xception": 1.0, "timm/mobilenetv3_large_100": 1.5}
+GAINS |= dict.fromkeys(("torchvision/regnet_x_1_6gf", "torchvision/regnet_y_1_6gf"), 1.0)
 
 # the program and its name: (our name, side of the pictures)
 NETWORKS = {
     "torchvision/resnet18": ("resnet18", 64),
     "torchvision/resnet50": ("resnet50", 64),
     "torchvision/resnext50_32x4d": ("resnext50_32x4d", 64),
-    "torchvision/vgg11": ("vgg11", 64),
-    "torchvision/vgg11_bn": ("vgg11_bn", 64),
+    "torchvision/vgg11": ("vgg11", 224),
+    "torchvision/vgg11_bn": ("vgg11_bn", 224),
     "torchvision/alexnet": ("alexnet_owt", 224),
     "torchvision/googlenet": ("googlenet_torchvision", 96),
     "torchvision/densenet121": ("densenet121", 64),
@@ -36,8 +38,19 @@ NETWORKS = {
     "torchvision/efficientnet_b0": ("efficientnet_b0", 64),
     "torchvision/efficientnet_v2_s": ("efficientnet_v2_s", 64),
     "torchvision/convnext_tiny": ("convnext_tiny", 64),
+    "torchvision/inception_v3": ("inception_v3", 107),
+    "torchvision/regnet_x_1_6gf": ("regnetx_016", 64),
+    "torchvision/regnet_y_1_6gf": ("regnety_016", 64),
     "torchvision/swin_t": ("swin_tiny", 224),
+    "torchvision/vit_b_16": ("vit_base16", 224),
     "timm/resnet18": ("resnet18", 64),
+    "timm/densenet121": ("densenet121", 64),
+    "timm/vgg11_bn": ("vgg11_bn", 224),
+    "timm/inception_v3": ("inception_v3", 107),
+    "timm/mobilenetv2_100": ("mobilenet_v2", 64),
+    "timm/mobilenetv3_large_100": ("mobilenet_v3_large", 64),
+    "timm/swin_tiny_patch4_window7_224": ("swin_tiny", 224),
+    "timm/tf_efficientnetv2_s": ("efficientnet_v2_s", 64),
     "timm/tf_efficientnet_b0": ("efficientnet_b0", 64),
     "timm/tf_efficientnet_lite0": ("efficientnet_lite0", 64),
     "timm/convnext_tiny": ("convnext_tiny", 64),
@@ -45,6 +58,8 @@ NETWORKS = {
     "timm/regnety_004": ("regnety_004", 64),
     "timm/ghostnet_100": ("ghostnet", 64),
     "timm/vit_tiny_patch16_224": ("vit_tiny16", 224),
+    "timm/mobilenetv1_100": ("mobilenet", 64),
+    "timm/legacy_xception": ("xception", 107),
     "timm/coatnet_0_224": ("coatnet_0", 224),
 }
 
@@ -55,7 +70,7 @@ def network(name):
     if program == "torchvision":
         import torchvision
 
-        extra = {"aux_logits": False, "init_weights": False} if own == "googlenet" else {}
+        extra = {"aux_logits": False, "init_weights": False} if own in ("googlenet", "inception_v3") else {}
         return getattr(torchvision.models, own)(weights=None, num_classes=CLASSES, **extra).eval()
     import timm
 

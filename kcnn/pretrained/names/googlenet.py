@@ -1,4 +1,4 @@
-"""GoogLeNet in the files of torchvision and timm."""
+"""GoogLeNet in the files of torchvision."""
 
 import re
 
@@ -14,7 +14,7 @@ PARTS |= {"wide_reduce": "branch3.0", "wide": "branch3.1", "project": "branch4.1
 
 
 # Published weights are TensorFlow's: they want -1 … 1, for which torchvision's network transforms its input.
-@layout("googlenet", "torchvision", "timm", scaling=UNIT, variants=("googlenet_torchvision",))
+@layout("googlenet", "torchvision", scaling=UNIT, variants=("googlenet_torchvision",))
 def torchvision(layer, row):
     if layer in DENSE:
         return DENSE[layer]

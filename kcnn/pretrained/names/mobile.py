@@ -18,7 +18,7 @@ def block_part(layer, places):
 
 # The parts of a block in the order in which timm numbers their norms.
 TIMM = {
-    "separable": {"depthwise": ("conv_dw", "bn1"), "project": ("conv_pw", "bn2")},
+    "separable": {"depthwise": ("conv_dw", "bn1"), **dict.fromkeys(("pointwise", "project"), ("conv_pw", "bn2"))},
     "inverted": {"expand": ("conv_pw", "bn1"), "depthwise": ("conv_dw", "bn2"), "project": ("conv_pwl", "bn3")},
     "fused": {"fused": ("conv_exp", "bn1"), "project": ("conv_pwl", "bn2")},
     "plain": {"fused": ("conv", "bn1")},

@@ -1,4 +1,7 @@
-"""ResNets in the files of torchvision, timm and keras.applications, and ResNets with norms first in those of Keras."""
+"""ResNets in the files of torchvision, timm and keras.applications, and ResNets with norms first in those of Keras.
+
+timm's resnetv2 nets halve the size in the first block of a stage and have no biases: they are other networks.
+"""
 
 import re
 
