@@ -11,6 +11,7 @@ from kcnn.architectures.history import History
 from kcnn.inspection import draw_stages, shelf
 from kcnn.layers import conv_norm_act
 from kcnn.registry import Registry
+from tests import test_architectures_contract as contract
 from tests.shelf_table import BEGIN, END, README, table
 from tests.test_cli import kcnn as command
 from tests.test_cli import refused
@@ -70,14 +71,19 @@ def test_the_command_describes(capsys, tmp_path):
     assert "is made for images of 2 spatial axes, not 1" in refused(capsys, "describe", "vit_toy", "--input", "64x3")
 
 
-def test_a_new_family_is_described_and_listed_from_one_file(monkeypatch, tmp_path):
+def test_a_new_family_is_described_listed_and_held_to_the_contract_from_one_file(monkeypatch, tmp_path):
     registry = Registry("architecture")
     for name, variant in ARCHITECTURES.items():
         registry.add(name, variant)
     for room in ("architectures.family", "models", "inspection.description", "inspection.shelf"):
         monkeypatch.setattr(sys.modules[f"kcnn.{room}"], "ARCHITECTURES", registry)
+    monkeypatch.setattr(contract, "ARCHITECTURES", registry)
+    monkeypatch.setattr(contract, "TOYS", ["mine_toy"])
 
-    @family({"mine_toy": Row(image=(32, 32, 3), classes=4)}, history=History(2030, "Mine", "lenet5", "two layers"))
+    @family(
+        {"mine_toy": Row(params=456, image=(32, 32, 3), classes=4)},
+        history=History(2030, "Mine", "lenet5", "two layers"),
+    )
     def mine(x, row):
         """Only for this test."""
         x = conv_norm_act(x, 4, 3, strides=2, style=row.style, name="c1_1")
@@ -88,6 +94,13 @@ def test_a_new_family_is_described_and_listed_from_one_file(monkeypatch, tmp_pat
     assert [level.field for level in found.levels] == [(3, 3), (7, 7)] and found.ancestor.name == "lenet5"
     assert found.multiply_adds == 16 * 16 * 27 * 4 + 8 * 8 * 36 * 8 + 8 * 4
     draw_stages(found, tmp_path / "mine.png")
+    for rank in contract.SHAPES:
+        contract.test_levels_of_odd_sizes("mine_toy", rank, "standard")
+        contract.test_gradients_reach_everything_and_a_step_changes_it("mine_toy", rank)
+    contract.test_published_count_and_levels("mine_toy")
+    contract.test_paths_of_variables_are_unique_and_stable("mine_toy")
+    contract.test_style_reaches_every_norm("mine_toy", "group")
+    contract.test_save_and_load_equal("mine_toy", "pooled", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["resnet_toy", "vit_toy", "swin_toy"])
