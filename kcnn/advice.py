@@ -59,10 +59,9 @@ def _few(recipe, facts):
     each = sum(facts.class_counts) / max(len(facts.class_counts), 1)
     if recipe.model.weights or each >= FEW or not facts.class_counts:
         return None
-    return (
-        f"{each:.0f} training pictures a class are few: start from the weights of an earlier run (model.weights) or "
-        "augment (augment.flip_horizontal, augment.crop_area, …)"
-    )
+    augmented = recipe.augment != type(recipe.augment)()
+    augment = "" if augmented else ", or augment (augment.flip_horizontal, augment.crop_area, …)"
+    return f"{each:.0f} training pictures a class are few: start from trained weights (model.weights){augment}"
 
 
 def _rare(recipe, facts):

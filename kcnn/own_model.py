@@ -30,7 +30,8 @@ class KerasLoss:
                 f"fit: loss {loss!r} is no Keras loss; give a name, a keras.losses.Loss or a function"
             ) from None
         self.call = loss.call if isinstance(loss, keras.losses.Loss) else loss
-        self.accuracy = ACCURACIES.get(getattr(loss, "name", getattr(loss, "__name__", "")))
+        self.name = getattr(loss, "name", getattr(loss, "__name__", ""))
+        self.accuracy = ACCURACIES.get(self.name)
         self.from_logits = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
         self.main_metric = "accuracy" if self.accuracy else "loss"
 
@@ -77,7 +78,8 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
         name: of the run folder below `runs`; with `resume` the run to go on with.
         settings: fields of the recipe's [train] section, such as epochs, optimizer, learning_rate, ema.
 
-    Raises `UserError` for a missing loss, an unknown setting or a length that is not known.
+    Raises `UserError` for a missing loss, one of probabilities where the model gives logits, an unknown setting or a
+    length that is not known.
     """
     loss = loss if loss is not None else getattr(model, "loss", None)
     if loss is None:
@@ -88,13 +90,15 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
     if steps < 1:
         raise UserError("the training set's length is not known: give steps_per_epoch")
     size = int(keras.tree.flatten(next(iter(dataset))[0])[0].shape[0])
+    head = KerasLoss(loss)
+    _refuse_logits(model, head)
     recipe = Recipe().override({f"train.{key}": value for key, value in settings.items()} | {"train.batch_size": size})
     recipe = recipe.override({"data.source": IN_MEMORY, "model.architecture": model.name, "runtime.seed": seed})
     if recipe.train.layer_decay < 1:
         raise UserError("layer_decay needs levels, which only the models of build_model name")
     runtime.prepare(recipe.runtime)
     folder = _folder(runs, name, recipe, resume)
-    fitting = _fitting(model, dataset, validation, KerasLoss(loss), folder, recipe, steps, callbacks, console)
+    fitting = _fitting(model, dataset, validation, head, folder, recipe, steps, callbacks, console)
     with folder.held():
         if resume:
             fitting.restore()
@@ -134,6 +138,17 @@ def _refuse_unfit(what, batches):
         raise UserError(f"fit: {what} holds no batch")
     if not isinstance(batches.element_spec, tuple) or len(batches.element_spec) not in (2, 3):
         raise UserError(f"fit: {what} must give (x, y) or (x, y, weight), not {type(batches.element_spec).__name__}")
+
+
+def _refuse_logits(model, head):
+    """Raises `UserError` where the last layer is linear and a cross-entropy takes what it gives for probabilities."""
+    ends = getattr(model.layers[-1] if model.layers else None, "activation", None)
+    if head.accuracy and not head.from_logits and ends is keras.activations.linear:
+        name = "".join(word.title() for word in head.name.split("_"))
+        raise UserError(
+            f"fit: {model.name} ends in logits and the loss takes probabilities; give loss="
+            f"keras.losses.{name}(from_logits=True), or end the model in a softmax or sigmoid"
+        )
 
 
 def _folder(runs, name, recipe, resume):

@@ -63,8 +63,9 @@ class Plan:
     def _forecast(self, row):
         size = self.batch_size
         return (
-            f"{row.workers} such workers: a step {row.step_seconds:.3f} s, {row.faster:.1f} times as fast (of which "
-            f"{row.exchange_seconds:.3f} s to add up gradients); with {size} each, {row.more:.1f} times the pictures"
+            f"{row.workers} workers, each a machine like this one: a step {row.step_seconds:.3f} s, {row.faster:.1f} "
+            f"times as fast (of which {row.exchange_seconds:.3f} s to add up gradients); with {size} each, "
+            f"{row.more:.1f} times the pictures"
         )
 
 

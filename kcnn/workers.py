@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from kcnn.errors import LostWorker, UserError
 from kcnn.training.interrupts import PARENT
-from kcnn.training.team import CLUSTER
+from kcnn.training.team import CLUSTER, LOCAL
 
 PROGRAM = (sys.executable, "-c", "from kcnn import cli; cli.main()")  # the command line, in a process of its own
 TOLD = UserError.status
@@ -32,7 +32,7 @@ def run_workers(words, count):
     """
     gpus = shares_of_gpus(count)
     with free_ports(count) as ports:
-        cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+        cluster = {"worker": [f"{LOCAL}:{port}" for port in ports]}
     with ExitStack() as files:
         said = [None, *(files.enter_context(tempfile.TemporaryFile()) for _ in range(count - 1))]
         children = []
@@ -49,7 +49,7 @@ def run_workers(words, count):
         worst = min(failed, key=lambda i: (codes[i] > 0, codes[i] == LostWorker.status, codes[i] == TOLD, i))
         if worst == 0 and codes[0] in (TOLD, LostWorker.status):
             return TOLD  # a mistake of the user's, which the chief has told
-        raise UserError(_obituary(worst, codes[worst], said[worst]))
+        raise UserError(_obituary(worst, codes[worst], said[worst], count))
 
 
 @contextmanager
@@ -144,7 +144,7 @@ def _end(children):
         child.wait()
 
 
-def _obituary(index, code, said):
+def _obituary(index, code, said, count):
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
     words = []
     if said is not None and code > 0:
@@ -152,4 +152,5 @@ def _obituary(index, code, said):
         words = said.read().decode(errors="replace").strip().splitlines()[-1:]
     if words and code == TOLD:
         return f"worker {index}: {words[0].removeprefix('kcnn: ')}"
-    return ": ".join([f"worker {index} {how}", *words]) + "; `kcnn resume RUN --workers …` goes on"
+    way = f"`kcnn resume RUN --workers {count}` goes on; where no run was begun, the same command again"
+    return ": ".join([f"worker {index} {how}", *words]) + f"; {way}"

@@ -53,7 +53,8 @@ def test_nothing_is_said_where_nothing_is_wrong():
 
 @provokes("pretrained weights for few pictures")
 def test_few_pictures():
-    assert "start from the weights of an earlier run" in said((60, 60))
+    assert "start from trained weights (model.weights), or augment" in said((60, 60))
+    assert "or augment" not in said((60, 60), augment__mixup=0.2)
     assert said((60, 60), model__weights="runs/a", train__batch_size=16) == ""
 
 
@@ -309,7 +310,7 @@ def test_a_dry_run_shows_what_would_happen_and_writes_nothing(toy, tmp_path, mon
         text.startswith("resnet_toy, input 16×16×1")
         and "by heart" in text
         and "it can learn" in text
-        and "few: start from the weights" in text
+        and "few: start from trained weights" in text
     )
     assert not list(tmp_path.iterdir())
 

@@ -237,7 +237,8 @@ def test_a_users_own_steps():
     (OWN.replace("low = 0.5, ", ""), "give low and high together"),
     (OWN.replace("operation = \"blur\"", "operaton = \"blur\""), "operation"),
     (OWN.replace("probability = 0.5", "probability = 1.5"), "augment.steps.0.probability: .* not 1.5"),
-    ("[[augment.steps]]\nchoices = []", "augment.steps.0.choices"),
+    ("[[augment.steps]]\nchoices = []", "augment.steps.0: name at least one operation"),
+    (OWN.replace("operation = \"blur\"", "operation = \"mirror\""), "mirror has no magnitude: leave low and high out"),
 ])  # fmt: skip
 def test_mistakes_are_one_line(text, message):
     with pytest.raises(UserError, match=message) as error:

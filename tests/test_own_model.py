@@ -61,6 +61,18 @@ def test_models_of_several_inputs_are_trained_and_watched(tmp_path, by_name):
         kcnn.fit(wide, blobs().map(halves), runs=tmp_path, epochs=1, **OPTIONS)
 
 
+def test_logits_for_a_loss_of_probabilities_are_refused_before_a_run_is_begun(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)], name="ends_linear")
+    told = r"ends_linear ends in logits .*SparseCategoricalCrossentropy\(from_logits=True\)"
+    with pytest.raises(kcnn.UserError, match=told):
+        kcnn.fit(model, blobs(), loss="sparse_categorical_crossentropy", runs=tmp_path)
+    with pytest.raises(kcnn.UserError, match="is no Keras loss"):
+        kcnn.fit(model, blobs(), loss="crossentropy", runs=tmp_path)
+    assert not list(tmp_path.iterdir())
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert kcnn.fit(model, blobs(), loss=loss, runs=tmp_path, epochs=1).state == "finished"
+
+
 def test_labels_of_no_class_are_one_line(tmp_path):
     with pytest.raises(kcnn.UserError, match=r"step 1: the batch does not fit .* label value of .* outside the valid"):
         kcnn.fit(net(), blobs().map(lambda x, y: (x, y + 7)), runs=tmp_path, epochs=1, **OPTIONS)

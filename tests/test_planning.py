@@ -72,7 +72,7 @@ def test_a_plan_says_what_more_workers_would_give(quick, data, monkeypatch):
     plan = kcnn.plan(Recipe(), data, **SETTINGS)
     assert [row.workers for row in plan.forecasts] == [2, 4, 8]
     assert plan.forecasts[0].exchange_seconds == pytest.approx(1e-8 * plan.parameters)
-    (line,) = [line for line in plan.lines() if line.startswith("2 such workers: a step ")]
+    (line,) = [line for line in plan.lines() if line.startswith("2 workers, each a machine like this one: a step ")]
     assert f"{plan.forecasts[0].faster:.1f} times as fast" in line and "with 16 each" in line
     assert not kcnn.plan(Recipe(), data, **SETTINGS | {"batch_size": 15}).forecasts, "15 pictures have no halves"
     monkeypatch.setattr(forecast, "exchange_seconds", lambda sizes: None)

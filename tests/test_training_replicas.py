@@ -23,6 +23,7 @@ from kcnn.run_folder import RunFolder
 from kcnn.spectator import Spectator
 from kcnn.training import Team, team_of
 from kcnn.training.slurm import cluster_of_slurm, expand_hosts
+from kcnn.training.team import resume_words
 from kcnn.training.weights import read_tensors
 from tests.test_cli import kcnn as command
 
@@ -232,6 +233,15 @@ def test_an_unfit_name_is_refused_before_anything_is_written(tmp_path, capsys):
 
 
 WRITES = r"\b(write_atomically|append_line|writing|unlink|rmtree|mkdir|lock|self\.write_\w+|self\.set_status)\("
+
+
+@pytest.mark.parametrize("host, more", [("127.0.0.1", " --workers 2"), ("node1", "")])
+def test_the_way_on_names_the_workers_of_this_machine(monkeypatch, host, more):
+    cluster = {"cluster": {"worker": [f"{host}:1", f"{host}:2"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    assert resume_words("runs/a") == f"kcnn resume runs/a{more}"
+    monkeypatch.delenv("TF_CONFIG")
+    assert resume_words("runs/a") == "kcnn resume runs/a"
 
 
 def test_a_spectator_leaves_every_writing_method_to_the_chief():

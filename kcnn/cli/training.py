@@ -96,7 +96,7 @@ def find_rate(
     words = {"data.source": data, "model.architecture": architecture, "model.head": head}
     api, chosen = _chosen(recipe, words, settings)
     curve = api.find_learning_rate(chosen)
-    say(f"train.learning_rate = {curve.suggested:.1e}")
+    say(f"train.learning_rate = {curve.suggested:.1e}; take it with --set train.learning_rate={curve.suggested:.1e}")
     if out is not None:
         curve.plot(out)
         say(f"wrote {out}")
@@ -164,12 +164,12 @@ def _together(words, workers):
 
 def _tell_of(run):
     """How a training ended; among several workers the chief tells."""
-    from kcnn.training.team import place
+    from kcnn.training.team import place, resume_words
 
     if place()[0]:
         return
     if run.status.get("state") == "stopped":
-        say(f"stopped at epoch {run.status['epoch']}; go on with: kcnn resume {run.path}")
+        say(f"stopped at epoch {run.status['epoch']}; go on with: {resume_words(run.path)}")
         return
     for split, figures in run.splits.items():
         say(

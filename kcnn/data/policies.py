@@ -135,6 +135,8 @@ def _own_step(step):
         if row.neutral is not None and choice.low is None:
             unit = "see `kcnn list augmentations` for its unit"
             raise UserError(f"augment.steps: {choice.operation} needs low and high; {unit}")
+        if row.neutral is None and choice.low is not None:
+            raise UserError(f"augment.steps: {choice.operation} has no magnitude: leave low and high out")
         if row.bounds is not None:
             _refuse_outside(choice, *row.bounds)
         choices.append(Choice(choice.operation, choice.low or 0.0, choice.high or 0.0))

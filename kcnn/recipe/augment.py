@@ -23,7 +23,13 @@ class OwnStep(Section):
     """One step of a user's own policy: with this probability, one of the choices happens."""
 
     probability: float = Field(1.0, ge=0, le=1, description="that the step happens at all")
-    choices: tuple[OwnChoice, ...] = Field(min_length=1, description="of which each sample draws one evenly")
+    choices: tuple[OwnChoice, ...] = Field(description="of which each sample draws one evenly")
+
+    @model_validator(mode="after")
+    def _one_at_least(self):
+        if not self.choices:
+            raise ValueError("name at least one operation among its choices")
+        return self
 
 
 class Augment(Section):

@@ -74,7 +74,8 @@ def settle_precision(session):
         return given
 
     if recipe.runtime.deterministic or session.team.workers > 1:
-        return prepared(precision.SAFE)  # several workers would measure several speeds
+        why = "bits must repeat" if recipe.runtime.deterministic else "several workers would measure several speeds"
+        return replace(prepared(precision.SAFE), tried={"chosen": precision.SAFE, "why": why})
     steps = session.facts.steps_per_epoch(recipe.train.batch_size) * recipe.train.last_epoch
     first = functools.partial(views.batches, session, "train", augment=recipe.augment)
     with session.team.scope():

@@ -55,7 +55,9 @@ class ProgressBar(keras.callbacks.Callback):
 
 def _line(logs):
     quiet = ("epoch", "step", "seconds", "data_wait", "gradient_norm", "top5", "val_top5")
-    return "  ".join(f"{name.replace('_', ' ')} {_figure(name, logs[name])}" for name in logs if name not in quiet)
+    words = {"learning_rate": "last rate"}
+    shown = [name for name in logs if name not in quiet]
+    return "  ".join(f"{words.get(name, name.replace('_', ' '))} {_figure(name, logs[name])}" for name in shown)
 
 
 def _figure(name, value):

@@ -19,6 +19,7 @@ from kcnn.training.slurm import cluster_of_slurm
 
 log = logging.getLogger(__name__)
 CLUSTER = "TF_CONFIG"  # the environment variable in which TensorFlow expects {"cluster", "task"}
+LOCAL = "127.0.0.1"  # the host of workers that one command starts on this machine
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError, tf.errors.CancelledError)
 LOST += (tf.errors.FailedPreconditionError, tf.errors.InternalError)
 MOST_BYTES = 4096  # of a text that the chief tells
@@ -89,11 +90,19 @@ def place():
 def workers_here():
     """How many workers of the cluster run on the machine of this one; 1 without a cluster."""
     own, count = place()
-    if count < 2:
-        return 1
+    return 1 if count < 2 else _hosts().count(_hosts()[own])
+
+
+def _hosts():
+    """The machine of each worker, the chief's first."""
     cluster = json.loads(os.environ[CLUSTER])["cluster"]
-    hosts = [address.rpartition(":")[0] for job in ("chief", "worker") for address in cluster.get(job, ())]
-    return hosts.count(hosts[own])
+    return [address.rpartition(":")[0] for job in ("chief", "worker") for address in cluster.get(job, ())]
+
+
+def resume_words(run):
+    """The command that goes on with the `run` folder, on as many workers of this machine as there are now."""
+    _, count = place()
+    return f"kcnn resume {run}" + (f" --workers {count}" if count > 1 and set(_hosts()) == {LOCAL} else "")
 
 
 class Team:
@@ -157,7 +166,7 @@ class Team:
             others = [number for number in named if int(number) != self.worker]
             who = f"worker {' or '.join(others)}" if others else "a worker"
             log.debug("%s", error)
-            way = f" with `kcnn resume {run}`" if run else ", once what it said is mended"
+            way = f" with `{resume_words(run)}`" if run else ", once what it said is mended: nothing is trained yet"
             raise LostWorker(f"{who} is gone; start all workers again{way}") from error
 
     def _summed(self, numbers):
