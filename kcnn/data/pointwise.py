@@ -9,6 +9,7 @@ import math
 import tensorflow as tf
 
 from kcnn.data.operations import operation
+from kcnn.data.resampling import times
 
 LUMA = (0.299, 0.587, 0.114)
 LUMA_BITS = (19595.0, 38470.0, 7471.0)  # the same in 1/65536, as PIL's mode "L"; exact in float32
@@ -168,9 +169,5 @@ def _multiply(picture, matrix):
 
 
 def _times(values, matrix):
-    """Pixels of `values` times `matrix` (3, n), four at a time where they can be: that is twice as quick."""
-    pixels = values.shape[0] * values.shape[1]
-    if pixels % 4:
-        return tf.reshape(values, [-1, 3]) @ matrix
-    four = tf.eye(4)[:, None, :, None] * matrix[None, :, None, :]
-    return tf.reshape(values, [-1, 12]) @ tf.reshape(four, [12, -1])
+    """Rows of pixels of `values` (H, W, 3) times `matrix` (3, n)."""
+    return times(values, matrix, values.shape[0] * values.shape[1] % 4 == 0)
