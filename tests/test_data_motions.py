@@ -12,7 +12,7 @@ from kcnn.data.motions import perspective
 from kcnn.data.neighbourhood import centres, displacement
 from kcnn.data.operations import OPERATIONS
 from kcnn.data.rendering import render
-from kcnn.data.resampling import keeps_rows, sample, warp_batch
+from kcnn.data.resampling import keeps_rows, sample, warp, warp_batch
 from kcnn.recipe import Augment
 
 HEIGHT, WIDTH = 96, 130
@@ -65,6 +65,67 @@ def test_moves_equal_pil(photo, name):
     sure = warp_batch(inner, matrix[None], (HEIGHT, WIDTH), 0.0)[0].numpy() == 1
     assert sure.mean() > 0.5 and np.abs(made - expected)[sure].mean() < (0.1 if name == "mirror" else 1)
     assert bool(keeps_rows(matrix)) == (not OPERATIONS[name].turns)
+
+
+def plain_warp(picture, matrix, size, fill):
+    """Bilinear between pixels' centres and the `fill` around, in float64."""
+    height, width = picture.shape[:2]
+    x, y = np.meshgrid(np.arange(size[1]) + 0.5, np.arange(size[0]) + 0.5)
+    seen = np.stack([x, y, np.ones_like(x)], -1) @ matrix.T.astype(np.float64)
+    x, y = (np.clip(seen[..., i] / seen[..., 2] + 0.5, 0, (width, height)[i] + 1) for i in (0, 1))
+    x0, y0 = x.astype(int), y.astype(int)
+    right, low = (x - x0)[..., None], (y - y0)[..., None]
+    p = np.pad(picture.astype(np.float64), ((1, 2), (1, 2), (0, 0)), constant_values=fill)
+    rows = [p[r, x0] * (1 - right) + p[r, x0 + 1] * right for r in (y0, y0 + 1)]
+    return rows[0] * (1 - low) + rows[1] * low
+
+
+@pytest.mark.parametrize("channels, off, most", [(1, 0.26, 0.6), (3, 0.4, 17), (4, 0.26, 0.6)])
+@pytest.mark.parametrize("size", [(40, 52), (33, 27)])
+def test_warps_equal_a_plain_bilinear_one(photo, channels, off, most, size):
+    """Rounding costs a quarter of a level in the mean; colour's sixteenths of a pixel cost a slope's 32nd at most."""
+    picture = np.concatenate([photo, 255 - photo[..., :1]], -1)[..., :channels]
+    middle = np.array([[0.9, -0.3, 50], [0.35, 0.85, 20], [0, 0, 1]], np.float32)
+    corner = middle - [[0, 0, 60], [0, 0, 35], [0, 0, 0]]
+    bent = middle + [[0, 0, 0], [0, 0, 0], [0.004, -0.003, 0]]
+    beside = middle + [[0, 0, 4000], [0, 0, -900], [0, 0, 0]]
+    for matrix in (middle, corner, bent, beside):
+        made = warp(tf.constant(picture), tf.constant(matrix, tf.float32), size, 77.0).numpy()
+        expected = plain_warp(picture, np.float32(matrix), size, 77)
+        assert made.dtype == np.uint8 and np.abs(made - expected).mean() <= off
+        assert np.abs(made - expected).max() <= most
+    assert (made == 77).all(), "nothing of the picture is seen"
+    exact = warp(tf.constant(picture, tf.float32), tf.constant(middle), size, 0.0)
+    np.testing.assert_allclose(exact, plain_warp(picture, middle, size, 0), atol=1e-2)
+
+
+def test_colours_do_not_leak_into_each_other():
+    """Extremes side by side, in every channel alone."""
+    picture = np.zeros((40, 40, 3), np.uint8)
+    for channel in range(3):
+        picture[:, :, channel] = 255 * (np.arange(40) // (channel + 1) % 2)
+    turned = tf.constant([[0.8, -0.4, 12], [0.4, 0.8, 3], [0, 0, 1]], tf.float32)
+    together = warp(tf.constant(picture), turned, (24, 24), 255.0).numpy()
+    for channel in range(3):
+        alone = warp(tf.constant(picture * (np.arange(3) == channel).astype(np.uint8)), turned, (24, 24), 255.0)
+        np.testing.assert_array_equal(together[..., channel], alone[..., channel])
+
+
+def test_a_policys_shift_is_one_of_whole_pixels(photo):
+    """The window is the shifted one, with the picture's own edge and then the fill where it leaves the picture."""
+    step = {"choices": [{"operation": "translate_x", "low": 0.2, "high": 0.2}]}
+    augment = Augment(crop_area=(0.3, 1), flip_horizontal=0.5, steps=[step, step | {"probability": 0.5}])
+    draws = drawing.uniform(3, tf.zeros(16, tf.int64), tf.range(16, dtype=tf.int64))
+    far = np.pad(photo, ((0, 0), (200, 200), (0, 0)), "edge")
+    for matrix in frame_matrix(tf.constant([[HEIGHT, WIDTH]] * 16), (40, 50, 3), "crop", augment, draws).numpy():
+        ends = matrix @ [[0, 50], [0, 40], [1, 1]]
+        np.testing.assert_allclose(ends, np.round(ends), atol=2e-3)
+        made = render(photo, tf.constant(matrix), (40, 50, 3), True, 9.0).numpy()
+        moved = matrix + np.array([[0, 0, 200], [0, 0, 0], [0, 0, 0]], np.float32)
+        expected = render(far, tf.constant(moved), (40, 50, 3), True, None).numpy()
+        x = matrix[0, 0] * (np.arange(50) + 0.5) + matrix[0, 2]
+        expected[:, (x < 0) | (x >= WIDTH)] = 9
+        np.testing.assert_array_equal(made, expected)
 
 
 @pytest.mark.parametrize("name", MOVES)

@@ -85,11 +85,14 @@ def frame_matrix(sizes, frame, framing, augment=None, draws=None):
         matrix = _turn(augment, draws) @ _shift(augment, draws, sides) @ matrix
         if augment.perspective:
             matrix = matrix @ _perspective(augment, draws, sides)
-        if _policy_moves(augment):
-            matrix = matrix @ policy_of(augment).matrix(draws, sides)
-    if not _window_uncovers(augment, framing):
+    whole = not _window_uncovers(augment, framing)
+    if whole:
         centre, extent = _whole(centre, extent, sizes[:, ::-1], sides)
-    return move(centre) @ stretch(extent / sides) @ matrix
+    matrix = move(centre) @ stretch(extent / sides) @ matrix
+    if not _policy_moves(augment):
+        return matrix
+    moved = matrix @ policy_of(augment).matrix(draws, sides)
+    return _by_whole_pixels(matrix, moved, _grain(extent, sides)) if whole else moved
 
 
 def _window(sizes, sides, framing):
@@ -107,11 +110,22 @@ def _whole(centre, extent, sizes, sides):
     It moves by at most half a pixel; what begins and ends at pixels is decoded without a margin and resized by far
     quicker kernels.
     """
-    grain = tf.cast(decode_ratio(extent / sides), tf.float32)[:, None]
+    grain = _grain(extent, sides)
     room = tf.maximum(tf.floor(sizes / grain), 1.0)
     count = tf.clip_by_value(tf.round(extent / grain), 1.0, room)
     low = tf.clip_by_value(tf.round((centre - extent / 2) / grain), 0.0, room - count)
     return (low + count / 2) * grain, count * grain
+
+
+def _grain(extent, sides):
+    """(B, 1): picture pixels along a pixel of the JPEG as it will be reduced."""
+    return tf.cast(decode_ratio(extent / sides), tf.float32)[:, None]
+
+
+def _by_whole_pixels(matrix, moved, grain):
+    """`moved` with its offset from `matrix` rounded to whole pixels, for which resizing is quicker."""
+    offset = matrix[:, :2, 2]
+    return affine(moved[:, :2, :2], offset + tf.round((moved[:, :2, 2] - offset) / grain) * grain)
 
 
 def _crop(sizes, augment, draws):

@@ -8,8 +8,8 @@ from kcnn.data.decode import checked_header, to_channels
 from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, is_still, uncovers
 from kcnn.data.headers import Header
 from kcnn.data.policies import policy_of
-from kcnn.data.rendering import View, render, render_view, round_to_bytes, view_of
-from kcnn.data.resampling import SHARP
+from kcnn.data.rendering import View, render, render_view, view_of
+from kcnn.data.resampling import SHARP, as_type
 from kcnn.data.samples import Arrays, Files
 from kcnn.errors import UserError
 
@@ -101,7 +101,7 @@ class ArrayPictures:
 
     def __call__(self, row):
         picture = self.values[tf.maximum(row["index"], 0)]
-        return _as(self.values, render(picture, row["matrix"], self.frame, is_aligned(self.augment), self.fill))
+        return render(picture, row["matrix"], self.frame, is_aligned(self.augment), self.fill)
 
 
 class ArrayBatches:
@@ -130,7 +130,7 @@ class ArrayBatches:
         seen = work(
             tf.gather(self.values, index), matrices, self.frame, self.fill, uncovers(self.augment, self.framing)
         )
-        return _as(self.values, seen)
+        return as_type(seen, self.values.dtype)
 
 
 class Signals:
@@ -165,7 +165,3 @@ def _fill(augment, framing, values=None):
     if values is not None and values.dtype != tf.uint8:
         return tf.reduce_mean(values, [0, 1, 2])
     return float(0 if augment is None else augment.fill)
-
-
-def _as(values, rendered):
-    return round_to_bytes(rendered) if values.dtype == tf.uint8 else rendered

@@ -54,8 +54,7 @@ def render_view(data, header, view, frame, *, aligned=True, fill=None):
     """The same, for a `View` that is already known."""
     left, top, width, height = *tf.unstack(view.low), *tf.unstack(view.high - view.low)
     window = decode_window(data, header, view.ratio, top, left, height, width, frame[-1])
-    seen = _resize_or_warp(window, view.matrix, view.aligned, frame, aligned, fill)
-    return tf.ensure_shape(round_to_bytes(seen), frame)
+    return tf.ensure_shape(_resize_or_warp(window, view.matrix, view.aligned, frame, aligned, fill), frame)
 
 
 def _resize_or_warp(window, matrix, keeps, frame, aligned, fill):
@@ -67,23 +66,21 @@ def _resize_or_warp(window, matrix, keeps, frame, aligned, fill):
 
 
 def render(picture, matrix, frame, aligned=True, fill=None):
-    """The frame float32 (H, W, C) of `picture` (h, w, C) under `matrix` (3, 3); `fill` is a number, (C,) or None."""
+    """The frame (H, W, C) of `picture` (h, w, C), uint8 or float32, under `matrix` (3, 3), and of its type.
+
+    `fill` is a number, (C,) or None.
+    """
+    picture = tf.convert_to_tensor(picture)
     size = tf.cast(tf.shape(picture)[1::-1], tf.float32)
     low, high = _needed(matrix, frame, shrink_of(matrix, frame), tf.ones(1), size)
     window = picture[low[1] : high[1], low[0] : high[0]]
     return _resize_or_warp(window, _from_corner(matrix, low), keeps_rows(matrix), frame, aligned, fill)
 
 
-def round_to_bytes(values):
-    """uint8 from float32 values that lie within 0 to 255, give or take rounding."""
-    return tf.cast(values + 0.5, tf.uint8)
-
-
 def fit_to_frame(picture, frame, framing="crop"):
     """The frame (H, W, C) uint8 of an upright `picture` (h, w, C) uint8, without chance: what evaluation sees."""
     matrix = frame_matrix(tf.shape(picture)[None, :2], frame, framing)[0]
-    seen = render(picture, matrix, frame, True, 0.0 if framing == "pad" else None)
-    return tf.ensure_shape(round_to_bytes(seen), frame)
+    return tf.ensure_shape(render(picture, matrix, frame, True, 0.0 if framing == "pad" else None), frame)
 
 
 def frame_from_bytes(data, frame, framing, max_pixels):

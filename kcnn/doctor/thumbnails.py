@@ -8,8 +8,7 @@ import tensorflow as tf
 from kcnn.data.decode import checked_header, decode_window, to_channels, upright
 from kcnn.data.geometry import decode_ratio
 from kcnn.data.headers import JPEG
-from kcnn.data.rendering import round_to_bytes
-from kcnn.data.resampling import resize
+from kcnn.data.resampling import resize, round_to_bytes
 
 SIDE = 32  # of a thumbnail in memory, in pixels; it is read at twice that
 CELLS = 4  # of the colour grid, a side
@@ -30,7 +29,7 @@ def _look(data, max_pixels):
     picture = upright(decode_window(data, header, ratio, 0, 0, whole[0], whole[1], 3), header.orientation)
     step = tf.where(header.orientation > 4, size[::-1], size) / (2 * SIDE)
     small = resize(picture, tf.linalg.diag([step[1], step[0], 1.0]), (2 * SIDE, 2 * SIDE), None)
-    grey, colours = reduced(small[None])
+    grey, colours = reduced(tf.cast(small[None], tf.float32))
     return tf.stack(header), grey[0], colours[0]
 
 
