@@ -49,7 +49,7 @@ def build_model(
     shape = _checked_shape(variant.row.image if input_shape is None else input_shape)
     named = {"top": top, "dropout": dropout, "multi_label": multi_label}
     head = _head(head, variant.row.classes, num_classes, named, options)
-    variant = customized(variant, stem=_stem(stem, shape), overrides=overrides, style=style)
+    variant = customized(variant, stem=chosen_stem(stem, shape), overrides=overrides, style=style)
     image = keras.Input(shape, name="image", dtype="float32")
     x = Standardize(mean, std, name="scaling")(image)
     found = _levels(x, variant, head)
@@ -62,7 +62,7 @@ def build_model(
 def build_levels(architecture, *, input_shape, stem="auto", overrides=None, style=None):
     """A `keras.Model` from pictures to all levels of an architecture, {"c1": tensor, ...}, without any head."""
     shape = _checked_shape(input_shape)
-    variant = customized(ARCHITECTURES[architecture], stem=_stem(stem, shape), overrides=overrides, style=style)
+    variant = customized(ARCHITECTURES[architecture], stem=chosen_stem(stem, shape), overrides=overrides, style=style)
     image = keras.Input(shape, name="image", dtype="float32")
     built = _built(image, variant)
     found = {level: tensor for level, tensor in built.items() if is_level(level)}
@@ -174,8 +174,8 @@ def _checked_shape(shape):
     return shape
 
 
-def _stem(stem, shape):
-    """The stem to use, None for the row's own."""
+def chosen_stem(stem, shape):
+    """The stem that `stem` of `build_model` means for images of `shape`; None for the row's own."""
     if stem != "auto":
         return stem
     sides = [side for side in shape[:-1] if side is not None]
