@@ -1,5 +1,6 @@
 """build_model: input, scaling, levels, head, name: one flat functional graph."""
 
+import logging
 from dataclasses import MISSING, fields
 
 import keras
@@ -9,7 +10,10 @@ from kcnn.errors import UserError, unknown_name
 from kcnn.heads import HEADS
 from kcnn.layers import MID_GREY, Standardize
 
+log = logging.getLogger(__name__)
+
 SMALL_PICTURE = 64
+FEW_CHANNELS = 16  # a signal may well have as many channels as steps if it is this short
 MAIN = "main"  # the output that counts, where there are auxiliary ones
 
 
@@ -172,6 +176,15 @@ def _checked_shape(shape):
             f"input_shape is {shape}: it must be (H, W, C), (T, C) or (D, H, W, C) in whole numbers above 0"
         )
     return shape
+
+
+def tell_of_square(shape):
+    """Warn of an `input_shape` (H, H), where a grey picture's channel may be forgotten; a signal's shape is (T, C)."""
+    if not isinstance(shape, tuple | list) or len(shape) != 2 or shape[0] != shape[1]:
+        return
+    if isinstance(shape[0], int) and shape[0] > FEW_CHANNELS:
+        told = "input_shape (%d, %d) is a signal of %d steps and %d channels; grey pictures are (%d, %d, 1)"
+        log.warning(told, *shape * 3)
 
 
 def chosen_stem(stem, shape):
