@@ -2,9 +2,9 @@
 
 import hashlib
 import os
+from urllib.error import URLError
 
 import h5py
-import keras
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -45,7 +45,7 @@ def test_a_published_file_is_fetched_and_its_hash_checked(home, monkeypatch):
     assert fetch("vgg16").read_bytes() == b"weights"
     (home / "other.h5").write_bytes(b"changed on the way")
     monkeypatch.setitem(published.FILES, "vgg16", ("other.h5", digest))
-    with pytest.raises(UserError, match="other.h5 cannot be had: .*hash"):
+    with pytest.raises(UserError, match="no ImageNet weights of vgg16: .* hash .*other.h5"):
         fetch("vgg16")
     assert os.listdir(home.parent / "home" / "models") == ["toy.h5"]
 
@@ -60,24 +60,40 @@ def test_a_damaged_file_is_fetched_again(home, monkeypatch):
 def test_two_that_download_at_once_do_not_meet(home, monkeypatch):
     (home / "toy.h5").write_bytes(b"weights")
     monkeypatch.setitem(published.FILES, "vgg16", ("toy.h5", hashlib.md5(b"weights").hexdigest()))
-    whole, folders = keras.utils.get_file, []
+    whole, folders = published.urlretrieve, []
 
-    def get_file(*args, **options):
-        folders.append(options["cache_dir"])
+    def urlretrieve(address, part, tell):
+        folders.append(part.parent)
         if len(folders) == 1:
             assert fetch("vgg16").read_bytes() == b"weights"  # the other one, which is faster
-        return whole(*args, **options)
+        return whole(address, part, tell)
 
-    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    monkeypatch.setattr(published, "urlretrieve", urlretrieve)
     assert fetch("vgg16").read_bytes() == b"weights"
     assert len(set(folders)) == 2 and os.listdir(home.parent / "home" / "models") == ["toy.h5"]
 
 
-def test_without_network_it_is_one_clear_line(home, monkeypatch):
+def test_what_is_fetched_is_told_in_a_line_of_ours(home, monkeypatch, caplog, capfd):
+    (home / "toy.h5").write_bytes(b"weights")
+    monkeypatch.setitem(published.FILES, "vgg16", ("toy.h5", hashlib.md5(b"weights").hexdigest()))
+    caplog.set_level("INFO", "kcnn")
+    place = fetch("vgg16")
+    assert caplog.messages == [f"downloading {home.as_uri()}/toy.h5 to {place}"] and capfd.readouterr().out == ""
+
+
+def test_without_network_it_is_one_clear_line(home, monkeypatch, capfd):
     monkeypatch.setitem(published.FILES, "vgg19", ("nowhere.h5", "0"))
-    with pytest.raises(UserError, match="nowhere.h5 cannot be had: .*; put the file into .*/home/models ") as caught:
-        kcnn.build_model("vgg19", input_shape=SHAPE, num_classes=2, weights="imagenet")
-    assert "\n" not in str(caught.value)
+
+    def unreachable(*_):
+        raise URLError(OSError(-2, "Name or service not known"))
+
+    for reason in ("No such file or directory", "Name or service not known"):
+        told = rf"of vgg19: no network \({reason}\); get .*/nowhere.h5 by other means and put it into .*/home/models,"
+        with pytest.raises(UserError, match=told) as caught:
+            kcnn.build_model("vgg19", input_shape=SHAPE, num_classes=2, weights="imagenet")
+        assert "\n" not in str(caught.value) and "None" not in str(caught.value)
+        monkeypatch.setattr(published, "urlretrieve", unreachable)
+    assert capfd.readouterr().out == ""
 
 
 def test_an_architecture_without_published_weights_is_told():
