@@ -13,6 +13,7 @@ import kcnn
 from kcnn.errors import UserError
 from kcnn.models import build_model
 from kcnn.pretrained import fetch, published, tensors_of
+from kcnn.pretrained.counts import of_size
 from kcnn.pretrained.tensors import as_ours, other_channels
 from kcnn.run_folder import RunFolder
 from tests.references import answers, draw
@@ -107,7 +108,8 @@ def test_classes_and_channels_may_be_others(torch_file, caplog):
     stem = tensors_of(torch_file)["conv1.weight"]
     np.testing.assert_allclose(model.get_layer("stem").kernel[:, :, 0], np.moveaxis(stem.sum(1), 0, -1), rtol=1e-5)
     assert "1 reshaped: stem/kernel" in caplog.text and "2 fresh: logits/kernel, logits/bias" in caplog.text
-    assert "weights of torchvision: 99 tensors" in caplog.text and "input scaling" not in caplog.text
+    assert "weights: 99 tensors as they were, matched by the names of torchvision" in caplog.text
+    assert "input scaling" not in caplog.text
 
 
 def test_channels_that_have_no_scaling_of_the_weights_are_told(torch_file, caplog):
@@ -140,8 +142,17 @@ def test_a_flattened_map_turns_from_channels_first():
 
 
 def test_a_file_of_another_network_is_refused(torch_file):
-    with pytest.raises(UserError, match="holds no weights of vgg11, by the names that kcnn, .* give them"):
+    told = "no weights of vgg11 under the names of kcnn or torchvision or timm; choose .*resnet18 has as many param"
+    with pytest.raises(UserError, match=told):
         kcnn.build_model("vgg11", input_shape=SHAPE, num_classes=2, weights=torch_file)
+
+
+def test_a_file_is_known_by_its_number_of_parameters_for_any_classes(torch_file):
+    tensors = tensors_of(torch_file)
+    fc = tensors["fc.weight"]
+    assert of_size(tensors) == ["resnet18"]
+    assert of_size(tensors | {"fc.weight": fc[:7], "fc.bias": fc[:7, 0]}) == ["resnet18"]
+    assert of_size(tensors | {"more": np.zeros(3, "float32")}) == [] == of_size({})
 
 
 @pytest.mark.parametrize("content", ["text", "empty", "other"])
