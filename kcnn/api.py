@@ -105,6 +105,7 @@ def build_model(architecture, head="classifier", *, weights=None, **options):
             wrote; None: drawn. Input scaling and style are then those that the weights were trained with.
         options: as of `kcnn.models.build_model`: input_shape, num_classes, stem, top, style, …
     """
+    models.tell_of_square(options.get("input_shape"))
     if weights is None:
         return models.build_model(architecture, head, **options)
     return pretrained.build(weights, architecture, head, **options)
@@ -112,6 +113,7 @@ def build_model(architecture, head="classifier", *, weights=None, **options):
 
 def describe(architecture, input_shape=None, num_classes=None, **options):
     """The `Description` of an architecture: costs, levels, receptive fields, ancestor; its `lines()` are the text."""
+    models.tell_of_square(input_shape)
     return inspection.describe(architecture, input_shape, num_classes, **options)
 
 

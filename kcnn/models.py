@@ -1,5 +1,6 @@
 """build_model: input, scaling, levels, head, name: one flat functional graph."""
 
+import logging
 from dataclasses import MISSING, fields
 
 import keras
@@ -9,7 +10,10 @@ from kcnn.errors import UserError, unknown_name
 from kcnn.heads import HEADS
 from kcnn.layers import MID_GREY, Standardize
 
+log = logging.getLogger(__name__)
+
 SMALL_PICTURE = 64
+FEW_CHANNELS = 16  # a signal may well have as many channels as steps if it is this short
 MAIN = "main"  # the output that counts, where there are auxiliary ones
 
 
@@ -49,7 +53,7 @@ def build_model(
     shape = _checked_shape(variant.row.image if input_shape is None else input_shape)
     named = {"top": top, "dropout": dropout, "multi_label": multi_label}
     head = _head(head, variant.row.classes, num_classes, named, options)
-    variant = customized(variant, stem=_stem(stem, shape), overrides=overrides, style=style)
+    variant = customized(variant, stem=chosen_stem(stem, shape), overrides=overrides, style=style)
     image = keras.Input(shape, name="image", dtype="float32")
     x = Standardize(mean, std, name="scaling")(image)
     found = _levels(x, variant, head)
@@ -62,7 +66,7 @@ def build_model(
 def build_levels(architecture, *, input_shape, stem="auto", overrides=None, style=None):
     """A `keras.Model` from pictures to all levels of an architecture, {"c1": tensor, ...}, without any head."""
     shape = _checked_shape(input_shape)
-    variant = customized(ARCHITECTURES[architecture], stem=_stem(stem, shape), overrides=overrides, style=style)
+    variant = customized(ARCHITECTURES[architecture], stem=chosen_stem(stem, shape), overrides=overrides, style=style)
     image = keras.Input(shape, name="image", dtype="float32")
     built = _built(image, variant)
     found = {level: tensor for level, tensor in built.items() if is_level(level)}
@@ -174,8 +178,17 @@ def _checked_shape(shape):
     return shape
 
 
-def _stem(stem, shape):
-    """The stem to use, None for the row's own."""
+def tell_of_square(shape):
+    """Warn of an `input_shape` (H, H), where a grey picture's channel may be forgotten; a signal's shape is (T, C)."""
+    if not isinstance(shape, tuple | list) or len(shape) != 2 or shape[0] != shape[1]:
+        return
+    if isinstance(shape[0], int) and shape[0] > FEW_CHANNELS:
+        told = "input_shape (%d, %d) is a signal of %d steps and %d channels; grey pictures are (%d, %d, 1)"
+        log.warning(told, *shape * 3)
+
+
+def chosen_stem(stem, shape):
+    """The stem that `stem` of `build_model` means for images of `shape`; None for the row's own."""
     if stem != "auto":
         return stem
     sides = [side for side in shape[:-1] if side is not None]

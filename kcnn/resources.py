@@ -35,6 +35,8 @@ def find_recipe(name):
         return Path(name)
     own = recipes()
     short = str(name).removeprefix("recipes/").removesuffix(".toml")
+    if short not in own and str(name).endswith(".toml"):
+        raise UserError(f"no such file: {name}; `kcnn list recipes` names those that came with kcnn")
     if short not in own:
         raise unknown_name("recipe", name, own)
     return own[short]

@@ -67,7 +67,8 @@ def test_levels_of_odd_sizes(name, rank, stem):
 
 @pytest.mark.parametrize("name, rank", REFUSED)
 def test_a_rank_without_meaning_is_refused(name, rank):
-    with pytest.raises(UserError, match=f"made for images of .* not {rank}: .* choose another, such as .*resnet"):
+    light = {1: "resnet_wang, lenet5, resnet20", 3: "lenet5, resnet20, simple_cnn"}[rank]
+    with pytest.raises(UserError, match=f"made for images of .* not {rank}: .* choose another, such as {light}$"):
         build_model(name, input_shape=SHAPES[rank], num_classes=2)
 
 

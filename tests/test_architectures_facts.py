@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import kcnn
 from kcnn.architectures import ARCHITECTURES
 from kcnn.architectures.family import family
 from kcnn.errors import UserError
@@ -110,3 +111,13 @@ def test_first_drop_path_is_never_dropped():
     model = shapes("resnet18", input_shape=(64, 64, 3), style={"drop_path": 0.3})
     rates = [layer.rate for layer in model.layers if layer.name.endswith("_drop")]
     np.testing.assert_allclose(rates, np.linspace(0, 0.3, 8)[1:])
+
+
+@pytest.mark.parametrize("ask", [kcnn.build_model, kcnn.describe])
+def test_a_square_without_channels_is_told_to_be_a_signal(ask, caplog):
+    told = "input_shape (64, 64) is a signal of 64 steps and 64 channels; grey pictures are (64, 64, 1)"
+    for shape in ((64, 64, 1), (64, 3), (16, 16)):
+        ask("resnet_toy", input_shape=shape, num_classes=2)
+    assert not caplog.messages
+    ask("resnet_toy", input_shape=(64, 64), num_classes=2)
+    assert caplog.messages == [told]

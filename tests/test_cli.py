@@ -221,6 +221,8 @@ def test_mistakes_in_options(capsys, photos, tmp_path, words, message):
 
 def test_recipes_that_are_not_there(capsys):
     assert "did you mean 'classify/digits'" in refused(capsys, "fit", "classify/digit")
+    for word in ("fit", "plan"):
+        assert "no such file: none.toml; `kcnn list recipes` names" in refused(capsys, word, "none.toml")
 
 
 def test_an_unwritable_run_folder(capsys, photos, tmp_path):
@@ -251,6 +253,8 @@ def test_check_shows_augmentation(capsys, photos, tmp_path):
         picture = np.asarray(Image.open(tmp_path / "sheet" / "augmented.png"))
         assert min(picture.shape[:2]) > 300 and picture.std() > 10
     assert "did you mean 'randaugment'" in refused(capsys, "check", photos, "--augment", "randaug", "--out", tmp_path)
+    lost = refused(capsys, "check", photos, "--augment", "none.toml", "--out", tmp_path / "sheet")
+    assert "no such file: none.toml" in lost
     assert "say where with --out" in refused(capsys, "check", photos, "--augment", "randaugment")
 
 

@@ -5,15 +5,17 @@ no global operations. There each pixel that has a way to the place in question h
 """
 
 import math
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from matplotlib.text import Text
 
 import kcnn
 from kcnn.architectures import ARCHITECTURES
-from kcnn.inspection import describe, multiply_adds, receptive_fields
+from kcnn.inspection import describe, drawing, multiply_adds, receptive_fields
 from kcnn.inspection.fields import fields_of_layers
 from kcnn.layers import Style, transposed
 from kcnn.models import build_model, levels
@@ -178,3 +180,38 @@ def test_description_says_it_all():
         "resnet_toy", input_shape=(64, 64, 3), num_classes=5, top="own").trainable_variables)  # fmt: skip
     text = "\n".join(found.lines())
     assert "resnet_toy" in text and "64×64×3" in text and "stride 32" in text and found.depth == 10
+
+
+def test_a_stem_that_the_size_chose_is_told():
+    line = "small stem, because a side is under 64 voxels (model.stem)"
+    assert line in describe("resnet_toy", input_shape=(32, 64, 64, 1), with_ancestor=False).lines()
+    for name, shape, stem in (
+        ("resnet_toy", (64, 64, 3), "auto"),
+        ("resnet_toy", (32, 32, 3), "small"),
+        ("lenet_toy", (28, 28, 1), "auto"),  # which has no other
+    ):
+        assert not describe(name, input_shape=shape, with_ancestor=False, stem=stem).small_stem, (name, shape, stem)
+    told = describe("resnet_toy", input_shape=(8, 8, 3), with_ancestor=False)
+    assert told.small_stem, "the usual one does not fit at all"
+    assert "small stem, because a side is under 64 px (model.stem)" in told.lines()
+
+
+@pytest.mark.parametrize("shape, words", [
+    ((100, 1), ("signal", "steps")), ((64, 64, 3), ("image", "px")), ((64, 64, 64, 1), ("volume", "voxels")),
+])  # fmt: skip
+def test_a_description_speaks_of_its_kind_of_image_and_a_drawing_shows_all_of_it(shape, words, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(drawing, "save", lambda figure, path: figures.append(figure))
+    found = describe("resnet_toy", input_shape=shape, num_classes=2)
+    text = "\n".join(found.lines())
+    assert f"for one {words[0]} " in text and f" {words[1]} " in text
+    drawing.draw_stages(replace(found, levels=found.levels[:1]), tmp_path / "stages.png")
+    figure = figures[0]
+    figure.draw_without_rendering()
+    shown = [text for text in figure.findobj(Text) if text.get_text()]
+    assert any(text.get_text().startswith(words[0]) for text in shown)
+    assert any(words[1] in text.get_text() for text in shown)
+    assert any(text.get_text().startswith("Not to scale") for text in shown)
+    for text in shown:
+        box = text.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, text.get_text()

@@ -62,8 +62,10 @@ def test_the_command_lists_within_bounds(capsys):
 def test_the_command_describes(capsys, tmp_path):
     words = ("describe", "resnet18", "--input", "64x64x3", "--classes", "10", "--out", tmp_path / "stages.png")
     status, out, _ = command(capsys, *words)
-    assert status == 0 and "against vgg19" in out and "2×2×512" in out and "sees 435 px" in out
+    assert status == 0 and "against vgg19 on the same input" in out and "2×2×512" in out and "sees 435 px" in out
     assert (tmp_path / "stages.png").read_bytes().startswith(b"\x89PNG")
+    status, out, _ = command(capsys, "describe", "resnet_toy", "--input", "32x32x3", "--stem", "standard")
+    assert status == 0 and "c5" in out and "small stem" not in out
     status, out, _ = command(capsys, "describe", "resnet_toy", "--input", "100x2", "--json")
     assert status == 0 and json.loads(out)["levels"][0]["shape"] == [50, 8]
     assert "must be sides and channels" in refused(capsys, "describe", "resnet18", "--input", "large")

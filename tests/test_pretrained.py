@@ -2,9 +2,9 @@
 
 import hashlib
 import os
+from urllib.error import URLError
 
 import h5py
-import keras
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -13,6 +13,7 @@ import kcnn
 from kcnn.errors import UserError
 from kcnn.models import build_model
 from kcnn.pretrained import fetch, published, tensors_of
+from kcnn.pretrained.counts import of_size
 from kcnn.pretrained.tensors import as_ours, other_channels
 from kcnn.run_folder import RunFolder
 from tests.references import answers, draw
@@ -45,7 +46,7 @@ def test_a_published_file_is_fetched_and_its_hash_checked(home, monkeypatch):
     assert fetch("vgg16").read_bytes() == b"weights"
     (home / "other.h5").write_bytes(b"changed on the way")
     monkeypatch.setitem(published.FILES, "vgg16", ("other.h5", digest))
-    with pytest.raises(UserError, match="other.h5 cannot be had: .*hash"):
+    with pytest.raises(UserError, match="no ImageNet weights of vgg16: .* hash .*other.h5"):
         fetch("vgg16")
     assert os.listdir(home.parent / "home" / "models") == ["toy.h5"]
 
@@ -60,24 +61,40 @@ def test_a_damaged_file_is_fetched_again(home, monkeypatch):
 def test_two_that_download_at_once_do_not_meet(home, monkeypatch):
     (home / "toy.h5").write_bytes(b"weights")
     monkeypatch.setitem(published.FILES, "vgg16", ("toy.h5", hashlib.md5(b"weights").hexdigest()))
-    whole, folders = keras.utils.get_file, []
+    whole, folders = published.urlretrieve, []
 
-    def get_file(*args, **options):
-        folders.append(options["cache_dir"])
+    def urlretrieve(address, part, tell):
+        folders.append(part.parent)
         if len(folders) == 1:
             assert fetch("vgg16").read_bytes() == b"weights"  # the other one, which is faster
-        return whole(*args, **options)
+        return whole(address, part, tell)
 
-    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    monkeypatch.setattr(published, "urlretrieve", urlretrieve)
     assert fetch("vgg16").read_bytes() == b"weights"
     assert len(set(folders)) == 2 and os.listdir(home.parent / "home" / "models") == ["toy.h5"]
 
 
-def test_without_network_it_is_one_clear_line(home, monkeypatch):
+def test_what_is_fetched_is_told_in_a_line_of_ours(home, monkeypatch, caplog, capfd):
+    (home / "toy.h5").write_bytes(b"weights")
+    monkeypatch.setitem(published.FILES, "vgg16", ("toy.h5", hashlib.md5(b"weights").hexdigest()))
+    caplog.set_level("INFO", "kcnn")
+    place = fetch("vgg16")
+    assert caplog.messages == [f"downloading {home.as_uri()}/toy.h5 to {place}"] and capfd.readouterr().out == ""
+
+
+def test_without_network_it_is_one_clear_line(home, monkeypatch, capfd):
     monkeypatch.setitem(published.FILES, "vgg19", ("nowhere.h5", "0"))
-    with pytest.raises(UserError, match="nowhere.h5 cannot be had: .*; put the file into .*/home/models ") as caught:
-        kcnn.build_model("vgg19", input_shape=SHAPE, num_classes=2, weights="imagenet")
-    assert "\n" not in str(caught.value)
+
+    def unreachable(*_):
+        raise URLError(OSError(-2, "Name or service not known"))
+
+    for reason in ("No such file or directory", "Name or service not known"):
+        told = rf"of vgg19: no network \({reason}\); get .*/nowhere.h5 by other means and put it into .*/home/models,"
+        with pytest.raises(UserError, match=told) as caught:
+            kcnn.build_model("vgg19", input_shape=SHAPE, num_classes=2, weights="imagenet")
+        assert "\n" not in str(caught.value) and "None" not in str(caught.value)
+        monkeypatch.setattr(published, "urlretrieve", unreachable)
+    assert capfd.readouterr().out == ""
 
 
 def test_an_architecture_without_published_weights_is_told():
@@ -91,7 +108,8 @@ def test_classes_and_channels_may_be_others(torch_file, caplog):
     stem = tensors_of(torch_file)["conv1.weight"]
     np.testing.assert_allclose(model.get_layer("stem").kernel[:, :, 0], np.moveaxis(stem.sum(1), 0, -1), rtol=1e-5)
     assert "1 reshaped: stem/kernel" in caplog.text and "2 fresh: logits/kernel, logits/bias" in caplog.text
-    assert "weights of torchvision: 99 tensors" in caplog.text and "input scaling" not in caplog.text
+    assert "weights: 99 tensors as they were, matched by the names of torchvision" in caplog.text
+    assert "input scaling" not in caplog.text
 
 
 def test_channels_that_have_no_scaling_of_the_weights_are_told(torch_file, caplog):
@@ -124,8 +142,17 @@ def test_a_flattened_map_turns_from_channels_first():
 
 
 def test_a_file_of_another_network_is_refused(torch_file):
-    with pytest.raises(UserError, match="holds no weights of vgg11, by the names that kcnn, .* give them"):
+    told = "no weights of vgg11 under the names of kcnn or torchvision or timm; choose .*resnet18 has as many param"
+    with pytest.raises(UserError, match=told):
         kcnn.build_model("vgg11", input_shape=SHAPE, num_classes=2, weights=torch_file)
+
+
+def test_a_file_is_known_by_its_number_of_parameters_for_any_classes(torch_file):
+    tensors = tensors_of(torch_file)
+    fc = tensors["fc.weight"]
+    assert of_size(tensors) == ["resnet18"]
+    assert of_size(tensors | {"fc.weight": fc[:7], "fc.bias": fc[:7, 0]}) == ["resnet18"]
+    assert of_size(tensors | {"more": np.zeros(3, "float32")}) == [] == of_size({})
 
 
 @pytest.mark.parametrize("content", ["text", "empty", "other"])

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
@@ -49,6 +50,23 @@ def test_readme_has_the_two_commands_and_its_python_is_python():
                 assert node.attr in kcnn.__all__, node.attr
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "run":
                 assert hasattr(kcnn.Run, node.attr), node.attr
+
+
+def test_readme_fits_a_model_of_build_model_by_its_logits(tmp_path, monkeypatch):
+    """README's own lines, on a toy."""
+    import tensorflow as tf
+
+    monkeypatch.chdir(tmp_path)
+    (block,) = (code for language, code in BLOCKS if language == "python" and "kcnn.fit(" in code)
+    lines = [line for line in block.splitlines() if line.startswith(("import ", "loss ", "fitted "))]
+    x, y = np.random.default_rng(0).integers(0, 255, (16, 16, 16, 3)).astype("float32"), np.arange(16) % 5
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+    model = kcnn.build_model("resnet_toy", input_shape=(16, 16, 3), num_classes=5)
+    names = {"kcnn": kcnn, "model": model, "my_batches": batches}
+    exec("\n".join(lines), names)
+    assert names["fitted"].state == "finished" and len(names["fitted"].history) == 5
+    assert np.ptp(np.sum(model(x), axis=1)) > 1e-3, "no probabilities, which would add up to 1"
+    assert names["loss"].get_config()["from_logits"]
 
 
 COMMANDS = [

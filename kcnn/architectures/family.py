@@ -102,11 +102,22 @@ def check_rank(x, variant):
     """Refuse an image `x` (B, n..., C) of a rank that the family is not made for, and name some that are."""
     rank = len(x.shape) - 2
     if rank not in variant.ranks:
-        fitting = {other.family: name for name, other in ARCHITECTURES.items() if rank in other.ranks}
         raise UserError(
             f"{variant.name} is made for images of {' or '.join(map(str, variant.ranks))} spatial axes, not {rank}: "
-            f"its blocks have no counterpart there; choose another, such as {', '.join(fitting.values())}"
+            f"its blocks have no counterpart there; choose another, such as {', '.join(_light(rank))}"
         )
+
+
+def _light(rank):
+    """Names of three light architectures for images of `rank` spatial axes, of three families.
+
+    First come those whose paper is about such images, then those whose images have nearly as many axes.
+    """
+    fitting = (variant for variant in ARCHITECTURES.values() if rank in variant.ranks and variant.row.params)
+    lightest = {}
+    for variant in sorted(fitting, key=lambda variant: (abs(len(variant.row.image) - 1 - rank), variant.row.params)):
+        lightest.setdefault(variant.family, variant.name)
+    return list(lightest.values())[:3]
 
 
 def is_level(name):

@@ -8,14 +8,15 @@ from kcnn.errors import UserError
 from kcnn.inspection.costs import activation_bytes, depth, multiply_adds
 from kcnn.inspection.fields import receptive_fields
 from kcnn.inspection.unfilled import without_values
-from kcnn.models import build_levels, build_model, levels
+from kcnn.models import SMALL_PICTURE, build_levels, build_model, chosen_stem, levels
 
 MIB, WIDEST = 2**20, 32
+WORDS = {1: ("signal", "steps"), 2: ("image", "px"), 3: ("volume", "voxels")}  # by the number of spatial axes
 
 
 @dataclass(frozen=True)
 class Level:
-    """One level: its `shape` without the batch, its `stride`, and how many pixels one place sees along each axis.
+    """One level: its `shape` without the batch, its `stride`, and how many pixels (steps, voxels) a place sees an axis.
 
     field: with global operations cut, as papers give it. whole: a global operation shows it the whole image.
     """
@@ -29,7 +30,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Description:
-    """What `kcnn describe` says. Costs are of one image of `input_shape`, with the head's last layer for `classes`."""
+    """What `kcnn describe` says. Costs are of one image of `input_shape`, with the head's last layer for `classes`.
+
+    small_stem: whether the image's size, and nobody else, chose the small stem, which moves the levels.
+    """
 
     name: str
     family: str
@@ -44,6 +48,12 @@ class Description:
     activation_bytes: int
     depth: int
     levels: tuple[Level, ...]
+    small_stem: bool = False
+
+    @property
+    def words(self):
+        """What such an image is called, and its smallest part: ("signal", "steps") and the like."""
+        return WORDS[len(self.input_shape) - 1]
 
     def lines(self):
         """The description as text, a fact a line."""
@@ -51,20 +61,23 @@ class Description:
         yield from (text for text in (self.paper, self.change) if text)
         yield f"{self.parameters:,} trainable parameters with {self.classes} classes"
         yield f"{large(self.multiply_adds)} multiply-adds, {self.depth} layers deep"
-        yield f"{self.activation_bytes / MIB:,.1f} MiB of activations an image in training (float32)"
+        yield f"{self.activation_bytes / MIB:,.1f} MiB of activations for one {self.words[0]} in training (float32)"
+        if self.small_stem:
+            yield f"small stem, because a side is under {SMALL_PICTURE} {self.words[1]} (model.stem)"
         yield from self._drawing()
         if self.ancestor:
-            yield f"against {self.ancestor.name}: {', '.join(self._differences())}"
+            yield f"against {self.ancestor.name} on the same input: {', '.join(self._differences())}"
 
     def _drawing(self):
         """A line a level: a bar as long as the logarithm of its channels, shape, stride and receptive field."""
         for level in self.levels:
             bar = "█" * max(1, round(WIDEST * math.log2(level.shape[-1]) / 12))
             field = "×".join(map(str, level.field)) if len(set(level.field)) > 1 else str(level.field[0])
-            seen = f"sees {field} px" + (" *" if level.whole else "")
-            yield f"  {level.name}  {sides(level.shape):>16}  stride {level.stride:<3d} {seen:<16}  {bar}"
+            seen = f"sees {field} {self.words[1]}" + (" *" if level.whole else "")
+            yield f"  {level.name}  {sides(level.shape):>16}  stride {level.stride:<3d} {seen:<18}  {bar}"
         if any(level.whole for level in self.levels):
-            yield "  * and the whole image, by global operations: squeeze-excite, norms over space or attention"
+            whole = f"the whole {self.words[0]}"
+            yield f"  * and {whole}, by global operations: squeeze-excite, norms over space or attention"
 
     def _differences(self):
         for word, own, other in (
@@ -114,7 +127,21 @@ def _described(name, shape, classes, options, with_ancestor):
                   tuple(field.size for field in fields[level]), fields[level][0].whole)
             for level, layer in levels(seen).items()
         ),
+        small_stem=_has_small_stem(variant, shape, shared, seen),
     )  # fmt: skip
+
+
+def _has_small_stem(variant, shape, options, seen):
+    """Whether the image's size chose the small stem of `seen`: its levels are then others than with the usual one."""
+    stem = options.get("stem", "auto")
+    if stem != "auto" or chosen_stem(stem, shape) in (None, variant.row.stem):
+        return False
+    options = options | {"stem": variant.row.stem, "input_shape": shape}
+    try:
+        usual = without_values(build_levels, variant.name, **options)
+    except UserError:  # the image is too small for it
+        return True
+    return [tensor.shape for tensor in usual.outputs] != [tensor.shape for tensor in seen.outputs]
 
 
 def _ancestor(name, shape, classes, options):

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 from kcnn.errors import UserError
 from kcnn.models import depths
+from kcnn.pretrained.counts import IGNORED, way_out
 from kcnn.pretrained.layouts import layouts_of
 from kcnn.pretrained.tensors import as_ours, other_channels, other_grid, tensor_names
 from kcnn.training.weights import weight_variables
-
-IGNORED = ("num_batches_tracked", "normalization/mean", "normalization/variance", "normalization/count")
 
 
 @dataclass
@@ -30,7 +29,7 @@ class Loaded:
 
     def lines(self):
         """The report as text, a fact a line."""
-        yield f"weights of {self.program}: {len(self.matched)} tensors as they were"
+        yield f"weights: {len(self.matched)} tensors as they were, matched by the names of {self.program}"
         for word, names in (("reshaped", self.reshaped), ("fresh", self.fresh), ("not used", self.unused)):
             if names:
                 yield f"  {len(names)} {word}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
@@ -51,11 +50,8 @@ def recognise(model, variant, tensors, path):
         for found in candidates
     ]
     if not max(scores):
-        known = ", ".join(["kcnn", *(found.program for found in candidates[1:])])
-        raise UserError(
-            f"{path} holds no weights of {variant.name}, by the names that {known} give them; "
-            "choose the architecture that they were trained with"
-        )
+        known = " or ".join(["kcnn", *(found.program for found in candidates[1:])])
+        raise UserError(f"{path} holds no weights of {variant.name} under the names of {known}; {way_out(tensors)}")
     return candidates[scores.index(max(scores))]
 
 
@@ -76,7 +72,7 @@ def load(model, variant, tensors, layout):
         getattr(report, kind).append(path)
     report.unused = sorted(name for name in tensors if name not in used and not name.endswith(IGNORED))
     if not report.matched:
-        raise UserError(f"no tensor fits {variant.name}; choose the architecture that they were trained with")
+        raise UserError(f"no tensor fits {variant.name}; {way_out(tensors)}")
     if layout is not None:
         _refuse_another_size(model, variant, report, tensors, used)
     return report
@@ -102,7 +98,7 @@ def _refuse_another_size(model, variant, report, tensors, used):
         ]
         raise UserError(
             f"model.weights are those of another network than {variant.name}: {' and '.join(found)}; "
-            "choose the architecture and the overrides that they were trained with"
+            f"{way_out(tensors, ' and the overrides')}"
         )
 
 

@@ -1,14 +1,19 @@
 """ImageNet weights as keras.applications publishes them: fetched once, checked, and kept where Keras keeps them."""
 
 import hashlib
+import logging
 import os
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.error import URLError
 from urllib.parse import urljoin
-
-import keras
+from urllib.request import urlretrieve
 
 from kcnn.errors import UserError
+from kcnn.progress import bars
+
+log = logging.getLogger(__name__)
 
 IMAGENET = "imagenet"  # what asks for these weights
 BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
@@ -77,13 +82,19 @@ def fetch(architecture):
     try:
         if not _intact(place, digest):
             _download(address, place, digest)
-    except Exception as error:  # Keras raises plain ones: for no network, an unknown address, a wrong hash
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (OSError, HTTPException, ValueError) as error:
         raise UserError(
-            f"the weights at {address} cannot be had: {reason}; put the file into {place.parent} (the models of "
-            "KERAS_HOME, or of ~/.keras), or give another file as model.weights"
+            f"no ImageNet weights of {architecture}: {_reason(error)}; get {address} by other means and put it into "
+            f"{place.parent}, or give another file as model.weights"
         ) from None
     return place
+
+
+def _reason(error):
+    """Why a file cannot be had, in a line; that of an `URLError` is often another error."""
+    if isinstance(error, URLError) and isinstance(error.reason, OSError):
+        return f"no network ({error.reason.strerror or error.reason})"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _folder():
@@ -100,6 +111,11 @@ def _intact(place, digest):
 
 def _download(address, place, digest):
     """Get the file into a folder of its own, for others may do the same, and put it in its place whole and checked."""
+    log.info("downloading %s to %s", address, place)
     place.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f"{place.stem}-", dir=place.parent) as own:
-        os.replace(keras.utils.get_file(place.name, address, file_hash=digest, cache_dir=own, cache_subdir=""), place)
+    with TemporaryDirectory(prefix=f"{place.stem}-", dir=place.parent) as own, bars() as tell:
+        part = Path(own) / place.name
+        urlretrieve(address, part, lambda blocks, size, total: tell("download", blocks * size, max(total, 0) or None))
+        if not _intact(part, digest):
+            raise ValueError("what came has another hash than Keras published")
+        os.replace(part, place)
