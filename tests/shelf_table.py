@@ -15,10 +15,14 @@ BEGIN, END = "<!-- the shelf: python -m tests.shelf_table -->\n", "<!-- the shel
 
 
 def table():
-    """The lines of the table: architectures that share year, family and idea share a line."""
+    """The lines of the table: architectures that share year, family and idea share a line.
+
+    The scores at equal cost are a column once they are measured.
+    """
     measured = json.loads(FILE.read_text("utf-8"))["networks"] if FILE.exists() else {}
-    yield "| year | architectures | idea | parameters | multiply-adds | at equal cost |"
-    yield "|---|---|---|---|---|---|"
+    words = ["year", "architectures", "idea", "parameters", "multiply-adds", *(["at equal cost"] if measured else ())]
+    yield f"| {' | '.join(words)} |"
+    yield "|---" * len(words) + "|"
     steps = {}
     for entry in shelf():
         steps.setdefault((entry.year or "", entry.family, entry.idea), []).append(entry)
@@ -27,7 +31,7 @@ def table():
         costs = [_span([getattr(entry, word) for entry in entries]) for word in ("parameters", "multiply_adds")]
         found = {entry.name: measured[entry.name]["accuracy"] for entry in entries if entry.name in measured}
         scores = ", ".join(f"{100 * score:.1f} % ({name})" for name, score in found.items())
-        yield f"| {year} | {names} | {idea} | {' | '.join(costs)} | {scores} |"
+        yield f"| {' | '.join([str(year), names, idea, *costs, *([scores] if measured else ())])} |"
 
 
 def _span(numbers):
