@@ -8,8 +8,6 @@ import tensorflow as tf
 CLOSE = 0.01  # pixels: a place this near to a whole pixel is on it
 SHARP = 1.65  # pixels a frame pixel that are left to the warp: fewer blur, more alias
 SHRINKING = 1.2  # pixels a frame pixel from which one lobe of Lanczos is nearer to the area's mean than a triangle
-
-
 PLACES = 16  # between two pixels that a colour picture's warp tells apart
 LANES = (2.0**8, 2.0**24, 2.0**40)  # of three channels in a float64: each 8 bits, and as many for shares of places
 HALVES, WHOLE = sum(LANES) / 2, 2.0**52  # what rounds each channel; from this on a float64's low bits are a number

@@ -90,7 +90,8 @@ def place():
 def workers_here():
     """How many workers of the cluster run on the machine of this one; 1 without a cluster."""
     own, count = place()
-    return 1 if count < 2 else _hosts().count(_hosts()[own])
+    hosts = _hosts() if count > 1 else ["here"]
+    return hosts.count(hosts[own])
 
 
 def _hosts():
