@@ -24,7 +24,7 @@ for _name, _kind, _does in (
     ("pretrained weights for few pictures", "warning", "under 100 pictures a class without model.weights it says so"),
     ("a tenth of the rate when fine-tuning", "default", "train.fine_tune_factor = 0.1 after train.freeze_epochs"),
     ("norm after convolution, before activation", "default", "every block is built so"),
-    ("small batches and batch norm", "warning", "under 8 pictures a batch it proposes group norm"),
+    ("small batches and batch norm", "warning", "under 8 pictures a batch, or a part of one, it proposes group norm"),
     ("He initialisation with ReLU", "default", "every kernel of a rectified network is drawn so"),
     ("global pooling instead of large dense layers", "default", "model.top = 'pooled'"),
     ("twice the filters at half the size", "default", "the tables of the families do so"),
@@ -78,11 +78,14 @@ def _rare(recipe, facts):
 
 
 def _small_batch(recipe, layers):
-    if recipe.train.batch_size >= SMALL_BATCH or not any("BatchNorm" in type(layer).__name__ for layer in layers):
+    parts = recipe.train.accumulate
+    seen = recipe.train.batch_size // parts
+    if seen >= SMALL_BATCH or not any("BatchNorm" in type(layer).__name__ for layer in layers):
         return None
+    where = f" ({recipe.train.batch_size} in {parts} parts, train.accumulate)" if parts > 1 else ""
     return (
-        f"batch norm over {recipe.train.batch_size} pictures is noisy: train.batch_size = {SMALL_BATCH} or more, or "
-        "model.style = {norm = 'group'}"
+        f"batch norm over {seen} picture{'s' * (seen != 1)}{where} is noisy: train.batch_size = {SMALL_BATCH * parts} "
+        "or more, or model.style = {norm = 'group'}"
     )
 
 

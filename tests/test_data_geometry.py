@@ -98,7 +98,7 @@ def test_a_bare_warp_would_alias(photo):
     """What the prefilter is for (and that the reference can tell)."""
     frame = (40, 40, 3)
     matrix = tf.constant(centred(1 / 6, frame, 17), tf.float32)
-    from kcnn.data.resampling import warp_batch
+    from kcnn.data.warping import warp_batch
 
     bare = warp_batch(photo[None], matrix[None], frame[:2], 0.0)[0]
     reference = supersampled(photo, matrix.numpy(), frame, False)

@@ -12,7 +12,8 @@ from kcnn.data.motions import perspective
 from kcnn.data.neighbourhood import centres, displacement
 from kcnn.data.operations import OPERATIONS
 from kcnn.data.rendering import render
-from kcnn.data.resampling import keeps_rows, sample, warp, warp_batch
+from kcnn.data.resampling import keeps_rows
+from kcnn.data.warping import sample, warp, warp_batch
 from kcnn.recipe import Augment
 
 HEIGHT, WIDTH = 96, 130

@@ -45,7 +45,7 @@ ROOMS += [
     "__main__",
 ]
 FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "spectator", "archive_entries", "archives"}
-FOR_ALL |= {"disk", "memory", "progress"}
+FOR_ALL |= {"disk", "memory", "progress", "resolving"}
 
 
 def imported(path):

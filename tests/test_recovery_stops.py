@@ -148,6 +148,17 @@ def test_it_says_why_bits_may_differ(tmp_path, caplog):
     assert "because environment.json is missing or damaged" in caplog.text
 
 
+def test_steps_lost_with_a_kill_are_counted(tmp_path, caplog):
+    options = OWN | {"runs": tmp_path, "name": "r", "epochs": 1}
+    folder = RunFolder(kcnn.fit(net(), blobs(), **options).path)
+    caplog.set_level(logging.INFO)
+    kcnn.fit(net(), blobs(), resume=True, **options)
+    assert "were lost" not in caplog.text
+    folder.set_status(step=folder.status()["step"] + 12)  # as of a run that was killed so long after its checkpoint
+    kcnn.fit(net(), blobs(), resume=True, **options)
+    assert "12 or more steps after the last checkpoint were lost and are taken again" in caplog.text
+
+
 def test_lost_checkpoints_are_said(tmp_path):
     options = OWN | {"runs": tmp_path, "name": "r", "epochs": 1}
     folder = RunFolder(kcnn.fit(net(), blobs(), **options).path)

@@ -125,12 +125,13 @@ def extend(
 def _chosen(recipe, words, settings):
     """(the api, the `Recipe` that a command's words mean)."""
     from kcnn.recipe import Recipe
+    from kcnn.resolving import resolve
 
     if recipe is None and words["data.source"] is None:
         raise UserError("give a RECIPE or --data; `kcnn list recipes` names the recipes that come with kcnn")
     changes = {key: value for key, value in words.items() if value is not None} | parsed(settings)
-    api = the_api()
-    return api, api.resolve(Recipe() if recipe is None else recipe, settings=changes)[0]
+    chosen, _ = resolve(Recipe() if recipe is None else recipe, settings=changes)
+    return the_api(), chosen
 
 
 def _dry_run(api, recipe):

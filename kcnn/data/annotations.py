@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from kcnn.data.geometry import transform_points
 from kcnn.data.neighbourhood import centres
-from kcnn.data.resampling import sample
+from kcnn.data.warping import sample
 
 TRIES = 8  # steps of the search for where a displaced corner went
 

@@ -8,7 +8,8 @@ import math
 
 import tensorflow as tf
 
-from kcnn.data.resampling import SHRINKING, warp_batch
+from kcnn.data.resampling import SHRINKING
+from kcnn.data.warping import warp_batch
 
 SMALL = 96  # up to this side, gathers or two matrix products a picture are cheaper than calls of one's own
 

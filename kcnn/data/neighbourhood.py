@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from kcnn.data.operations import operation
 from kcnn.data.pointwise import cut
-from kcnn.data.resampling import sample
+from kcnn.data.warping import sample
 
 NODES = 7  # of the elastic field, along each side: displacements are smooth between them
 

@@ -9,8 +9,9 @@ from kcnn.data.geometry import frame_matrix, is_aligned, is_plain, is_still, unc
 from kcnn.data.headers import Header
 from kcnn.data.policies import policy_of
 from kcnn.data.rendering import View, render, render_view, view_of
-from kcnn.data.resampling import SHARP, as_type
+from kcnn.data.resampling import as_type
 from kcnn.data.samples import Arrays, Files
+from kcnn.data.warping import SHARP
 from kcnn.errors import UserError
 
 

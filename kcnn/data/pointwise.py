@@ -9,7 +9,7 @@ import math
 import tensorflow as tf
 
 from kcnn.data.operations import operation
-from kcnn.data.resampling import times
+from kcnn.data.products import times
 
 LUMA = (0.299, 0.587, 0.114)
 LUMA_BITS = (19595.0, 38470.0, 7471.0)  # the same in 1/65536, as PIL's mode "L"; exact in float32

@@ -12,7 +12,8 @@ import tensorflow as tf
 from kcnn.data.decode import as_it_is, checked_header, decode_window, single
 from kcnn.data.geometry import decode_ratio, frame_matrix, transform_points
 from kcnn.data.headers import JPEG
-from kcnn.data.resampling import CLOSE, keeps_rows, resize, shrink_of, warp
+from kcnn.data.resampling import CLOSE, keeps_rows, resize, shrink_of
+from kcnn.data.warping import warp
 
 
 class View(NamedTuple):

@@ -12,15 +12,17 @@ PICTURES, VERSIONS = 6, 7
 
 def write_sheet(dataset, frame, recipe, path, title):
     """Draw as PNG at `path` pictures of the training split in `frame`, and what the recipe's first epochs see."""
-    samples = dataset.splits["train"]
-    samples = samples.take(np.unique(np.linspace(0, len(samples) - 1, PICTURES).astype(int)))
+    everything = dataset.splits["train"]
+    samples = everything.take(np.unique(np.linspace(0, len(everything) - 1, PICTURES).astype(int)))
     count, classes = len(samples), len(dataset.class_names)
     shape = {"num_classes": classes, "framing": recipe.data.framing, "max_pixels": recipe.data.max_pixels}
     original = next(iter(batches(samples, frame, count, training=False, **shape)))["image"]
     stream = batches(samples, frame, count, training=True, augment=recipe.augment, seed=recipe.runtime.seed, **shape)
     versions = [batch["image"][np.argsort(batch["index"])] for batch in stream.take(VERSIONS).as_numpy_iterator()]
     names = [dataset.class_names[label] if np.ndim(label) == 0 else "" for label in samples.labels]
-    _draw(original.numpy(), versions, names, path, title)
+    _draw(
+        original.numpy(), versions, names, path, f"{title}, {count} of {counted(len(everything), 'training picture')}"
+    )
 
 
 @styled

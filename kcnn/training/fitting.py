@@ -10,7 +10,7 @@ import numpy as np
 from kcnn.errors import UserError
 from kcnn.training.faults import explained, not_finite
 from kcnn.training.interrupts import StopRequest
-from kcnn.training.resuming import compare_environment, refuse_another
+from kcnn.training.resuming import compare_environment, refuse_another, tell_lost
 from kcnn.training.schedules import Plateau, Schedule
 from kcnn.training.stopwatch import Stopwatch
 from kcnn.training.weights import load_weights, save_weights
@@ -88,6 +88,7 @@ class Fitting:
             self._take_up(*found)
         elif self.folder.history():
             raise UserError(f"run {self.folder.name} has lost its checkpoints; start a new run")
+        tell_lost(self.folder, self.progress.step)
         compare_environment(self.folder, self.progress.step, self.engine.team)
         return self.progress.step
 

@@ -33,6 +33,13 @@ def refuse_another(state, identity, extensions):
         raise UserError(f"resume continues only the same run, and this one was changed: {', '.join(changes)}")
 
 
+def tell_lost(folder, step):
+    """Say how many steps a kill has cost, if the run had come further than the checkpoint at `step`."""
+    lost = folder.status().get("step", step) - step
+    if lost > 0:
+        log.info("%d or more steps after the last checkpoint were lost and are taken again", lost)
+
+
 def compare_environment(folder, step, team):
     """Say what makes bits differ from `step` on, note it in the run's events, and keep what this process runs on."""
     before, now = folder.environment(), runtime.environment(*team.size)
