@@ -215,3 +215,21 @@ def test_a_description_speaks_of_its_kind_of_image_and_a_drawing_shows_all_of_it
     for text in shown:
         box = text.get_window_extent()
         assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, text.get_text()
+
+
+def test_windows_show_more_than_the_field_and_less_than_the_whole():
+    """Gradients of the true network, attention and all: the place in the middle of each level of a Swin net."""
+    model = kcnn.models.build_levels("swin_toy", input_shape=(224, 224, 3), overrides={"window": 7})
+    fields, names = receptive_fields(model), levels(model)
+    image = tf.random.stateless_normal((1, 224, 224, 3), (0, 0))
+    for level, (field, _) in fields.items():
+        part = keras.Model(model.input, model.get_layer(names[level]).output)
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            seen = part(image)
+            place = tf.reduce_sum(seen[0, seen.shape[1] // 2, seen.shape[2] // 2])
+        reached = np.flatnonzero(np.abs(tape.gradient(place, image)).sum((0, 2, 3)))
+        size = reached[-1] - reached[0] + 1
+        assert size == 224 if field.whole else field.windows and size > field.size
+        assert level != "c2" or size < 224
+    assert [field.whole for field, _ in fields.values()] == [False, False, False, True]

@@ -105,8 +105,13 @@ def test_a_new_family_is_described_listed_and_held_to_the_contract_from_one_file
     contract.test_save_and_load_equal("mine_toy", "pooled", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["resnet_toy", "vit_toy", "swin_toy"])
-def test_description_of_each_kind(name):
-    found = kcnn.describe(name)
+@pytest.mark.parametrize(
+    ("name", "marks"), [("resnet_toy", "     "), ("vit_toy", "*"), ("swin_toy", "++++"), ("efficientnet_toy", " ****")]
+)
+def test_description_of_each_kind(name, marks):
+    found = kcnn.describe(name, (224, 224, 3))
     assert found.multiply_adds > 0 and found.depth > 1 and found.levels
-    assert any(level.whole for level in found.levels) == (name != "resnet_toy")
+    assert "".join("*" if level.whole else "+" if level.windows else " " for level in found.levels) == marks
+    told = "\n".join(found.lines())
+    assert ("* and the whole image, by global" in told) == ("*" in marks)
+    assert ("+ and more of the image, by attention within windows" in told) == ("+" in marks)

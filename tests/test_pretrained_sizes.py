@@ -70,6 +70,29 @@ def test_other_classes_stems_tops_and_activations_are_not(tmp_path):
     assert built("mobilenet_v3_small", weights, top="pooled").count_params()
 
 
+def ours(name, folder, **options):
+    model = kcnn.build_model(name, input_shape=SHAPE, num_classes=4, **options)
+    save_file({path: v.numpy() for path, v in weight_variables(model).items()}, folder / "ours.safetensors")
+    return folder / "ours.safetensors"
+
+
+def test_our_own_weights_of_another_size_are_refused_too(tmp_path):
+    weights = ours("resnet_toy", tmp_path)
+    with pytest.raises(UserError, match="no tensor fits resnet_toy; choose the architecture"):
+        built("resnet_toy", weights, overrides={"width": 16})
+    with pytest.raises(UserError, match="of another network than resnet_toy: .* find no tensor of their shape"):
+        built("resnet_toy", weights, overrides={"depths": (2, 2)})
+    with pytest.raises(UserError, match="of another network than resnet_toy: .* of the file have no place"):
+        built("resnet_toy", ours("resnet_toy", tmp_path, overrides={"depths": (2, 2)}))
+
+
+@pytest.mark.parametrize("name", ["resnet_toy", "mobilenet_v2_toy", "alexnet_toy", "vit_toy"])
+def test_our_own_weights_load_for_other_classes_and_channels(tmp_path, name):
+    weights = ours(name, tmp_path)
+    assert built(name, weights).count_params()
+    assert kcnn.build_model(name, input_shape=(32, 32, 1), num_classes=3, weights=weights).count_params()
+
+
 def test_positions_of_another_grid_are_resampled(tmp_path, caplog, rng):
     caplog.set_level("INFO", "kcnn")
     file, before = tmp_path / "larger.safetensors", rng.normal(size=(1, 1 + 24 * 24, 16)).astype("float32")

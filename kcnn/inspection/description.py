@@ -18,7 +18,8 @@ WORDS = {1: ("signal", "steps"), 2: ("image", "px"), 3: ("volume", "voxels")}  #
 class Level:
     """One level: its `shape` without the batch, its `stride`, and how many pixels (steps, voxels) a place sees an axis.
 
-    field: with global operations cut, as papers give it. whole: a global operation shows it the whole image.
+    field: with attention and global operations cut, as papers give it. whole: a global operation shows it the whole
+    image. windows: attention within windows shows it more than its field.
     """
 
     name: str
@@ -26,6 +27,12 @@ class Level:
     stride: int
     field: tuple[int, ...]
     whole: bool
+    windows: bool
+
+    def seen(self, unit):
+        """What a place sees, in words: "sees 7 px", with the mark of a note where it sees more."""
+        field = "×".join(map(str, self.field)) if len(set(self.field)) > 1 else str(self.field[0])
+        return f"sees {field} {unit}" + (" *" if self.whole else " +" if self.windows else "")
 
 
 @dataclass(frozen=True)
@@ -72,12 +79,17 @@ class Description:
         """A line a level: a bar as long as the logarithm of its channels, shape, stride and receptive field."""
         for level in self.levels:
             bar = "█" * max(1, round(WIDEST * math.log2(level.shape[-1]) / 12))
-            field = "×".join(map(str, level.field)) if len(set(level.field)) > 1 else str(level.field[0])
-            seen = f"sees {field} {self.words[1]}" + (" *" if level.whole else "")
+            seen = level.seen(self.words[1])
             yield f"  {level.name}  {sides(level.shape):>16}  stride {level.stride:<3d} {seen:<18}  {bar}"
+        yield from (f"  {note}" for note in self.notes())
+
+    def notes(self):
+        """What the marks behind receptive fields mean, a line a mark that is there."""
         if any(level.whole for level in self.levels):
             whole = f"the whole {self.words[0]}"
-            yield f"  * and {whole}, by global operations: squeeze-excite, norms over space or attention"
+            yield f"* and {whole}, by global operations: squeeze-excite, norms over space or attention"
+        if any(level.windows and not level.whole for level in self.levels):
+            yield f"+ and more of the {self.words[0]}, by attention within windows"
 
     def _differences(self):
         for word, own, other in (
@@ -124,7 +136,7 @@ def _described(name, shape, classes, options, with_ancestor):
         multiply_adds=multiply_adds(model), activation_bytes=activation_bytes(model), depth=depth(model),
         levels=tuple(
             Level(level, tuple(seen.get_layer(layer).output.shape[1:]), stride_of(level),
-                  tuple(field.size for field in fields[level]), fields[level][0].whole)
+                  tuple(field.size for field in fields[level]), fields[level][0].whole, fields[level][0].windows)
             for level, layer in levels(seen).items()
         ),
         small_stem=_has_small_stem(variant, shape, shared, seen),

@@ -17,7 +17,8 @@ def draw_stages(description, path):
     A signal's are flat: it has no second side to lean into the page.
     """
     kind, unit = description.words
-    stages = [(kind, description.input_shape, ""), *(_stage(level, unit) for level in description.levels)]
+    levels = [(level.name, level.shape, level.seen(unit)) for level in description.levels]
+    stages = [(kind, description.input_shape, ""), *levels]
     inches = 1.5 * len(stages) + 0.6
     figure = new_figure(inches, 3.6)
     axes, slant = figure.subplots(), 0.0 if len(description.input_shape) == 2 else SLANT
@@ -32,15 +33,11 @@ def draw_stages(description, path):
         x += width + slant * height * 0.5 + 0.95
     title = f"{description.name}: {description.parameters:,} parameters, {description.depth} layers deep"
     figure.suptitle(textwrap.fill(title, int(BOLD * inches)), x=0.01, ha="left", size=11, weight="bold")
-    figure.supxlabel(textwrap.fill(NOTE, int(SMALL * inches)), x=0.01, ha="left", size=8, color=GREY)
+    notes = [textwrap.fill(note, int(SMALL * inches)) for note in (*description.notes(), NOTE)]
+    figure.supxlabel("\n".join(notes), x=0.01, ha="left", size=8, color=GREY)
     axes.set(xlim=(-0.45, x - 0.3), ylim=(-1.25, 2.6), aspect="equal")
     axes.set_axis_off()
     save(figure, path)
-
-
-def _stage(level, unit):
-    field = level.field[0]
-    return level.name, level.shape, "sees all" if level.whole and field <= 1 else f"sees {field} {unit}"
 
 
 def _block(axes, x, height, width, slant, colour):

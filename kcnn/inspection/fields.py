@@ -4,7 +4,8 @@ A place p along an axis of a tensor sees the input from `jump * p + low` to `jum
 strides s, dilation d and p_0 places of padding before turns that into jump * s, low - jump * p_0 and
 high + jump * (d * (k - 1) - p_0); tensors that are joined see the union (Araujo et al. 2019, Computing receptive
 fields of convolutional neural networks). Global operations (pooling over the picture, norms over space, attention) see
-everything: fields are given with them and, as the papers give them, as if they were cut.
+everything: fields are given with them and, as the papers give them, as if they were cut. Attention within windows is
+cut too, and said: what it shows depends on where in its window a place lies.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import keras
 
 from kcnn.errors import UserError
 from kcnn.inspection.costs import sources
-from kcnn.layers import Frame
+from kcnn.layers import Frame, MergeWindows, WindowAttention
 from kcnn.models import levels
 
 POINTWISE = {
@@ -21,8 +22,9 @@ POINTWISE = {
     *("Dropout", "SpatialDropout", "StochasticDepth"),
     *("Standardize", "Rescaling", "PadChannels", "LayerScale", "ShuffleChannels", "TakeChannels"),
     *("LocalResponseNormalization", "BatchNormalization", "FusedBatchNormalization", "LayerNormalization"),
-    *("Add", "Multiply", "Concatenate", "Average", "Maximum", "Subtract", "Dense"),
+    *("Add", "Multiply", "Concatenate", "Average", "Maximum", "Subtract", "Dense", "PartitionWindows", "MergeWindows"),
 }
+FIRST_INPUT = (Frame, MergeWindows, WindowAttention)  # their second only tells a size
 WINDOWED = ("Conv", "Pooling", "Subsample", "SpaceToDepth", "Frame", "PadEdges", "ZeroPadding", "Cropping")
 
 
@@ -30,13 +32,15 @@ WINDOWED = ("Conv", "Pooling", "Subsample", "SpaceToDepth", "Frame", "PadEdges",
 class Field:
     """What one place sees along one axis: see the head of this file.
 
-    whole: a global operation shows it everything. cut: nothing else leads to it, so that low and high mean nothing.
+    whole: a global operation shows it everything. windows: attention within windows shows it more than the field.
+    cut: nothing else leads to it, so that low and high mean nothing.
     """
 
     jump: int = 1
     low: int = 0
     high: int = 0
     whole: bool = False
+    windows: bool = False
     cut: bool = False
 
     @property
@@ -56,7 +60,7 @@ def fields_of_layers(model):
     found, rank = {}, len(model.inputs[0].shape) - 2
     for layer in model.layers:
         before = [found[source] for source in sources(layer)]
-        before = before[:1] if isinstance(layer, Frame) else before  # its second input only tells a size
+        before = before[:1] if isinstance(layer, FIRST_INPUT) else before
         joined = tuple(_join([fields[axis] for fields in before]) for axis in range(rank)) if before else None
         found[layer] = _after(layer, joined) if joined else (Field(),) * rank
     return found
@@ -71,6 +75,8 @@ def _after(layer, fields):
         )
     if kind in POINTWISE:
         return fields
+    if isinstance(layer, WindowAttention) and max(layer.input[1].shape[1:-1]) > layer.window:
+        return tuple(replace(field, windows=True, cut=True) for field in fields)
     if any(word in kind for word in WINDOWED) and not kind.startswith("Global"):
         sides = keras.tree.flatten(layer.input)[0].shape[1:-1]
         return tuple(_through(field, layer, axis, sides[axis]) for axis, field in enumerate(fields))
@@ -85,6 +91,7 @@ def _join(fields):
         min(field.low for field in local),
         max(field.high for field in local),
         any(field.whole for field in fields),
+        any(field.windows for field in fields),
         all(field.cut for field in fields),
     )
 

@@ -56,9 +56,9 @@ def recognise(model, variant, tensors, path):
 
 
 def load(model, variant, tensors, layout):
-    """Set the weights of `model`, built from `variant`, from another program's `tensors`; returns `Loaded`.
+    """Set the weights of `model`, built from `variant`, from `tensors`: our own if `layout` is None; returns `Loaded`.
 
-    Raises `UserError` where nothing fits, and where another program's file is that of a network of another size.
+    Raises `UserError` where nothing fits, and where the tensors are those of a network of another size.
     """
     report, used = Loaded(layout.program if layout else "kcnn"), {}
     layers = {layer.name: layer for layer in model.layers}
@@ -73,8 +73,7 @@ def load(model, variant, tensors, layout):
     report.unused = sorted(name for name in tensors if name not in used and not name.endswith(IGNORED))
     if not report.matched:
         raise UserError(f"no tensor fits {variant.name}; {way_out(tensors)}")
-    if layout is not None:
-        _refuse_another_size(model, variant, report, tensors, used)
+    _refuse_another_size(model, variant, report, tensors, used)
     return report
 
 
