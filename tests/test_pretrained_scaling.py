@@ -39,6 +39,7 @@ MODES = {
     "vgg16": (APPLICATIONS.VGG16, APPLICATIONS.vgg16.preprocess_input, 32),  # caffe
     "densenet121": (APPLICATIONS.DenseNet121, APPLICATIONS.densenet.preprocess_input, 64),  # torch
     "mobilenet": (APPLICATIONS.MobileNet, APPLICATIONS.mobilenet.preprocess_input, 32),  # tf
+    "efficientnet_b0": (APPLICATIONS.EfficientNetB0, lambda x: x, 32),  # by statistics in the file: mean 0, variance 1
 }
 
 
@@ -54,3 +55,15 @@ def test_pictures_are_scaled_as_keras_does(name, tmp_path):
     features = keras.Model(ours.input, ours.get_layer("logits").input)(x)
     expected = theirs(preprocess(x.copy()))
     np.testing.assert_allclose(features, expected, atol=2e-4 * np.std(expected), rtol=1e-3)
+
+
+def test_statistics_among_keras_own_weights_say_the_scaling():
+    layout = LAYOUTS["efficientnet/keras/efficientnet_b0"]
+    published = {"normalization/mean": np.array([0.485, 0.456, 0.406]), "normalization/variance": [0.229, 0.224, 0.225]}
+    assert layout.scaling_of({}) == layout.scaling_of(as_arrays(published)) == layout.scaling
+    own = layout.scaling_of(as_arrays({"normalization/mean": [0.2], "normalization/variance": [0.25]}))
+    assert own.mean == pytest.approx((51,)) and own.std == pytest.approx((127.5,))
+
+
+def as_arrays(tensors):
+    return {name: np.asarray(values, "float32") for name, values in tensors.items()}

@@ -28,9 +28,10 @@ def begin(origin, architecture, make, style=None, overrides=None):
     variant = customized(ARCHITECTURES[architecture], overrides=overrides, style=asked)
     layout = recognise(made[0], variant, tensors, origin.path)
     if layout is not None:
-        made = make(layout.scaling, {**layout.style, **asked}, overrides)
+        scaling = layout.scaling_of(tensors)
+        made = make(scaling, {**layout.style, **asked}, overrides)
     found = load(made[0], variant, tensors, layout)
-    expected = layout.scaling if layout else origin.scaling if origin.of_pictures else None
+    expected = scaling if layout else origin.scaling if origin.of_pictures else None
     found.scaling = _other_scaling(made[0], expected)
     for line in found.lines():
         log.info(line)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from kcnn.registry import Registry
 
 LAYOUTS = Registry("layout")
@@ -31,6 +33,10 @@ class Scaling:
 TORCH = Scaling(IMAGENET_MEAN, IMAGENET_STD)
 CAFFE = Scaling(CAFFE_MEAN, 1.0, bgr=True)
 UNIT = Scaling(127.5, 127.5)  # -1 … 1
+
+
+def _listed(values):
+    return tuple(float(value) for value in np.ravel(values))
 
 
 def _of_channels(values, channels):
@@ -62,6 +68,19 @@ class Layout:
     def fits(self, variant):
         """Whether it holds for this `Variant`."""
         return variant.family == self.family and (not self.variants or variant.name in self.variants)
+
+    def scaling_of(self, tensors):
+        """The `Scaling` that these `tensors` expect: `scaling`, unless the file brings other statistics of its own.
+
+        Keras's first EfficientNets scale to 0 … 1 and then by statistics that are kept among their weights; the
+        published files hold ImageNet's mean and, where the variance should be, its deviation, and are scaled by it.
+        """
+        mean, variance = (tensors.get(f"normalization/{name}") for name in ("mean", "variance"))
+        if mean is None or variance is None:
+            return self.scaling
+        own = Scaling(_listed(255 * mean), _listed(255 * np.sqrt(variance)))
+        published = np.allclose(own.mean, IMAGENET_MEAN, 1e-3) and np.allclose(255 * variance, IMAGENET_STD, 1e-3)
+        return TORCH if published else own
 
     def module(self, layer, row):
         """What `names` answers; None for a layer that it cannot read, since the other program's network has none such.
