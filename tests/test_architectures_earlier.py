@@ -118,9 +118,12 @@ def test_any_point_of_the_design_space_is_a_net():
 
 
 def test_regnets_rule_refuses_what_it_is_not_for():
-    for point in [(4, 36.44, 2.49, 13), (24, -1, 2.49, 13), (24, 36.44, 1.0, 13), (24, 36.44, 2.49, 0)]:
+    refused = [(4, 36.44, 2.49, 13), (24, -1, 2.49, 13), (24, 36.44, 1.0, 13), (24, 36.44, 2.49, 0)]
+    for point in [*refused, (24, 36.44, math.nan, 13), (24, 36.44, 2.49, 13.5)]:
         with pytest.raises(UserError, match="must be 8 or above"):
             regnet_stages(*point)
+    with pytest.raises(UserError, match="group width 0 must be a whole number"):
+        regnet_row(24, 36.44, 2.49, 13, 0)
     assert fitted_groups((20, 50), 24) == ((20, 48), (20, 24))
     with pytest.raises(UserError, match="20 is no multiple of its group width 8"):
         without_weights("regnet_toy", overrides={"widths": [20, 8, 16, 16], "group_widths": [8, 4, 8, 8]})

@@ -64,6 +64,8 @@ def test_compound_scaling_is_a_rule_of_its_own():
     depth, width, side = compound_scaling(1.5)
     assert depth == 1.2**1.5 and width == 1.1**1.5 and side == 276
     assert 1.9 < 1.2 * 1.1**2 * 1.15**2 < 2
+    with pytest.raises(UserError, match="phi is '2'"):
+        compound_scaling("2")
     with pytest.raises(UserError, match="phi is -1"):
         compound_scaling(-1)
     scaled = built("efficientnet_b0", overrides={"depth": depth, "width": width})

@@ -8,7 +8,9 @@ import pytest
 import kcnn
 from kcnn.architectures import ARCHITECTURES, Row, family
 from kcnn.architectures.history import History
+from kcnn.errors import UserError
 from kcnn.inspection import draw_stages, shelf
+from kcnn.inspection.shelf import count
 from kcnn.layers import conv_norm_act
 from kcnn.registry import Registry
 from tests import test_architectures_contract as contract
@@ -59,6 +61,15 @@ def test_the_command_lists_within_bounds(capsys):
     assert "are for `kcnn list architectures`" in refused(capsys, "list", "heads", "--json")
 
 
+def test_bounds_and_shapes_that_say_nothing_are_refused():
+    for bounds in ({"max_parameters": "8M"}, {"since": "2017"}):
+        with pytest.raises(UserError, match="it must be a number"):
+            kcnn.list_architectures(**bounds)
+    for shape in ((None, None, 3), 224):
+        with pytest.raises(UserError, match="must state all sides and the channels, such as \\(224, 224, 3\\)"):
+            kcnn.describe("resnet_toy", shape)
+
+
 def test_the_command_describes(capsys, tmp_path):
     words = ("describe", "resnet18", "--input", "64x64x3", "--classes", "10", "--out", tmp_path / "stages.png")
     status, out, _ = command(capsys, *words)
@@ -83,7 +94,7 @@ def test_a_new_family_is_described_listed_and_held_to_the_contract_from_one_file
     monkeypatch.setattr(contract, "TOYS", ["mine_toy"])
 
     @family(
-        {"mine_toy": Row(params=456, image=(32, 32, 3), classes=4)},
+        dict.fromkeys(("mine", "mine_toy"), Row(params=456, image=(32, 32, 3), classes=4)),
         history=History(2030, "Mine", "lenet5", "two layers"),
     )
     def mine(x, row):
@@ -91,7 +102,7 @@ def test_a_new_family_is_described_listed_and_held_to_the_contract_from_one_file
         x = conv_norm_act(x, 4, 3, strides=2, style=row.style, name="c1_1")
         return {"c1": x, "c2": conv_norm_act(x, 8, 3, strides=2, style=row.style, name="c2_1")}
 
-    assert [entry.name for entry in shelf(since=2030, toys=True)] == ["mine_toy"]
+    assert [entry.name for entry in shelf(since=2030, toys=True)] == ["mine", "mine_toy"]
     found = kcnn.describe("mine_toy")
     assert [level.field for level in found.levels] == [(3, 3), (7, 7)] and found.ancestor.name == "lenet5"
     assert found.multiply_adds == 16 * 16 * 27 * 4 + 8 * 8 * 36 * 8 + 8 * 4
@@ -100,6 +111,11 @@ def test_a_new_family_is_described_listed_and_held_to_the_contract_from_one_file
         contract.test_levels_of_odd_sizes("mine_toy", rank, "standard")
         contract.test_gradients_reach_everything_and_a_step_changes_it("mine_toy", rank)
     contract.test_published_count_and_levels("mine_toy")
+    with pytest.raises(AssertionError, match="run `python -m tests.record_costs`"):
+        contract.test_published_count_and_levels("mine")
+    monkeypatch.setattr(contract, "COSTS", tmp_path / "costs.json")
+    contract.COSTS.write_text(json.dumps({"mine": count("mine")}))
+    contract.test_published_count_and_levels("mine")
     contract.test_paths_of_variables_are_unique_and_stable("mine_toy")
     contract.test_style_reaches_every_norm("mine_toy", "group")
     contract.test_save_and_load_equal("mine_toy", "pooled", tmp_path)

@@ -27,6 +27,13 @@ def test_edges_are_padded_as_numpy_does(mode, rank):
     np.testing.assert_array_equal(twin(x), expected)
 
 
+@pytest.mark.parametrize("side", [1, 2, 3])
+@pytest.mark.parametrize("mode", MODES)
+def test_margins_may_be_wider_than_the_picture(mode, side):
+    x = batch((side, 2))
+    np.testing.assert_array_equal(PadEdges((7,), mode)(x), np.pad(x, [(0, 0), (7, 7), (0, 0)], mode=MODES[mode]))
+
+
 @pytest.mark.parametrize("strides", [1, 2])
 @pytest.mark.parametrize("mode", MODES)
 def test_a_convolution_pads_as_its_style_says(mode, strides):

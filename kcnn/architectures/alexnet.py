@@ -1,7 +1,7 @@
 """Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks.
 
-LeNet's plan on photographs: ten times as wide, ReLU for tanh, overlapping pooling, dropout. The later row is that of
-Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks: no groups, no local normalisation.
+LeNet's plan on photographs: sixteen times as wide, ReLU for tanh, overlapping pooling, dropout. The later row is that
+of Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks: no groups, no local normalisation.
 """
 
 from dataclasses import dataclass, field

@@ -54,8 +54,8 @@ class CoAtNet(Row):
 HISTORY = History(
     2021,
     "Dai et al. 2021, CoAtNet: marrying convolution and attention for all data sizes",
-    "mobilenet_v2",
-    "inverted residuals first, attention where maps are small",
+    "vit_small16",
+    "inverted residuals where maps are large, attention with relative positions where they are small",
 )
 
 # As in timm: coatnet_0_224.

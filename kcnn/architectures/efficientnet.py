@@ -7,6 +7,7 @@ full convolutions in early blocks.
 
 import math
 from dataclasses import dataclass, field
+from numbers import Real
 
 from kcnn.architectures.family import Row, deepest, family
 from kcnn.architectures.history import History
@@ -97,8 +98,8 @@ def compound_scaling(phi):
     depth x width^2 x resolution^2 = 2, for multiply-adds grow with the square of the latter two. For the phi of
     `PUBLISHED` it answers what the authors made of that. The result fits `overrides` and `input_shape` of build_model.
     """
-    if phi < 0:
-        raise UserError(f"phi is {phi!r}: it must be 0 (B0) or above")
+    if not isinstance(phi, Real) or not 0 <= phi <= 20:
+        raise UserError(f"phi is {phi!r}: it must be a number from 0 (B0) to 20")
     return PUBLISHED.get(phi, (1.2**phi, 1.1**phi, round(224 * 1.15**phi)))
 
 

@@ -1,4 +1,4 @@
-"""Szegedy et al. 2015, Going deeper with convolutions: 22 layers of weights with a twelfth of AlexNet's parameters."""
+"""Szegedy et al. 2015, Going deeper with convolutions: 22 layers of weights with a ninth of AlexNet's parameters."""
 
 from dataclasses import dataclass, field
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class History:
     """One step in the history of convolutional networks.
 
-    year, paper: of its publication. ancestor: the architecture to compare with, or None. change: against that one, in a
-    few words.
+    year, paper: of its first publication, often a preprint a year before the proceedings. ancestor: the architecture to
+    compare with, of like size where there is one, or None. change: against that one, in a few words.
     """
 
     year: int

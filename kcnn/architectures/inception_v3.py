@@ -86,7 +86,7 @@ def inception_v3(x, row):
 
 
 class _Parts:
-    """The modules of one row: the five figures of the paper's appendix."""
+    """The modules of one row, as in the authors' code; figures are the paper's."""
 
     def __init__(self, row):
         self.row, self.style, self.small = row, row.style, row.stem == "small"
@@ -116,7 +116,7 @@ class _Parts:
         return self.conv(x, filters, 1, f"{name}_project")
 
     def small_kernels(self, x, pooled, name):
-        """Figure 5: 5x5 beside two 3x3."""
+        """Figure 5 has two 3x3 in place of every 5x5; the authors' code keeps one 5x5 beside them."""
         single = self.conv(x, 64, 1, f"{name}_single")
         wide = self.chain(x, [(48, 1), (64, 5)], f"{name}_wide")
         double = self.chain(x, [(64, 1), (96, 3), (96, 3)], f"{name}_double")
@@ -138,6 +138,7 @@ class _Parts:
         return _join([single, wide, double, self.project(x, 192, name)], name)
 
     def second_reduction(self, x, name):
+        """As the first reduction, with 7 along one axis after the other before the second stride."""
         axes = _along(x, 7)
         wide = self.conv(self.conv(x, 192, 1, f"{name}_wide_1"), 320, 3, f"{name}_wide_2", strides=2, tight=True)
         double = self.chain(x, _steps(192, [1, *axes[::-1]], 192), f"{name}_double")

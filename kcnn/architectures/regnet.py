@@ -4,7 +4,7 @@ Instead of one net the paper gives a space of them: four numbers state all the w
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kcnn.architectures.family import Row, family, same_lengths
 from kcnn.architectures.history import History
@@ -20,9 +20,10 @@ def regnet_stages(w0, wa, wm, depth):
     Block j would have the width w0 + wa j. It takes the nearest (in the exponent) of the widths w0 wm^s, s a whole
     number, rounded to a multiple of 8; a stage is a run of blocks of equal width.
     """
-    if w0 < MULTIPLE or wa < 0 or wm <= 1 or depth < 1:
+    if not (w0 >= MULTIPLE and wa >= 0 and wm > 1 and isinstance(depth, int) and depth >= 1):
         raise UserError(
-            f"w0 {w0!r} must be {MULTIPLE} or above, wa {wa!r} 0 or above, wm {wm!r} above 1, depth {depth!r} 1 or more"
+            f"w0 {w0!r} must be {MULTIPLE} or above, wa {wa!r} 0 or above, wm {wm!r} above 1, depth {depth!r} whole and "
+            "1 or more"
         )
     steps = [round(math.log((w0 + wa * j) / w0) / math.log(wm)) for j in range(depth)]
     widths = [round(w0 * wm**step / MULTIPLE) * MULTIPLE for step in steps]
@@ -63,6 +64,8 @@ def regnet_row(w0, wa, wm, depth, group_width, **fields):
 
     With `dataclasses.asdict` of a drawn row, or its fields as `overrides` of a registered one, a search can build it.
     """
+    if not isinstance(group_width, int) or group_width < 1:
+        raise UserError(f"group width {group_width!r} must be a whole number, 1 or more")
     widths, depths = regnet_stages(w0, wa, wm, depth)
     widths, groups = fitted_groups(widths, group_width)
     return RegNet(depths, widths, groups, **fields)
@@ -100,6 +103,10 @@ HISTORY = {
         "regnetx_004",
         "RegNetX with squeeze and excitation",
     ),
+}
+HISTORY |= {
+    f"regnety_{size}": replace(HISTORY["regnety"], ancestor=f"regnetx_{size}")
+    for size in ("002", "006", "008", "016", "032")
 }
 
 VARIANTS = {"regnet_toy": RegNet((1, 1, 2, 1), (8, 8, 16, 16), (4, 4, 8, 8), squeeze=0.25, stem_filters=8)}

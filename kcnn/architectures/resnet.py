@@ -4,7 +4,7 @@ He et al. 2016, Deep residual learning for image recognition; Zagoruyko and Komo
 Xie et al. 2017, Aggregated residual transformations for deep neural networks.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
@@ -79,7 +79,7 @@ HISTORY = {
         "vgg19",
         "the convolutions of the residual net without its shortcuts, for comparison",
     ),
-    "wide": History(
+    "wide_resnet": History(
         2016,
         "Zagoruyko and Komodakis 2016, Wide residual networks",
         "resnet50",
@@ -92,6 +92,8 @@ HISTORY = {
         "many narrow paths side by side, as one grouped convolution",
     ),
 }
+HISTORY |= {f"resnet{depth}": replace(HISTORY[""], ancestor=f"plain{depth}") for depth in (20, 34, 56)}
+HISTORY |= {f"{kind}101": replace(HISTORY[kind], ancestor="resnet101") for kind in ("wide_resnet", "resnext")}
 
 VARIANTS = {
     "resnet_toy": ResNet((1, 1, 1, 1), width=8),

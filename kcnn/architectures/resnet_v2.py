@@ -4,7 +4,7 @@ As in keras.applications: each stage but the last halves the size in its last bl
 convolution of each block have biases.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
@@ -20,12 +20,13 @@ class ResNetV2(Row):
     style: Style = field(default=Style(padding="symmetric", epsilon=1.001e-5), kw_only=True)
 
 
-HISTORY = History(
+FIRST = History(
     2016,
     "He et al. 2016, Identity mappings in deep residual networks",
     "resnet50_v1",
     "norm and activation before each convolution leave a clean path for the identity",
 )
+HISTORY = {"": FIRST} | {f"resnet{depth}v2": replace(FIRST, ancestor=f"resnet{depth}_v1") for depth in (101, 152)}
 
 VARIANTS = {
     "resnet_v2_toy": ResNetV2((2, 1, 1, 1), width=4),

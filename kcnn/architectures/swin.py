@@ -47,7 +47,7 @@ class Swin(Row):
 HISTORY = History(
     2021,
     "Liu et al. 2021, Swin transformer: hierarchical vision transformer using shifted windows",
-    "vit_tiny16",
+    "vit_small16",
     "attention within shifted windows, in stages that shrink as a ResNet does",
 )
 

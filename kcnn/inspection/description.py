@@ -113,7 +113,10 @@ def describe(name, input_shape=None, num_classes=None, with_ancestor=True, **opt
     Raises `UserError` as `build_model` does.
     """
     row = ARCHITECTURES[name].row
-    shape = tuple(row.image if input_shape is None else input_shape)
+    shape = row.image if input_shape is None else input_shape
+    if not isinstance(shape, tuple | list) or None in shape:
+        raise UserError(f"input_shape {shape!r} must state all sides and the channels, such as {row.image}")
+    shape = tuple(shape)
     classes = row.classes if num_classes is None else num_classes
     return _described(name, shape, classes, {"top": "own"} | options, with_ancestor)
 

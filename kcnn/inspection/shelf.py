@@ -8,10 +8,11 @@ the file anew.
 import functools
 import json
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
 from kcnn.architectures import ARCHITECTURES
-from kcnn.errors import unknown_name
+from kcnn.errors import UserError, unknown_name
 from kcnn.inspection.description import describe
 
 FILE = Path(__file__).with_name("costs.json")
@@ -37,8 +38,14 @@ class Entry:
 def shelf(*, family=None, since=None, until=None, max_parameters=None, max_multiply_adds=None, toys=False):
     """The `Entry`s within these bounds, oldest first; the toys, which are for tests, only if asked for.
 
-    An architecture without a year is left out by bounds of years. Raises `UserError` for an unknown family.
+    An architecture without a year is left out by bounds of years. Raises `UserError` for an unknown family, and for a
+    bound that is no number.
     """
+    bounds = {"since": since, "until": until}
+    bounds |= {"max_parameters": max_parameters, "max_multiply_adds": max_multiply_adds}
+    for name, bound in bounds.items():
+        if bound is not None and not isinstance(bound, Real):
+            raise UserError(f"{name} is {bound!r}: it must be a number")
     families = {variant.family for variant in ARCHITECTURES.values()}
     if family is not None and family not in families:
         raise unknown_name("family", family, families)

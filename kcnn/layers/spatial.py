@@ -26,8 +26,8 @@ class Subsample(keras.layers.Layer):
 class PadEdges(keras.layers.Layer):
     """More places on both sides of every spatial axis, made from the picture: (B, n..., C) -> (B, n + 2 margin..., C).
 
-    margin: places on each side, one number an axis. mode: "reflect" mirrors at the edge, without the edge itself, and
-    needs sides above the margin; "replicate" repeats the edge.
+    margin: places on each side, one number an axis. mode: "reflect" mirrors at the edge, without the edge itself, to
+    and fro where a side is shorter than the margin; "replicate" repeats the edge.
     """
 
     def __init__(self, margin, mode, name=None, **kwargs):
@@ -39,7 +39,8 @@ class PadEdges(keras.layers.Layer):
             last = keras.ops.shape(inputs)[axis] - 1
             places = keras.ops.arange(-width, last + 1 + width, dtype="int32")
             if self.mode == "reflect":
-                places = last - keras.ops.abs(last - keras.ops.abs(places))
+                turn = keras.ops.maximum(2 * last, 1)
+                places = last - keras.ops.abs(last - keras.ops.mod(places, turn))
             inputs = keras.ops.take(inputs, keras.ops.clip(places, 0, last), axis=axis)
         return inputs
 
