@@ -22,7 +22,7 @@ def regnet_stages(w0, wa, wm, depth):
     """
     if not (w0 >= MULTIPLE and wa >= 0 and wm > 1 and isinstance(depth, int) and depth >= 1):
         raise UserError(
-            f"w0 {w0!r} must be {MULTIPLE} or above, wa {wa!r} 0 or above, wm {wm!r} above 1, depth {depth!r} whole and "
+            f"w0 {w0!r} must be {MULTIPLE} or above, wa {wa!r} 0 or above, wm {wm!r} above 1, depth {depth!r} whole, "
             "1 or more"
         )
     steps = [round(math.log((w0 + wa * j) / w0) / math.log(wm)) for j in range(depth)]
