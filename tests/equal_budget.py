@@ -1,10 +1,10 @@
 """All families at the same cost: one network of each learns Fashion-MNIST for equal processor time, from scratch.
 
-    python -m tests.equal_budget [--seconds 120] [NAME ...]
+    python -m tests.equal_budget [--seconds 60] [NAME ...]
 
 Each network trains in a process of its own for so many processor seconds, in one sweep of a one-cycle schedule over as
 many of the 60 000 pictures, or as many times, as it manages; it is then scored on the 10 000 test pictures. It has its
-published stem and sees the pictures enlarged to 32 pixels, the least that all of them take. Results go to
+published stem and top and sees the pictures enlarged to 32 pixels, the least that all of them take. Results go to
 tests/equal_budget.json, which README's shelf shows. It needs the data set (`TFDS_DATA_DIR`).
 """
 
@@ -27,6 +27,7 @@ NETWORKS = (
 PICTURES, BATCH = 60_000, 64
 RECIPE = {
     "data": {"source": "tfds:fashion_mnist", "validation": 0.0, "image_size": 32},
+    "model": {"top": "own"},
     "augment": {"flip_horizontal": 0.5, "translation": 0.05},
     "train": {"batch_size": BATCH, "learning_rate": 2e-3, "schedule": "one_cycle", "weight_decay": 0.02},
     "runtime": {"precision": "float32"},
@@ -67,7 +68,7 @@ def main(arguments=None):
     """Measure the named networks, or all, one after another, and put each result into the file as it comes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.one:
