@@ -80,7 +80,8 @@ def _rare(recipe, facts):
 def _small_batch(recipe, layers):
     parts = recipe.train.accumulate
     seen = recipe.train.batch_size // parts
-    if seen >= SMALL_BATCH or not any("BatchNorm" in type(layer).__name__ for layer in layers):
+    names = {type(layer).__name__ for layer in layers}
+    if seen >= SMALL_BATCH or not any("BatchNorm" in name and "Frozen" not in name for name in names):
         return None
     where = f" ({recipe.train.batch_size} in {parts} parts, train.accumulate)" if parts > 1 else ""
     return (

@@ -68,6 +68,7 @@ def test_imbalance():
 def test_small_batches():
     assert "model.style = {norm = 'group'}" in said(train__batch_size=4)
     assert said(train__batch_size=4, model__style={"norm": "group"}) == ""
+    assert said(train__batch_size=4, model__style={"norm": "frozen_batch"}) == ""
     text = "batch norm over 4 pictures (16 in 4 parts, train.accumulate) is noisy: train.batch_size = 32 or more"
     assert text in said(train__batch_size=16, train__accumulate=4)
 

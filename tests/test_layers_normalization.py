@@ -96,6 +96,20 @@ def test_frozen_layer_uses_and_keeps_its_statistics():
     np.testing.assert_array_equal(layer.moving_mean, 0)
 
 
+def test_frozen_batch_norm_learns_scale_and_shift_and_keeps_its_statistics():
+    x = np.random.default_rng(5).normal(5, 2, (4, 3, 3, 2)).astype("float32")
+    layer, twin = (make_normalization(Style(norm=norm), 2, "norm") for norm in ("frozen_batch", "batch"))
+    for norm in (layer, twin):
+        norm.build(x.shape)
+        norm.moving_mean.assign([1.0, 2.0])
+        norm.moving_variance.assign([4.0, 9.0])
+    for training in (True, False):
+        np.testing.assert_array_equal(layer(x, training=training), twin(x, training=False))
+    np.testing.assert_array_equal(layer.moving_mean, [1, 2])
+    assert [v.name for v in layer.trainable_variables] == ["gamma", "beta"]
+    assert [v.path for v in layer.weights] == [v.path for v in twin.weights]
+
+
 def test_masks_and_double_precision_fall_back():
     x = np.random.default_rng(6).normal(size=(3, 4, 2)).astype("float32")
     mask = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], bool)

@@ -21,7 +21,8 @@ POINTWISE = {
     *("InputLayer", "Activation", "ReLU", "PReLU", "LeakyReLU", "Softmax", "Identity"),
     *("Dropout", "SpatialDropout", "StochasticDepth"),
     *("Standardize", "Rescaling", "PadChannels", "LayerScale", "ShuffleChannels", "TakeChannels"),
-    *("LocalResponseNormalization", "BatchNormalization", "FusedBatchNormalization", "LayerNormalization"),
+    *("LocalResponseNormalization", "LayerNormalization"),
+    *("BatchNormalization", "FusedBatchNormalization", "FrozenBatchNormalization"),
     *("Add", "Multiply", "Concatenate", "Average", "Maximum", "Subtract", "Dense", "PartitionWindows", "MergeWindows"),
 }
 FIRST_INPUT = (Frame, MergeWindows, WindowAttention)  # their second only tells a size

@@ -32,11 +32,16 @@ from kcnn.layers.convolution import (
 )
 from kcnn.layers.frames import Frame, frame, unframed
 from kcnn.layers.local_response import LocalResponseNormalization
-from kcnn.layers.normalization import FusedBatchNormalization, make_normalization, normalize
+from kcnn.layers.normalization import (
+    FrozenBatchNormalization,
+    FusedBatchNormalization,
+    make_normalization,
+    normalize,
+)
 from kcnn.layers.scaling import MID_GREY, Standardize
 from kcnn.layers.spatial import PadEdges, Subsample
 from kcnn.layers.stochastic_depth import Dropout, SpatialDropout, StochasticDepth
-from kcnn.layers.style import ACTIVATIONS, NORMS, PADDINGS, Style
+from kcnn.layers.style import ACTIVATIONS, FROZEN, NORMS, PADDINGS, Style
 from kcnn.layers.windows import MergeWindows, PartitionWindows, SpaceToDepth, WindowAttention
 
 __all__ = [
@@ -47,6 +52,8 @@ __all__ = [
     "PADDINGS",
     "Dropout",
     "Frame",
+    "FROZEN",
+    "FrozenBatchNormalization",
     "FusedBatchNormalization",
     "LayerScale",
     "LocalResponseNormalization",

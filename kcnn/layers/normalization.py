@@ -4,10 +4,20 @@ import math
 
 import keras
 
+from kcnn.layers.style import FROZEN
+
 if keras.backend.backend() == "tensorflow":
     from kcnn.layers.tensorflow_kernels import FusedBatchNormalization
 else:
     FusedBatchNormalization = keras.layers.BatchNormalization
+
+
+@keras.saving.register_keras_serializable(package="kcnn")
+class FrozenBatchNormalization(FusedBatchNormalization):
+    """Batch normalisation by the statistics that came with the weights, in training too; scale and shift learn."""
+
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=False, mask=mask)
 
 
 def normalize(x, style, name):
@@ -18,11 +28,10 @@ def normalize(x, style, name):
 
 
 def make_normalization(style, channels, name):
-    """The layer itself: batch and sync_batch over batch and space, group, instance and layer within one sample."""
-    if style.norm == "batch":
-        return FusedBatchNormalization(
-            momentum=style.momentum, epsilon=style.epsilon, scale=style.norm_scale, name=name
-        )
+    """The layer itself: those called batch over batch and space, group, instance and layer within one sample."""
+    if style.norm in ("batch", FROZEN):
+        kind = FrozenBatchNormalization if style.norm == FROZEN else FusedBatchNormalization
+        return kind(momentum=style.momentum, epsilon=style.epsilon, scale=style.norm_scale, name=name)
     if style.norm == "sync_batch":
         # Other backends compute a sharded batch as one batch: their plain statistics are already synchronous.
         synchronized = keras.backend.backend() == "tensorflow"

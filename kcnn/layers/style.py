@@ -6,7 +6,8 @@ import keras
 
 from kcnn.errors import UserError, unknown_name
 
-NORMS = ("batch", "sync_batch", "group", "layer", "instance", "none")
+FROZEN = "frozen_batch"
+NORMS = ("batch", "sync_batch", FROZEN, "group", "layer", "instance", "none")
 PADDINGS = ("same", "symmetric", "reflect", "replicate")
 ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "swish", "hard_swish", "hard_silu"),
@@ -18,7 +19,8 @@ ACTIVATIONS = (
 class Style:
     """How every block of a network normalises, activates, pads and drops.
 
-    norm: one of `NORMS`; "batch" is fused where the backend allows it, "sync_batch" pays for equality over replicas.
+    norm: one of `NORMS`; "batch" is fused where the backend allows it, "sync_batch" pays for equality over replicas,
+        "frozen_batch" keeps the statistics of the weights that it starts from, for fine-tuning with few pictures.
     activation: one of `ACTIVATIONS`.
     padding: "same" is TensorFlow's (the odd pixel goes after); "symmetric" pads k // 2 on each side, as PyTorch and
         `ZeroPadding2D` do. They differ in values wherever strides are above 1. "reflect" and "replicate" pad as much

@@ -2,7 +2,7 @@
 
 from kcnn import pretrained
 from kcnn.errors import UserError
-from kcnn.layers import MID_GREY
+from kcnn.layers import FROZEN, MID_GREY
 from kcnn.session.network import build
 
 
@@ -16,6 +16,8 @@ def begin(recipe, facts):
     if not section.weights:
         if recipe.train.freeze_epochs:
             raise UserError("train.freeze_epochs needs model.weights: there is nothing learned to keep frozen")
+        if section.style.get("norm") == FROZEN:
+            raise UserError(f"model.style norm = '{FROZEN}' needs model.weights: there are no statistics to keep")
         return recipe, facts, *build(recipe, facts, auxiliary=True), {}
     origin = pretrained.origin_of(section.weights, section.architecture)
 
