@@ -50,6 +50,12 @@ class AlexNet(Row):
     def __post_init__(self):
         if len(self.filters) != 5 or len(self.groups) != 5:
             raise UserError(f"AlexNet has 5 filters and 5 groups, not {self.filters!r} and {self.groups!r}")
+        before = (1, *self.filters[:-1])
+        if any(n % g or old % g for old, n, g in zip(before, self.filters, self.groups, strict=True)):
+            raise UserError(
+                f"groups is {self.groups!r}: the first must be 1, and each must divide the filters of its convolution "
+                f"and of the one before, which are {self.filters!r}"
+            )
 
 
 LATER = {"groups": (1, 1, 1, 1, 1), "margin": 2, "local_norm": False, "ones": False, "style": PLAIN}

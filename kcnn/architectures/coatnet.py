@@ -107,7 +107,7 @@ def _convolution(x, filters, strides, first, stride, row, rate, name):
     x = normalize(x, style, f"{name}_norm")
     x = conv_norm_act(x, 4 * filters, 1, style=style, name=f"{name}_expand")
     x = depthwise_norm_act(x, 3, strides=strides, style=style, name=f"{name}_depthwise")
-    x = squeeze_excite(x, filters // 4, kind="silu", style=style, name=f"{name}_excite")
+    x = squeeze_excite(x, max(filters // 4, 1), kind="silu", style=style, name=f"{name}_excite")
     x = convolve(x, filters, 1, bias=True, style=style, name=f"{name}_project")
     return add(shortcut, x, rate=rate, name=name)
 

@@ -59,7 +59,7 @@ def densenet(x, row):
         name = f"c{stage + 3}_transition" if stage < last else "final"
         x = levels[f"c{stage + step}"] = norm_act(x, row.style, f"{name}_before" if stage < last else name)
         if stage < last:
-            filters = int(x.shape[-1] * row.compression)
+            filters = max(int(x.shape[-1] * row.compression), 1)
             x = convolve(x, filters, 1, style=row.style, name=name)
             x = average_pool(x, 2, strides=2, name=f"{name}_pool")
     return levels

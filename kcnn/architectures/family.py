@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
+from itertools import repeat
+from types import NoneType, UnionType
+from typing import Union, get_args, get_origin, get_type_hints
 
 from kcnn.architectures.history import History, of_name
 from kcnn.errors import UserError, unknown_name
@@ -137,28 +140,46 @@ def stride_of(level):
 
 def _replaced(record, changes, where, kind, fixed):
     known = {field.name: field for field in fields(record) if field.name not in fixed}
-    values = {}
+    annotated, values = get_type_hints(type(record)), {}
     for key, value in changes.items():
         if key not in known:
             raise unknown_name(f"{kind}", key, known)
-        values[key] = _checked(f"{where}.{key}", value, getattr(record, key), known[key])
+        values[key] = _checked(f"{where}.{key}", value, getattr(record, key), known[key], annotated[key])
         if isinstance(record, Row) and isinstance(values[key], float):
             _check_float(f"{where}.{key}", values[key], known[key])
     return replace(record, **values)
 
 
-def _checked(where, value, present, field):
-    """`value` with lists as tuples, of the same kind as the `present` one and, where it has none, as the default."""
+def _checked(where, value, present, field, kind):
+    """`value` with lists as tuples, refused if it is not of the annotated `kind`, such as the `present` one is."""
     value = _tuples(value)
-    model = present if present is not None or field.default is MISSING else field.default
-    kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), tuple: (tuple,)}.get(type(model), (object,))
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
-        raise UserError(f"{where} is {value!r}: it must be of the kind of {model!r}")
-    if isinstance(model, float):
+    model = f"the kind {kind}" if present is None else f"the kind of {present!r}"
+    if not _fits(value, kind) or _differs_in_length(value, kind):
+        raise UserError(f"{where} is {value!r}: it must be of {model}")
+    if kind is float:
         return float(value)
-    if value == () or any(type(number) is int and number < 1 for number in _flat(value)):
-        raise UserError(f"{where} is {value!r}: numbers must be 1 or more, as in {model!r}")
+    least = 0 if field.default == 0 else 1
+    if value == () or any(type(number) is int and number < least for number in _flat(value)):
+        raise UserError(f"{where} is {value!r}: numbers must be {least} or more, as in {model}")
     return value
+
+
+def _fits(value, kind):
+    """Whether `value` is of the annotated `kind`, within tuples too; of a kind that is not known here all are."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(map(_fits, value, repeat(inner[0]) if ... in inner else inner))
+    if kind is float:
+        return type(value) in (int, float)
+    return type(value) is kind if kind in (bool, int, str, tuple, NoneType) else True
+
+
+def _differs_in_length(value, kind):
+    """Whether `kind` says how long tuples are and `value` is not; what a tuple within it must list, rows say best."""
+    inner = get_args(kind)
+    return get_origin(kind) is tuple and ... not in inner and len(value) != len(inner)
 
 
 def _check_float(where, value, field):

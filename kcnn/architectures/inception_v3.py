@@ -94,7 +94,7 @@ class _Parts:
     def conv(self, x, filters, kernel, name, *, strides=1, tight=False):
         """Convolution, norm, activation; `tight`: without padding, behind the standard stem."""
         options = {"padding": unpadded(x, kernel)} if tight and not self.small else {}
-        filters = round(filters * self.row.width)
+        filters = max(round(filters * self.row.width), 1)
         return norm_act(
             convolve(x, filters, kernel, strides=strides, style=self.style, name=name, **options), self.style, name
         )

@@ -9,6 +9,7 @@ import keras
 
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
+from kcnn.errors import UserError
 from kcnn.layers import (
     Style,
     Subsample,
@@ -40,6 +41,10 @@ class NASNet(Row):
     filters: int = 44
     stem_filters: int = 32
     style: Style = field(default=Style(epsilon=1e-3), kw_only=True)
+
+    def __post_init__(self):
+        if self.filters % 4:
+            raise UserError(f"filters is {self.filters}: it must divide by 4, for the stem has a quarter of them")
 
 
 HISTORY = History(

@@ -136,6 +136,6 @@ def block(x, width, group, *, strides, row, rate, first, name):
     x = conv_norm_act(x, width, 1, style=style, name=f"{name}_reduce")
     x = conv_norm_act(x, width, 3, strides=strides, groups=width // group, style=style, name=f"{name}_spatial")
     if row.squeeze:
-        x = squeeze_excite(x, round(entering * row.squeeze), style=style, name=f"{name}_squeeze")
+        x = squeeze_excite(x, max(round(entering * row.squeeze), 1), style=style, name=f"{name}_squeeze")
     x = conv_norm(x, width, 1, style=style, name=f"{name}_expand")
     return activation(add(shortcut, x, rate=rate, name=name), style, f"{name}_out")

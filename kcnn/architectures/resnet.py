@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
-from kcnn.errors import unknown_name
+from kcnn.errors import UserError, unknown_name
 from kcnn.layers import (
     PadChannels,
     Style,
@@ -54,6 +54,14 @@ class ResNet(Row):
     def __post_init__(self):
         if self.shortcut not in SHORTCUTS:
             raise unknown_name("shortcut", self.shortcut, SHORTCUTS)
+        if self.first_stride not in (1, 2):
+            raise UserError(f"first_stride is {self.first_stride}: it must be 1 or 2, as levels are")
+        if self.bottleneck and self.width * self.group_width < 64:
+            least = -(-64 // self.width)
+            raise UserError(f"group_width is {self.group_width}: with width={self.width} it must be {least} or more")
+        out = 4 * self.width if self.bottleneck else self.width
+        if self.shortcut == "pad" and (self.stem_width or 0) > out:
+            raise UserError(f"stem_width is {self.stem_width}: with shortcut='pad' it must be {out} or less")
 
 
 def _cifar(depth, params, shortcut="pad"):
