@@ -176,7 +176,7 @@ def test_wangs_net_keeps_the_length_and_has_the_kernels_of_its_paper():
     [
         ("alexnet_toy", {"filters": [8, 8]}, "5 filters and 5 groups"),
         ("googlenet_toy", {"stages": [[[4, 4, 4]]]}, "each module six numbers"),
-        ("googlenet_toy", {"stem_filters": [4]}, "stem_filters are 3 numbers"),
+        ("googlenet_toy", {"stem_filters": [4]}, "stem_filters is .4,.: it must be of the kind of .4, 4, 6."),
         ("regnet_toy", {"depths": [1]}, "depths has 1"),
         ("resnet_wang_toy", {"kernels": [8]}, "2 kernels or more"),
     ],

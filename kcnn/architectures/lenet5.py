@@ -6,7 +6,6 @@ import keras
 
 from kcnn.architectures.family import Row, check_size, family
 from kcnn.architectures.history import History
-from kcnn.errors import UserError
 from kcnn.layers import Style, activation, average_pool, convolve, crop, dense_act, zero_pad
 
 SMALLEST = 13
@@ -19,10 +18,6 @@ class LeNet(Row):
     filters: tuple[int, int] = (6, 16)
     hidden: tuple[int, int] = (120, 84)
     style: Style = field(default=Style(norm="none", activation="tanh"), kw_only=True)
-
-    def __post_init__(self):
-        if len(self.filters) != 2 or len(self.hidden) != 2:
-            raise UserError(f"LeNet-5 has 2 filters and 2 hidden, not {self.filters!r} and {self.hidden!r}")
 
 
 HISTORY = History(
