@@ -6,7 +6,7 @@ import keras
 
 from kcnn.architectures.family import Row, check_size, family
 from kcnn.architectures.history import History
-from kcnn.layers import Style, activation, average_pool, convolve, crop, dense_act, zero_pad
+from kcnn.layers import Style, average_pool, convolve, crop, dense_act, norm_act, zero_pad
 
 SMALLEST = 13
 
@@ -53,7 +53,7 @@ def lenet5(x, row):
     levels = {}
     for n, (filters, (before, after)) in enumerate(zip(row.filters, ((1, 1), (1, 2)), strict=True), start=1):
         x = convolve(x, filters, 5, padding="valid", style=row.style, name=f"c{n}_1")
-        x = activation(x, row.style, f"c{n}_1_act")
+        x = norm_act(x, row.style, f"c{n}_1")
         x = average_pool(x, 2, strides=2, name=f"c{n}_pool")
         levels[f"c{n}"] = zero_pad(x, before, after, f"c{n}_frame")
     return levels
