@@ -37,6 +37,8 @@ class AlexNet(Row):
     ones: biases start at 1 in convolutions 2, 4, 5 and the hidden layers, so that their ReLUs are alive at first.
     """
 
+    residual = False
+
     filters: tuple[int, ...] = (96, 256, 384, 384, 256)
     groups: tuple[int, ...] = (1, 2, 1, 2, 2)
     hidden: tuple[int, ...] = (4096, 4096)

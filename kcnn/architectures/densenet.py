@@ -18,6 +18,8 @@ class DenseNet(Row):
     stem_filters: channels of the stem.
     """
 
+    residual = False
+
     depths: tuple[int, ...] = (6, 12, 24, 16)
     growth: int = 32
     bottleneck: int = 4

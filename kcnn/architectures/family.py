@@ -26,7 +26,10 @@ class Row:
     image, classes: what that number was counted at.
     stem: "standard" as published, or "small" (3x3, stride 1, no pooling) for pictures under 64 px.
     style: what all blocks share.
+    residual: whether blocks have residual branches, which `drop_path` of the style can drop; no field.
     """
+
+    residual = True
 
     params: int | None = None
     image: tuple[int, ...] = (224, 224, 3)
@@ -77,7 +80,7 @@ def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3), history=None):
 def customized(variant, *, stem=None, overrides=None, style=None):
     """`variant` with another stem, with fields of its row replaced by `overrides` and of its style by `style`.
 
-    Lists become tuples, as TOML has none. Unknown fields and values of another kind raise `UserError`.
+    Lists become tuples, as TOML has none. Unknown fields and values that do not fit raise `UserError`.
     """
     row = variant.row
     if stem is not None:
@@ -87,6 +90,11 @@ def customized(variant, *, stem=None, overrides=None, style=None):
     fixed = {field.name for field in fields(Row)}
     row = _replaced(row, overrides or {}, "model.overrides", f"field of {variant.name}", fixed)
     row = replace(row, style=_replaced(row.style, style or {}, "model.style", "field of a style", set()))
+    if row.style.drop_path and not row.residual:
+        raise UserError(
+            f"model.style.drop_path is {row.style.drop_path}: {variant.name} has no residual branches to drop; leave "
+            f"it out, or choose an architecture that has them"
+        )
     return replace(variant, row=row)
 
 

@@ -46,6 +46,8 @@ class GoogLeNet(Row):
     dropout: before the last layer. auxiliary: filters and units of the two further classifiers, and their dropout.
     """
 
+    residual = False
+
     stages: tuple[tuple[tuple[int, ...], ...], ...] = STAGES
     stem_filters: tuple[int, int, int] = (64, 64, 192)
     wide: int = 5

@@ -31,6 +31,8 @@ class InceptionV3(Row):
     style.padding "symmetric" counts zeros beyond the edge in the modules' averages, as torchvision does.
     """
 
+    residual = False
+
     pooled: tuple[int, ...] = (32, 64, 64)
     factorised: tuple[int, ...] = (128, 160, 160, 192)
     last: int = 2

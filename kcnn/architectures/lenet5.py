@@ -15,6 +15,8 @@ SMALLEST = 13
 class LeNet(Row):
     """filters: of C1 and C3; hidden: units of C5 and F6."""
 
+    residual = False
+
     filters: tuple[int, int] = (6, 16)
     hidden: tuple[int, int] = (120, 84)
     style: Style = field(default=Style(norm="none", activation="tanh"), kw_only=True)

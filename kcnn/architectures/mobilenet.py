@@ -19,6 +19,8 @@ class MobileNet(Row):
     width: the paper's width multiplier, on all channels.
     """
 
+    residual = False
+
     filters: tuple[int, ...] = (64, 128, 256, 512, 1024)
     depths: tuple[int, ...] = (1, 2, 2, 6, 2)
     strides: tuple[int, ...] = (1, 2, 2, 2, 2)

@@ -37,6 +37,8 @@ class NASNet(Row):
     stem_filters: of the first convolution. The net ends in 24 x filters channels.
     """
 
+    residual = False
+
     cells: int = 4
     filters: int = 44
     stem_filters: int = 32

@@ -51,6 +51,11 @@ class ResNet(Row):
     first_stride: int = 1
     style: Style = field(default=SYMMETRIC, kw_only=True)
 
+    @property
+    def residual(self):
+        """Plain nets have no branches."""
+        return self.shortcut != "none"
+
     def __post_init__(self):
         if self.shortcut not in SHORTCUTS:
             raise unknown_name("shortcut", self.shortcut, SHORTCUTS)

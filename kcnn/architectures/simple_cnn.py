@@ -12,6 +12,8 @@ from kcnn.layers import Style, conv_norm_act, dense_act, dropout, max_pool
 class SimpleCNN(Row):
     """filters: of each block; hidden: units of the own top; dropout: share dropped after each pooling."""
 
+    residual = False
+
     filters: tuple[int, ...] = (32, 64, 128)
     hidden: int = 512
     dropout: float = 0.25
