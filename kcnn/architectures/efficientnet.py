@@ -10,19 +10,10 @@ from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, deepest, family
 from kcnn.architectures.history import History
-from kcnn.architectures.mobilenet_v2 import divisible
+from kcnn.architectures.mobilenet_v2 import beside, divisible, inverted_residual
 from kcnn.architectures.places import places
 from kcnn.errors import UserError
-from kcnn.layers import (
-    Style,
-    add,
-    conv_norm,
-    conv_norm_act,
-    depthwise_norm_act,
-    dropout,
-    global_average_pool,
-    squeeze_excite,
-)
+from kcnn.layers import Style, conv_norm, conv_norm_act, dropout, global_average_pool
 
 STAGES = (
     (1, 3, 16, 1, 1),
@@ -198,20 +189,11 @@ def efficientnet(x, row):
 
 def _block(x, filters, expansion, kernel, fused, row, place):
     """(B, n..., C) -> (B, ceil(n / strides)..., filters), with a shortcut where shapes agree."""
-    shortcut, name, style = x, place.name, row.style
+    style, channels = row.style, x.shape[-1]
     if fused:
-        x = _fused(x, filters, expansion, kernel, place.strides, style, name)
-    else:
-        reduced = max(1, x.shape[-1] // 4)
-        if expansion > 1:
-            x = conv_norm_act(x, expansion * x.shape[-1], 1, style=style, name=f"{name}_expand")
-        x = depthwise_norm_act(x, kernel, strides=place.strides, style=style, name=f"{name}_depthwise")
-        if row.excite:
-            x = squeeze_excite(x, reduced, style=style, name=f"{name}_excite")
-        x = conv_norm(x, filters, 1, style=style, name=f"{name}_project")
-    if place.reduces or shortcut.shape[-1] != filters:
-        return x
-    return add(shortcut, x, rate=place.rate, name=name)
+        return beside(x, _fused(x, filters, expansion, kernel, place.strides, style, place.name), place)
+    excite = {"reduced": max(1, channels // 4)} if row.excite else None
+    return inverted_residual(x, filters, expansion * channels, place, kernel, excite=excite, style=style)
 
 
 def _fused(x, filters, expansion, kernel, strides, style, name):
