@@ -12,6 +12,7 @@ from kcnn.architectures.family import Row, deepest, family
 from kcnn.architectures.history import History
 from kcnn.architectures.mobilenet_v2 import beside, divisible, inverted_residual
 from kcnn.architectures.places import places
+from kcnn.architectures.stems import light_stem
 from kcnn.errors import UserError
 from kcnn.layers import Style, conv_norm, conv_norm_act, dropout, global_average_pool
 
@@ -172,18 +173,15 @@ def plan(row):
 def efficientnet(x, row):
     """Inverted residuals with squeeze-excite, scaled in depth, width and resolution together.
 
-    Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first stage that has
-    one, so that its levels are two steps lower.
+    Names and levels are those of `places`.
     """
-    small, style = row.stem == "small", row.style
     ends = 1.0 if row.fixed_ends else row.width
-    x = conv_norm_act(x, divisible(row.stem_filters * ends), 3, strides=1 if small else 2, style=style, name="stem")
-    levels = {"c0" if small else "c1": x}
+    x, levels = light_stem(x, divisible(row.stem_filters * ends), row)
     for n, ((expansion, kernel, filters, _, _), blocks) in enumerate(zip(row.stages, plan(row), strict=True)):
         out = divisible(filters * row.width)
         for place in blocks:
             x = levels[place.level] = _block(x, out, expansion, kernel, n < row.fused, row, place)
-    levels[place.level] = conv_norm_act(x, divisible(row.last_filters * ends), 1, style=style, name="final")
+    levels[place.level] = conv_norm_act(x, divisible(row.last_filters * ends), 1, style=row.style, name="final")
     return levels
 
 

@@ -11,6 +11,7 @@ from kcnn.layers import (
     LocalResponseNormalization,
     Style,
     average_pool,
+    concatenate,
     conv_norm_act,
     dense_act,
     dropout,
@@ -166,4 +167,4 @@ def inception(x, filters, row, name):
         branches.append(conv_norm_act(y, out, kernel, style=style, name=f"{name}_{part}"))
     y = max_pool(x, 3, strides=1, name=f"{name}_pool")
     branches.append(conv_norm_act(y, pooled, 1, style=style, name=f"{name}_project"))
-    return keras.layers.Concatenate(name=f"{name}_concat")(branches)
+    return concatenate(branches, f"{name}_concat")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
 from kcnn.architectures.places import places
+from kcnn.architectures.stems import light_stem
 from kcnn.errors import UserError
 from kcnn.layers import Style, add, conv_norm, conv_norm_act, convolve, depthwise, norm_act, squeeze_excite
 
@@ -44,20 +45,16 @@ VARIANTS = {
 def mobilenet_v2(x, row):
     """Expand with 1x1, filter each channel by itself, project to a narrow map without activation.
 
-    Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first stage that has
-    one, so that its levels are two steps lower.
+    Names and levels are those of `places`.
     """
-    small, style = row.stem == "small", row.style
-    filters = divisible(row.stem_filters * row.width)
-    x = conv_norm_act(x, filters, 3, strides=1 if small else 2, style=style, name="stem")
-    levels = {"c0" if small else "c1": x}
+    x, levels = light_stem(x, divisible(row.stem_filters * row.width), row)
     _, _, depths, strides = zip(*row.stages, strict=True)
     for (expansion, filters, *_), blocks in zip(row.stages, places(depths, strides, row), strict=True):
         out = divisible(filters * row.width)
         for place in blocks:
-            x = levels[place.level] = inverted_residual(x, out, expansion * x.shape[-1], place, style=style)
+            x = levels[place.level] = inverted_residual(x, out, expansion * x.shape[-1], place, style=row.style)
     last = divisible(row.last_filters * max(row.width, 1.0))
-    levels[place.level] = conv_norm_act(x, last, 1, style=style, name="final")
+    levels[place.level] = conv_norm_act(x, last, 1, style=row.style, name="final")
     return levels
 
 

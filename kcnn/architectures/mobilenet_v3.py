@@ -10,6 +10,7 @@ from kcnn.architectures.family import Row, deepest, family
 from kcnn.architectures.history import History
 from kcnn.architectures.mobilenet_v2 import divisible, inverted_residual
 from kcnn.architectures.places import places
+from kcnn.architectures.stems import light_stem
 from kcnn.errors import UserError
 from kcnn.layers import Style, activation, conv_norm_act, norm_act, normalize, pooled_hidden
 
@@ -99,17 +100,13 @@ def top(levels, row):
 def mobilenet_v3(x, row):
     """Inverted residuals, gated by the means of their channels.
 
-    Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first block that has
-    one, so that its levels are two steps lower. A style's activation replaces hard-swish; early blocks keep ReLU.
+    Names and levels are those of `places`. A style's activation replaces hard-swish; early blocks keep ReLU.
     """
-    small, style = row.stem == "small", row.style
-    filters = divisible(row.stem_filters * row.width)
-    x = conv_norm_act(x, filters, 3, strides=1 if small else 2, style=style, name="stem")
-    levels = {"c0" if small else "c1": x}
+    x, levels = light_stem(x, divisible(row.stem_filters * row.width), row)
     depths, strides = [1] * len(row.blocks), [block[-1] for block in row.blocks]
     for block, [place] in zip(row.blocks, places(depths, strides, row), strict=True):
         x = levels[place.level] = _block(x, block, row, place)
-    last = conv_norm_act(x, divisible(6 * x.shape[-1]), 1, style=style, name="final")
+    last = conv_norm_act(x, divisible(6 * x.shape[-1]), 1, style=row.style, name="final")
     return levels | {place.level: last}
 
 
