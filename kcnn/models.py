@@ -1,11 +1,11 @@
 """build_model: input, scaling, levels, head, name: one flat functional graph."""
 
 import logging
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 
 import keras
 
-from kcnn.architectures import ARCHITECTURES, check_rank, check_size, customized, is_level, stride_of
+from kcnn.architectures import ARCHITECTURES, check_rank, check_size, customized, is_level, is_within, stride_of
 from kcnn.errors import UserError, unknown_name
 from kcnn.heads import HEADS
 from kcnn.layers import MID_GREY, Standardize
@@ -163,8 +163,19 @@ def _built(x, variant):
     check_rank(x, variant)
     built = variant.build(x, variant.row)
     found = dict(sorted((level, tensor) for level, tensor in built.items() if is_level(level)))
-    check_size(x, stride_of(max(found)), variant.name)
+    smallest = _stride(built)
+    check_size(x, smallest, variant.name, small_stem=not is_within(x, smallest) and _takes_small_stem(x, variant))
     return found | built
+
+
+def _stride(built):
+    """The stride of the deepest level of what was built."""
+    return stride_of(max(filter(is_level, built)))
+
+
+def _takes_small_stem(x, variant):
+    """Whether pictures that are too small for `variant` are not with the small stem."""
+    return is_within(x, _stride(variant.build(x, replace(variant.row, stem="small"))))
 
 
 def _checked_shape(shape):

@@ -52,6 +52,28 @@ def test_too_small_a_picture_is_refused(name):
 
 
 @pytest.mark.parametrize(
+    "name, side, stem, helps",
+    [
+        ("resnet_toy", 8, "standard", True),
+        ("resnet_toy", 7, "standard", False),
+        ("resnet_toy", 7, "small", False),
+        ("alexnet_toy", 10, "standard", True),
+        ("alexnet_toy", 7, "standard", False),
+        ("lenet_toy", 12, "standard", False),
+        ("simple_cnn_toy", 7, "standard", False),
+        ("vit_toy", 15, "standard", True),
+    ],
+)
+def test_the_small_stem_is_named_only_where_it_helps(name, side, stem, helps):
+    options = {"input_shape": (side, side, 3), "num_classes": 2}
+    with pytest.raises(UserError, match="too small") as caught:
+        without_weights(name, stem=stem, **options)
+    assert ("use stem='small'" in str(caught.value)) == helps
+    if helps:
+        without_weights(name, stem="small", **options)
+
+
+@pytest.mark.parametrize(
     "options, words",
     [
         ({"architecture": "resnet5"}, "unknown architecture 'resnet5': did you mean 'resnet5"),

@@ -6,7 +6,7 @@ Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks
 
 from dataclasses import dataclass, field
 
-from kcnn.architectures.family import Row, check_size, family
+from kcnn.architectures.family import Row, check_size, family, is_within
 from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import (
@@ -22,7 +22,7 @@ from kcnn.layers import (
     zero_pad,
 )
 
-SMALLEST = 11
+SMALLEST, SMALLEST_WITH_SMALL_STEM = 11, 8
 KERNELS = (11, 5, 3, 3, 3)
 POOLED = (0, 1, 4)
 PLAIN = Style(norm="none")
@@ -117,7 +117,7 @@ def _stem(x, row):
     if row.stem == "small":
         x = convolve(x, row.filters[0], 3, bias=True, style=row.style, name="stem")
     else:
-        check_size(x, SMALLEST, "alexnet")
+        check_size(x, SMALLEST, "alexnet", small_stem=is_within(x, SMALLEST_WITH_SMALL_STEM))
         x = zero_pad(x, row.margin, row.margin, "stem_margin") if row.margin else x
         x = convolve(x, row.filters[0], KERNELS[0], strides=4, padding="valid", bias=True, style=row.style, name="stem")
     return _after(x, row, "stem", row.local_norm)

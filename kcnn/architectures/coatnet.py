@@ -65,14 +65,14 @@ VARIANTS = {
 }
 
 
-def pooled_hidden(levels, row):
+def tanh_hidden(levels, row):
     """Pooling, layer norm and one hidden layer with tanh: (B, hidden)."""
     x = global_average_pool(deepest(levels), name="pool")
     x = normalize(x, replace(row.style, norm="layer", epsilon=1e-6), "pool_norm")
     return keras.layers.Activation("tanh", name="hidden_tanh")(dense(x, row.hidden, "hidden"))
 
 
-@family(VARIANTS, top=pooled_hidden, ranks=(2,), history=HISTORY)
+@family(VARIANTS, top=tanh_hidden, ranks=(2,), history=HISTORY)
 def coatnet(x, row):
     """Inverted residuals first, attention last.
 

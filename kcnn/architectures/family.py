@@ -98,15 +98,25 @@ def customized(variant, *, stem=None, overrides=None, style=None):
     return replace(variant, row=row)
 
 
-def check_size(x, smallest, name):
-    """Refuse an image `x` (B, n..., C) with a side under `smallest` pixels."""
+def is_within(x, smallest):
+    """Whether no side of an image `x` (B, n..., C) is known to be under `smallest` pixels."""
+    return all(side is None or side >= smallest for side in x.shape[1:-1])
+
+
+def check_size(x, smallest, name, *, small_stem=False):
+    """Refuse an image `x` (B, n..., C) with a side under `smallest` pixels.
+
+    small_stem: whether it would fit with the small stem, which the message then says.
+    """
+    if is_within(x, smallest):
+        return
     sides = x.shape[1:-1]
-    if any(side is not None and side < smallest for side in sides):
-        size, least = "×".join(map(str, sides)), "×".join([str(smallest)] * len(sides))
-        raise UserError(
-            f"image {size} is too small for {name}: each side must be at least {smallest}; "
-            f"set image_size to {smallest} (resize to {least}), keep stem='small', or choose a shallower architecture"
-        )
+    size, least = "×".join(map(str, sides)), "×".join([str(smallest)] * len(sides))
+    help_of_stem = "use stem='small', " if small_stem else ""
+    raise UserError(
+        f"image {size} is too small for {name}: each side must be at least {smallest}; "
+        f"set image_size to {smallest} (resize to {least}), {help_of_stem}or choose a shallower architecture"
+    )
 
 
 def check_rank(x, variant):

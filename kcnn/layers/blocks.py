@@ -17,9 +17,9 @@ def activation(x, style, name, kind=None):
     return keras.layers.Activation(kind, name=name)(x)
 
 
-def norm_act(x, style, name, kind=None):
+def norm_act(x, style, name):
     """Norm, then activation: layers `name`_norm and `name`_act."""
-    return activation(normalize(x, style, f"{name}_norm"), style, f"{name}_act", kind)
+    return activation(normalize(x, style, f"{name}_norm"), style, f"{name}_act")
 
 
 def conv_norm(x, filters, kernel=1, *, strides=1, groups=1, style, name):
