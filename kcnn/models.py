@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import MISSING, fields, replace
+from numbers import Integral
 
 import keras
 
@@ -106,6 +107,9 @@ def head_of(head, **options):
     for name in options:
         if name not in known:
             raise unknown_name(f"option of the head {head}", name, known)
+    classes = options.get("num_classes", 1)
+    if not isinstance(classes, Integral) or isinstance(classes, bool):
+        raise UserError(f"num_classes is {classes!r}: it must be a whole number")
     for field in fields(kind):
         if field.default is MISSING and field.default_factory is MISSING and field.name not in options:
             raise UserError(f"the head {head} needs {field.name}")

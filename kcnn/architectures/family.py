@@ -1,7 +1,7 @@
 """How a family of networks is registered: its table of rows, its builder and, where it has one, its own classifier."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import repeat
 from types import NoneType, UnionType
@@ -157,6 +157,8 @@ def stride_of(level):
 
 
 def _replaced(record, changes, where, kind, fixed):
+    if not isinstance(changes, Mapping):
+        raise UserError(f"{where} is {changes!r}: it must be a dict from the names of fields to their values")
     known = {field.name: field for field in fields(record) if field.name not in fixed}
     annotated, values = get_type_hints(type(record)), {}
     for key, value in changes.items():
