@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 SMALL_PICTURE = 64
 FEW_CHANNELS = 16  # a signal may well have as many channels as steps if it is this short
+DEEPEST = 9  # the number of the last level
 MAIN = "main"  # the output that counts, where there are auxiliary ones
 
 
@@ -167,9 +168,19 @@ def _built(x, variant):
     check_rank(x, variant)
     built = variant.build(x, variant.row)
     found = dict(sorted((level, tensor) for level, tensor in built.items() if is_level(level)))
+    _check_depth(built, variant.name)
     smallest = _stride(built)
     check_size(x, smallest, variant.name, small_stem=not is_within(x, smallest) and _takes_small_stem(x, variant))
     return found | built
+
+
+def _check_depth(built, name):
+    """Refuse a net with levels beyond those that have names, which no head would see."""
+    deepest = max(int(level[1:]) for level in built if level[0] == "c" and level[1:].isdigit())
+    if deepest > DEEPEST:
+        raise UserError(
+            f"{name} halves the size {deepest} times: levels end at c{DEEPEST}; override it with fewer stages"
+        )
 
 
 def _stride(built):
