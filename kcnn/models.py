@@ -1,11 +1,12 @@
 """build_model: input, scaling, levels, head, name: one flat functional graph."""
 
 import logging
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
+from numbers import Integral
 
 import keras
 
-from kcnn.architectures import ARCHITECTURES, check_rank, check_size, customized, is_level, stride_of
+from kcnn.architectures import ARCHITECTURES, check_rank, check_size, customized, is_level, is_within, stride_of
 from kcnn.errors import UserError, unknown_name
 from kcnn.heads import HEADS
 from kcnn.layers import MID_GREY, Standardize
@@ -14,6 +15,7 @@ log = logging.getLogger(__name__)
 
 SMALL_PICTURE = 64
 FEW_CHANNELS = 16  # a signal may well have as many channels as steps if it is this short
+DEEPEST = 9  # the number of the last level
 MAIN = "main"  # the output that counts, where there are auxiliary ones
 
 
@@ -106,6 +108,9 @@ def head_of(head, **options):
     for name in options:
         if name not in known:
             raise unknown_name(f"option of the head {head}", name, known)
+    classes = options.get("num_classes", 1)
+    if not isinstance(classes, Integral) or isinstance(classes, bool):
+        raise UserError(f"num_classes is {classes!r}: it must be a whole number")
     for field in fields(kind):
         if field.default is MISSING and field.default_factory is MISSING and field.name not in options:
             raise UserError(f"the head {head} needs {field.name}")
@@ -163,8 +168,29 @@ def _built(x, variant):
     check_rank(x, variant)
     built = variant.build(x, variant.row)
     found = dict(sorted((level, tensor) for level, tensor in built.items() if is_level(level)))
-    check_size(x, stride_of(max(found)), variant.name)
+    _check_depth(built, variant.name)
+    smallest = _stride(built)
+    check_size(x, smallest, variant.name, small_stem=not is_within(x, smallest) and _takes_small_stem(x, variant))
     return found | built
+
+
+def _check_depth(built, name):
+    """Refuse a net with levels beyond those that have names, which no head would see."""
+    deepest = max(int(level[1:]) for level in built if level[0] == "c" and level[1:].isdigit())
+    if deepest > DEEPEST:
+        raise UserError(
+            f"{name} halves the size {deepest} times: levels end at c{DEEPEST}; override it with fewer stages"
+        )
+
+
+def _stride(built):
+    """The stride of the deepest level of what was built."""
+    return stride_of(max(filter(is_level, built)))
+
+
+def _takes_small_stem(x, variant):
+    """Whether pictures that are too small for `variant` are not with the small stem."""
+    return is_within(x, _stride(variant.build(x, replace(variant.row, stem="small"))))
 
 
 def _checked_shape(shape):

@@ -12,6 +12,7 @@ from kcnn.architectures import ARCHITECTURES, stride_of
 from kcnn.errors import UserError
 from kcnn.inspection import activation_bytes, depth, multiply_adds
 from kcnn.inspection.shelf import FILE as COSTS
+from kcnn.layers import StochasticDepth
 from kcnn.models import build_model, levels
 from kcnn.training import load_weights, save_weights
 from kcnn.training.weights import weight_variables
@@ -31,6 +32,11 @@ def check_levels(model, shape):
     for level, layer in found.items():
         size = tuple(math.ceil(n / stride_of(level)) for n in shape[:-1])
         assert model.get_layer(layer).output.shape[1:-1] == size, (level, layer)
+
+
+def dropping(name):
+    """A style that drops residual branches, where the architecture has some."""
+    return {"drop_path": 0.2} if ARCHITECTURES[name].row.residual else {}
 
 
 def batch(shape, size=4):
@@ -99,7 +105,7 @@ def test_gradients_reach_everything_and_a_step_changes_it(name, rank):
 )
 def test_save_and_load_equal(name, top, tmp_path):
     shape = (48, 40, 3)
-    model = build_model(name, input_shape=shape, num_classes=3, top=top, style={"drop_path": 0.2}, dropout=0.1)
+    model = build_model(name, input_shape=shape, num_classes=3, top=top, style=dropping(name), dropout=0.1)
     model.save(tmp_path / "model.keras")
     twin = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(model(batch(shape)), twin(batch(shape)))
@@ -123,7 +129,7 @@ def test_weights_go_to_a_file_and_into_a_fresh_model(name, rank, tmp_path):
 def test_paths_of_variables_are_unique_and_stable(name):
     def paths():
         options = {"input_shape": (64, 64, 3), "num_classes": 3, "top": "own", "dropout": 0.2}
-        model = without_weights(name, style={"drop_path": 0.2}, **options)
+        model = without_weights(name, style=dropping(name), **options)
         return [variable.path for variable in model.variables], [layer.name for layer in model.layers]
 
     first, names = paths()
@@ -131,14 +137,26 @@ def test_paths_of_variables_are_unique_and_stable(name):
     assert len(set(first)) == len(first) and len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("name", [*TOYS, "plain20"])
+def test_drop_path_drops_branches_or_is_refused(name):
+    options = {"input_shape": (64, 64, 3), "num_classes": 3, "style": {"drop_path": 0.2}}
+    if ARCHITECTURES[name].row.residual:
+        assert any(isinstance(layer, StochasticDepth) for layer in without_weights(name, **options).layers)
+    else:
+        with pytest.raises(
+            UserError, match=f"drop_path is 0.2: {name} has no residual branches.*leave it out"
+        ) as caught:
+            without_weights(name, **options)
+        assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("norm", ["none", "group", "layer", "sync_batch"])
 @pytest.mark.parametrize("name", TOYS)
 def test_style_reaches_every_norm(name, norm):
     model = without_weights(name, input_shape=(64, 64, 3), num_classes=3, style={"norm": norm, "activation": "gelu"})
     kinds = {type(layer).__name__ for layer in model.layers if layer.name.endswith("_norm")}
-    own = ARCHITECTURES[name].row.style.norm
     expected = {"group": "GroupNormalization", "layer": "LayerNormalization", "sync_batch": "BatchNormalization"}
-    assert kinds == ({expected[norm]} if norm in expected and (kinds or own != "none") else set())
+    assert kinds == ({expected[norm]} if norm != "none" else set())
     activations = {layer.activation.__name__ for layer in model.layers if layer.name.endswith(("_act", "_out"))}
     assert activations == {"gelu"}
 

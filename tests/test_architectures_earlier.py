@@ -104,17 +104,32 @@ def test_regnets_stages_follow_from_four_numbers(name, widths, depths):
     assert (row.widths, row.depths) == (widths, depths)
 
 
+DEEPEST = 8  # stages from "c2" to "c9"
+
+
 def test_any_point_of_the_design_space_is_a_net():
     rng = np.random.default_rng(0)
-    for _ in range(100):
+    built = 0
+    for i in range(100):
         w0, wa = 8 * int(rng.integers(1, 32)), float(rng.uniform(8, 256))
         wm, depth, group = float(rng.uniform(1.5, 3)), int(rng.integers(12, 28)), 8 * int(rng.integers(1, 16))
         row = regnet_row(w0, wa, wm, depth, group)
         assert sum(row.depths) == depth and row.widths[0] >= 8
         assert all(width % own == 0 and own <= group for width, own in zip(row.widths, row.group_widths, strict=True))
-    overrides = {"depths": row.depths, "widths": row.widths, "group_widths": row.group_widths}
-    model = without_weights("regnetx_002", input_shape=(64, 64, 3), num_classes=3, overrides=overrides)
-    assert sum(layer.name.endswith("_add") for layer in model.layers) == depth
+        if i % 10 == 0 and len(row.depths) <= DEEPEST:
+            overrides = {"depths": row.depths, "widths": row.widths, "group_widths": row.group_widths}
+            model = without_weights("regnetx_002", input_shape=(None, None, 3), num_classes=3, overrides=overrides)
+            assert sum(layer.name.endswith("_add") for layer in model.layers) == depth
+            built += 1
+    assert built >= 5
+
+
+@pytest.mark.parametrize(
+    "name, overrides", [("simple_cnn_toy", {"filters": [4] * 10}), ("resnet_toy", {"depths": [1] * 9, "width": 1})]
+)
+def test_a_net_is_refused_that_halves_the_size_more_often_than_levels_count(name, overrides):
+    with pytest.raises(UserError, match=f"{name} halves the size 10 times: levels end at c9; .* fewer stages$"):
+        without_weights(name, input_shape=(None, None, 3), num_classes=3, overrides=overrides)
 
 
 def test_regnets_rule_refuses_what_it_is_not_for():
@@ -179,7 +194,7 @@ def test_wangs_net_keeps_the_length_and_has_the_kernels_of_its_paper():
     [
         ("alexnet_toy", {"filters": [8, 8]}, "5 filters and 5 groups"),
         ("googlenet_toy", {"stages": [[[4, 4, 4]]]}, "each module six numbers"),
-        ("googlenet_toy", {"stem_filters": [4]}, "stem_filters are 3 numbers"),
+        ("googlenet_toy", {"stem_filters": [4]}, "stem_filters is .4,.: it must be of the kind of .4, 4, 6."),
         ("regnet_toy", {"depths": [1]}, "depths has 1"),
         ("resnet_wang_toy", {"kernels": [8]}, "2 kernels or more"),
     ],

@@ -52,6 +52,28 @@ def test_too_small_a_picture_is_refused(name):
 
 
 @pytest.mark.parametrize(
+    "name, side, stem, helps",
+    [
+        ("resnet_toy", 8, "standard", True),
+        ("resnet_toy", 7, "standard", False),
+        ("resnet_toy", 7, "small", False),
+        ("alexnet_toy", 10, "standard", True),
+        ("alexnet_toy", 7, "standard", False),
+        ("lenet_toy", 12, "standard", False),
+        ("simple_cnn_toy", 7, "standard", False),
+        ("vit_toy", 15, "standard", True),
+    ],
+)
+def test_the_small_stem_is_named_only_where_it_helps(name, side, stem, helps):
+    options = {"input_shape": (side, side, 3), "num_classes": 2}
+    with pytest.raises(UserError, match="too small") as caught:
+        without_weights(name, stem=stem, **options)
+    assert ("use stem='small'" in str(caught.value)) == helps
+    if helps:
+        without_weights(name, stem="small", **options)
+
+
+@pytest.mark.parametrize(
     "options, words",
     [
         ({"architecture": "resnet5"}, "unknown architecture 'resnet5': did you mean 'resnet5"),
@@ -81,6 +103,18 @@ def test_too_small_a_picture_is_refused(name):
         ({"input_shape": (32,)}, "input_shape is"),
         ({"input_shape": (0, 32, 3)}, "input_shape is"),
         ({"num_classes": 1}, "num_classes is 1"),
+        ({"num_classes": 2.5}, "num_classes is 2.5: it must be a whole number"),
+        ({"num_classes": True}, "num_classes is True: it must be a whole number"),
+        ({"overrides": [1]}, r"model.overrides is \[1\]: it must be a dict"),
+        ({"style": "batch"}, "model.style is 'batch': it must be a dict"),
+        *(
+            (
+                {"architecture": name, "top": "own", "input_shape": (None, None, 3)},
+                "state every side, or take top='pool",
+            )
+            for name in ("vgg_toy", "alexnet_toy", "lenet_toy", "simple_cnn_toy")
+        ),
+        ({"architecture": "googlenet_toy", "auxiliary": True, "input_shape": (None, None, 3)}, "state every side"),
         ({"label_smooting": 0.1}, "did you mean 'label_smoothing'"),
         ({"mean": (1, 2)}, "mean has 2 values for 3 channels"),
     ],

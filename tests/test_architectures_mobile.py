@@ -7,6 +7,7 @@ import pytest
 from kcnn.architectures import ARCHITECTURES
 from kcnn.architectures.efficientnet import PUBLISHED, compound_scaling
 from kcnn.errors import UserError
+from kcnn.inspection import multiply_adds
 from kcnn.models import build_model, levels
 from kcnn.pretrained import LAYOUTS, load, recognise, tensors_of
 from tests.unfilled import without_weights
@@ -24,21 +25,20 @@ def trainable(model):
     return sum(int(np.prod(v.shape)) for v in model.trainable_variables)
 
 
-def multiply_adds(model):
-    """Of convolutions, depthwise ones among them, and dense layers."""
-    total = 0
-    for layer in model.layers:
-        if hasattr(layer, "kernel"):
-            total += int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:-1]))
-    return total
-
-
 def test_mobilenet_splits_convolutions_and_its_width_multiplier_acts_on_all():
     model = built("mobilenet", input_shape=(224, 224, 3), num_classes=1000)
     assert len(kinds(model, keras.layers.DepthwiseConv2D)) == 13
     assert round(multiply_adds(model) / 1e6) == 569, "the paper's 569 M"
     half = without_weights("mobilenet", overrides={"width": 0.5})
     assert trainable(half) == 1_331_592 and round(multiply_adds(half) / 1e6) == 149
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_toy", "efficientnet_toy", "ghostnet_toy"])
+def test_the_small_stem_leaves_all_layers_where_they_are(name):
+    """At width 0.35 the channels agree on both sides of MobileNetV2's first stride, which the small stem leaves out."""
+    models = [built(name, stem=stem, overrides={"width": 0.35}) for stem in ("standard", "small")]
+    standard, small = ([layer.name for layer in m.layers if not layer.name.endswith("_pad")] for m in models)
+    assert small == standard
 
 
 def test_mobilenet_v3_excites_swishes_late_and_pools_before_its_last_expensive_layer():

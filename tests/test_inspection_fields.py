@@ -97,16 +97,18 @@ def check(model, shape, deepest="c9"):
     return compared
 
 
+@pytest.mark.parametrize("stem", ["standard", "small"])
 @pytest.mark.parametrize("name, tall", [*((name, True) for name in TOYS), ("resnet_toy", False)])
-def test_computed_field_is_the_measured_one(name, tall):
-    long = 5 + 2 * max(fields[0].size for fields in receptive_fields(toy(name, (96, 96, 3))).values())
-    shape = (long, 109, 3) if tall else (112, long, 3)
-    model = toy(name, shape)
+def test_computed_field_is_the_measured_one(name, tall, stem):
+    long = 5 + 2 * max(fields[0].size for fields in receptive_fields(toy(name, (96, 96, 3), stem)).values())
+    narrow = 109 if stem == "standard" else 41
+    shape = (long, narrow, 3) if tall else (narrow + 3, long, 3)
+    model = toy(name, shape, stem)
     assert check(model, shape) >= sum(not fields[0].cut for fields in receptive_fields(model).values())
 
 
-def toy(name, shape):
-    return build_model(name, input_shape=shape, num_classes=2, stem="standard")
+def toy(name, shape, stem):
+    return build_model(name, input_shape=shape, num_classes=2, stem=stem)
 
 
 @pytest.mark.parametrize("name", NARROW)

@@ -32,12 +32,16 @@ def score(outputs, label):
     return keras.ops.sum(total) / keras.ops.sum(weight)
 
 
+def dropping(name):
+    return {"drop_path": 0.1} if ARCHITECTURES[name].row.residual else {}
+
+
 def shapes(variables):
     return [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in variables]
 
 
 for name in toys:
-    model = without_weights(name, head=head, input_shape=(32, 33, 3), style={"drop_path": 0.1})
+    model = without_weights(name, head=head, input_shape=(32, 33, 3), style=dropping(name))
 
     def loss(learned, others, x):
         outputs, others = model.stateless_call(learned, others, x, training=True)
@@ -51,7 +55,7 @@ for name in toys:
 cases = [(name, (32, 33, 3), {}) for name in STEPPED]
 cases += [("resnext_toy", shape, {"depths": (1,)}) for shape in [(33, 2), (9, 10, 8, 1)]]
 for name, shape, overrides in cases:
-    model = build_model(name, head, input_shape=shape, overrides=overrides, style={"drop_path": 0.1})
+    model = build_model(name, head, input_shape=shape, overrides=overrides, style=dropping(name))
     x = np.random.default_rng(0).uniform(0, 255, (4, *shape)).astype("float32")
     model.compile(keras.optimizers.SGD(0.01), lambda y, outputs: score(outputs, y))
     value = model.train_on_batch(x, label)

@@ -36,6 +36,7 @@ from kcnn.architectures.family import (
     deepest,
     family,
     is_level,
+    is_within,
     stride_of,
 )
 
@@ -57,6 +58,7 @@ __all__ = [
     "googlenet",
     "inception_v3",
     "is_level",
+    "is_within",
     "lenet5",
     "mobilenet",
     "mobilenet_v2",

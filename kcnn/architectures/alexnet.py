@@ -6,7 +6,7 @@ of Krizhevsky 2014, One weird trick for parallelizing convolutional neural netwo
 
 from dataclasses import dataclass, field
 
-from kcnn.architectures.family import Row, check_size, family
+from kcnn.architectures.family import Row, check_size, family, is_within
 from kcnn.architectures.history import History
 from kcnn.errors import UserError
 from kcnn.layers import (
@@ -22,7 +22,7 @@ from kcnn.layers import (
     zero_pad,
 )
 
-SMALLEST = 11
+SMALLEST, SMALLEST_WITH_SMALL_STEM = 11, 8
 KERNELS = (11, 5, 3, 3, 3)
 POOLED = (0, 1, 4)
 PLAIN = Style(norm="none")
@@ -37,6 +37,8 @@ class AlexNet(Row):
     ones: biases start at 1 in convolutions 2, 4, 5 and the hidden layers, so that their ReLUs are alive at first.
     """
 
+    residual = False
+
     filters: tuple[int, ...] = (96, 256, 384, 384, 256)
     groups: tuple[int, ...] = (1, 2, 1, 2, 2)
     hidden: tuple[int, ...] = (4096, 4096)
@@ -50,6 +52,12 @@ class AlexNet(Row):
     def __post_init__(self):
         if len(self.filters) != 5 or len(self.groups) != 5:
             raise UserError(f"AlexNet has 5 filters and 5 groups, not {self.filters!r} and {self.groups!r}")
+        before = (1, *self.filters[:-1])
+        if any(n % g or old % g for old, n, g in zip(before, self.filters, self.groups, strict=True)):
+            raise UserError(
+                f"groups is {self.groups!r}: the first must be 1, and each must divide the filters of its convolution "
+                f"and of the one before, which are {self.filters!r}"
+            )
 
 
 LATER = {"groups": (1, 1, 1, 1, 1), "margin": 2, "local_norm": False, "ones": False, "style": PLAIN}
@@ -109,7 +117,7 @@ def _stem(x, row):
     if row.stem == "small":
         x = convolve(x, row.filters[0], 3, bias=True, style=row.style, name="stem")
     else:
-        check_size(x, SMALLEST, "alexnet")
+        check_size(x, SMALLEST, "alexnet", small_stem=is_within(x, SMALLEST_WITH_SMALL_STEM))
         x = zero_pad(x, row.margin, row.margin, "stem_margin") if row.margin else x
         x = convolve(x, row.filters[0], KERNELS[0], strides=4, padding="valid", bias=True, style=row.style, name="stem")
     return _after(x, row, "stem", row.local_norm)

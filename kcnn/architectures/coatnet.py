@@ -65,14 +65,14 @@ VARIANTS = {
 }
 
 
-def pooled_hidden(levels, row):
+def tanh_hidden(levels, row):
     """Pooling, layer norm and one hidden layer with tanh: (B, hidden)."""
     x = global_average_pool(deepest(levels), name="pool")
     x = normalize(x, replace(row.style, norm="layer", epsilon=1e-6), "pool_norm")
     return keras.layers.Activation("tanh", name="hidden_tanh")(dense(x, row.hidden, "hidden"))
 
 
-@family(VARIANTS, top=pooled_hidden, ranks=(2,), history=HISTORY)
+@family(VARIANTS, top=tanh_hidden, ranks=(2,), history=HISTORY)
 def coatnet(x, row):
     """Inverted residuals first, attention last.
 
@@ -107,7 +107,7 @@ def _convolution(x, filters, strides, first, stride, row, rate, name):
     x = normalize(x, style, f"{name}_norm")
     x = conv_norm_act(x, 4 * filters, 1, style=style, name=f"{name}_expand")
     x = depthwise_norm_act(x, 3, strides=strides, style=style, name=f"{name}_depthwise")
-    x = squeeze_excite(x, filters // 4, kind="silu", style=style, name=f"{name}_excite")
+    x = squeeze_excite(x, max(filters // 4, 1), kind="silu", style=style, name=f"{name}_excite")
     x = convolve(x, filters, 1, bias=True, style=style, name=f"{name}_project")
     return add(shortcut, x, rate=rate, name=name)
 

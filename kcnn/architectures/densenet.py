@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, field
 
-import keras
-
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
-from kcnn.layers import Style, average_pool, conv_norm_act, convolve, max_pool, norm_act
+from kcnn.architectures.stems import deep_stem
+from kcnn.layers import Style, average_pool, concatenate, conv_norm_act, convolve, norm_act
 
 
 @dataclass(frozen=True)
@@ -17,6 +16,8 @@ class DenseNet(Row):
     compression: share of the channels that a transition between two blocks keeps.
     stem_filters: channels of the stem.
     """
+
+    residual = False
 
     depths: tuple[int, ...] = (6, 12, 24, 16)
     growth: int = 32
@@ -51,7 +52,7 @@ def densenet(x, row):
     halves (an odd side rounds up; the references round it down). Block 1 is "c2" whatever the stem; the small stem
     gives its levels two steps lower.
     """
-    x, levels, step = _stem(x, row)
+    x, levels, step = deep_stem(x, row.stem_filters, row)
     last = len(row.depths) - 1
     for stage, depth in enumerate(row.depths):
         for i in range(depth):
@@ -59,18 +60,10 @@ def densenet(x, row):
         name = f"c{stage + 3}_transition" if stage < last else "final"
         x = levels[f"c{stage + step}"] = norm_act(x, row.style, f"{name}_before" if stage < last else name)
         if stage < last:
-            filters = int(x.shape[-1] * row.compression)
+            filters = max(int(x.shape[-1] * row.compression), 1)
             x = convolve(x, filters, 1, style=row.style, name=name)
             x = average_pool(x, 2, strides=2, name=f"{name}_pool")
     return levels
-
-
-def _stem(x, row):
-    """(x, levels so far, level of the first block)."""
-    if row.stem == "small":
-        return conv_norm_act(x, row.stem_filters, 3, style=row.style, name="stem"), {}, 0
-    x = conv_norm_act(x, row.stem_filters, 7, strides=2, style=row.style, name="stem")
-    return max_pool(x, 3, strides=2, padding=row.style.padding, name="stem_pool"), {"c1": x}, 2
 
 
 def dense_layer(x, row, name):
@@ -78,4 +71,4 @@ def dense_layer(x, row, name):
     y = norm_act(x, row.style, f"{name}_before")
     y = conv_norm_act(y, row.bottleneck * row.growth, 1, style=row.style, name=f"{name}_reduce")
     y = convolve(y, row.growth, 3, style=row.style, name=f"{name}_spatial")
-    return keras.layers.Concatenate(name=f"{name}_concat")([x, y])
+    return concatenate([x, y], f"{name}_concat")

@@ -11,19 +11,11 @@ from numbers import Real
 
 from kcnn.architectures.family import Row, deepest, family
 from kcnn.architectures.history import History
-from kcnn.architectures.mobilenet_v2 import divisible
+from kcnn.architectures.mobilenet_v2 import beside, divisible, inverted_residual
 from kcnn.architectures.places import places
+from kcnn.architectures.stems import light_stem
 from kcnn.errors import UserError
-from kcnn.layers import (
-    Style,
-    add,
-    conv_norm,
-    conv_norm_act,
-    depthwise_norm_act,
-    dropout,
-    global_average_pool,
-    squeeze_excite,
-)
+from kcnn.layers import Style, conv_norm, conv_norm_act, dropout, global_average_pool
 
 STAGES = (
     (1, 3, 16, 1, 1),
@@ -182,37 +174,25 @@ def plan(row):
 def efficientnet(x, row):
     """Inverted residuals with squeeze-excite, scaled in depth, width and resolution together.
 
-    Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first stage that has
-    one, so that its levels are two steps lower.
+    Names and levels are those of `places`.
     """
-    small, style = row.stem == "small", row.style
     ends = 1.0 if row.fixed_ends else row.width
-    x = conv_norm_act(x, divisible(row.stem_filters * ends), 3, strides=1 if small else 2, style=style, name="stem")
-    levels = {"c0" if small else "c1": x}
+    x, levels = light_stem(x, divisible(row.stem_filters * ends), row)
     for n, ((expansion, kernel, filters, _, _), blocks) in enumerate(zip(row.stages, plan(row), strict=True)):
         out = divisible(filters * row.width)
         for place in blocks:
             x = levels[place.level] = _block(x, out, expansion, kernel, n < row.fused, row, place)
-    levels[place.level] = conv_norm_act(x, divisible(row.last_filters * ends), 1, style=style, name="final")
+    levels[place.level] = conv_norm_act(x, divisible(row.last_filters * ends), 1, style=row.style, name="final")
     return levels
 
 
 def _block(x, filters, expansion, kernel, fused, row, place):
     """(B, n..., C) -> (B, ceil(n / strides)..., filters), with a shortcut where shapes agree."""
-    shortcut, name, style = x, place.name, row.style
+    style, channels = row.style, x.shape[-1]
     if fused:
-        x = _fused(x, filters, expansion, kernel, place.strides, style, name)
-    else:
-        reduced = max(1, x.shape[-1] // 4)
-        if expansion > 1:
-            x = conv_norm_act(x, expansion * x.shape[-1], 1, style=style, name=f"{name}_expand")
-        x = depthwise_norm_act(x, kernel, strides=place.strides, style=style, name=f"{name}_depthwise")
-        if row.excite:
-            x = squeeze_excite(x, reduced, style=style, name=f"{name}_excite")
-        x = conv_norm(x, filters, 1, style=style, name=f"{name}_project")
-    if place.reduces or shortcut.shape[-1] != filters:
-        return x
-    return add(shortcut, x, rate=place.rate, name=name)
+        return beside(x, _fused(x, filters, expansion, kernel, place.strides, style, place.name), place)
+    excite = {"reduced": max(1, channels // 4)} if row.excite else None
+    return inverted_residual(x, filters, expansion * channels, place, kernel, excite=excite, style=style)
 
 
 def _fused(x, filters, expansion, kernel, strides, style, name):

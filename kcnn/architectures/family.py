@@ -1,8 +1,11 @@
 """How a family of networks is registered: its table of rows, its builder and, where it has one, its own classifier."""
 
 import math
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import repeat
+from types import NoneType, UnionType
+from typing import Union, get_args, get_origin, get_type_hints
 
 from kcnn.architectures.history import History, of_name
 from kcnn.errors import UserError, unknown_name
@@ -23,7 +26,10 @@ class Row:
     image, classes: what that number was counted at.
     stem: "standard" as published, or "small" (3x3, stride 1, no pooling) for pictures under 64 px.
     style: what all blocks share.
+    residual: whether blocks have residual branches, which `drop_path` of the style can drop; no field.
     """
+
+    residual = True
 
     params: int | None = None
     image: tuple[int, ...] = (224, 224, 3)
@@ -74,7 +80,7 @@ def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3), history=None):
 def customized(variant, *, stem=None, overrides=None, style=None):
     """`variant` with another stem, with fields of its row replaced by `overrides` and of its style by `style`.
 
-    Lists become tuples, as TOML has none. Unknown fields and values of another kind raise `UserError`.
+    Lists become tuples, as TOML has none. Unknown fields and values that do not fit raise `UserError`.
     """
     row = variant.row
     if stem is not None:
@@ -84,18 +90,33 @@ def customized(variant, *, stem=None, overrides=None, style=None):
     fixed = {field.name for field in fields(Row)}
     row = _replaced(row, overrides or {}, "model.overrides", f"field of {variant.name}", fixed)
     row = replace(row, style=_replaced(row.style, style or {}, "model.style", "field of a style", set()))
+    if row.style.drop_path and not row.residual:
+        raise UserError(
+            f"model.style.drop_path is {row.style.drop_path}: {variant.name} has no residual branches to drop; leave "
+            f"it out, or choose an architecture that has them"
+        )
     return replace(variant, row=row)
 
 
-def check_size(x, smallest, name):
-    """Refuse an image `x` (B, n..., C) with a side under `smallest` pixels."""
+def is_within(x, smallest):
+    """Whether no side of an image `x` (B, n..., C) is known to be under `smallest` pixels."""
+    return all(side is None or side >= smallest for side in x.shape[1:-1])
+
+
+def check_size(x, smallest, name, *, small_stem=False):
+    """Refuse an image `x` (B, n..., C) with a side under `smallest` pixels.
+
+    small_stem: whether it would fit with the small stem, which the message then says.
+    """
+    if is_within(x, smallest):
+        return
     sides = x.shape[1:-1]
-    if any(side is not None and side < smallest for side in sides):
-        size, least = "×".join(map(str, sides)), "×".join([str(smallest)] * len(sides))
-        raise UserError(
-            f"image {size} is too small for {name}: each side must be at least {smallest}; "
-            f"set image_size to {smallest} (resize to {least}), keep stem='small', or choose a shallower architecture"
-        )
+    size, least = "×".join(map(str, sides)), "×".join([str(smallest)] * len(sides))
+    help_of_stem = "use stem='small', " if small_stem else ""
+    raise UserError(
+        f"image {size} is too small for {name}: each side must be at least {smallest}; "
+        f"set image_size to {smallest} (resize to {least}), {help_of_stem}or choose a shallower architecture"
+    )
 
 
 def check_rank(x, variant):
@@ -136,29 +157,49 @@ def stride_of(level):
 
 
 def _replaced(record, changes, where, kind, fixed):
+    if not isinstance(changes, Mapping):
+        raise UserError(f"{where} is {changes!r}: it must be a dict from the names of fields to their values")
     known = {field.name: field for field in fields(record) if field.name not in fixed}
-    values = {}
+    annotated, values = get_type_hints(type(record)), {}
     for key, value in changes.items():
         if key not in known:
             raise unknown_name(f"{kind}", key, known)
-        values[key] = _checked(f"{where}.{key}", value, getattr(record, key), known[key])
+        values[key] = _checked(f"{where}.{key}", value, getattr(record, key), known[key], annotated[key])
         if isinstance(record, Row) and isinstance(values[key], float):
             _check_float(f"{where}.{key}", values[key], known[key])
     return replace(record, **values)
 
 
-def _checked(where, value, present, field):
-    """`value` with lists as tuples, of the same kind as the `present` one and, where it has none, as the default."""
+def _checked(where, value, present, field, kind):
+    """`value` with lists as tuples, refused if it is not of the annotated `kind`, such as the `present` one is."""
     value = _tuples(value)
-    model = present if present is not None or field.default is MISSING else field.default
-    kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), tuple: (tuple,)}.get(type(model), (object,))
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
-        raise UserError(f"{where} is {value!r}: it must be of the kind of {model!r}")
-    if isinstance(model, float):
+    model = f"the kind {kind}" if present is None else f"the kind of {present!r}"
+    if not _fits(value, kind) or _differs_in_length(value, kind):
+        raise UserError(f"{where} is {value!r}: it must be of {model}")
+    if kind is float:
         return float(value)
-    if value == () or any(type(number) is int and number < 1 for number in _flat(value)):
-        raise UserError(f"{where} is {value!r}: numbers must be 1 or more, as in {model!r}")
+    least = 0 if field.default == 0 else 1
+    if value == () or any(type(number) is int and number < least for number in _flat(value)):
+        raise UserError(f"{where} is {value!r}: numbers must be {least} or more, as in {model}")
     return value
+
+
+def _fits(value, kind):
+    """Whether `value` is of the annotated `kind`, within tuples too; of a kind that is not known here all are."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(map(_fits, value, repeat(inner[0]) if ... in inner else inner))
+    if kind is float:
+        return type(value) in (int, float)
+    return type(value) is kind if kind in (bool, int, str, tuple, NoneType) else True
+
+
+def _differs_in_length(value, kind):
+    """Whether `kind` says how long tuples are and `value` is not; what a tuple within it must list, rows say best."""
+    inner = get_args(kind)
+    return get_origin(kind) is tuple and ... not in inner and len(value) != len(inner)
 
 
 def _check_float(where, value, field):

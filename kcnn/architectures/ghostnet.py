@@ -10,6 +10,7 @@ from kcnn.architectures.family import Row, deepest, family
 from kcnn.architectures.history import History
 from kcnn.architectures.mobilenet_v2 import divisible
 from kcnn.architectures.places import places
+from kcnn.architectures.stems import light_stem
 from kcnn.errors import UserError
 from kcnn.layers import (
     Style,
@@ -94,17 +95,14 @@ def top(levels, row):
 def ghostnet(x, row):
     """Inverted residuals whose 1x1 convolutions are ghost modules.
 
-    Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first block that has
-    one, so that its levels are two steps lower.
+    Names and levels are those of `places`.
     """
-    small, style = row.stem == "small", row.style
-    x = conv_norm_act(x, row.channels(row.stem_filters), 3, strides=1 if small else 2, style=style, name="stem")
-    levels = {"c0" if small else "c1": x}
+    x, levels = light_stem(x, row.channels(row.stem_filters), row)
     found = places([1] * len(row.blocks), [block[-1] for block in row.blocks], row)
     for block, [place] in zip(row.blocks, found, strict=True):
         x = levels[place.level] = _block(x, block, row, place)
     last = row.channels(row.blocks[-1][1])
-    return levels | {place.level: conv_norm_act(x, last, 1, style=style, name="final")}
+    return levels | {place.level: conv_norm_act(x, last, 1, style=row.style, name="final")}
 
 
 def _block(x, block, row, place):

@@ -11,6 +11,7 @@ from kcnn.layers import (
     LocalResponseNormalization,
     Style,
     average_pool,
+    concatenate,
     conv_norm_act,
     dense_act,
     dropout,
@@ -46,6 +47,8 @@ class GoogLeNet(Row):
     dropout: before the last layer. auxiliary: filters and units of the two further classifiers, and their dropout.
     """
 
+    residual = False
+
     stages: tuple[tuple[tuple[int, ...], ...], ...] = STAGES
     stem_filters: tuple[int, int, int] = (64, 64, 192)
     wide: int = 5
@@ -64,8 +67,6 @@ class GoogLeNet(Row):
             )
         if len(self.stages) < 2 or not all(self.stages):
             raise UserError(f"stages is {self.stages!r}: it must list two or more, each with a module or more")
-        if len(self.stem_filters) != 3 or len(self.auxiliary) != 2:
-            raise UserError(f"stem_filters are 3 numbers and auxiliary 2, not {self.stem_filters} and {self.auxiliary}")
 
 
 TOY_STAGES = ((TOY_BLOCK,), (TOY_BLOCK,) * 2, (TOY_BLOCK,))
@@ -166,4 +167,4 @@ def inception(x, filters, row, name):
         branches.append(conv_norm_act(y, out, kernel, style=style, name=f"{name}_{part}"))
     y = max_pool(x, 3, strides=1, name=f"{name}_pool")
     branches.append(conv_norm_act(y, pooled, 1, style=style, name=f"{name}_project"))
-    return keras.layers.Concatenate(name=f"{name}_concat")(branches)
+    return concatenate(branches, f"{name}_concat")

@@ -5,13 +5,12 @@ GoogLeNet with its large kernels factorised: 5x5 into two 3x3, 7x7 into 1x7 and 
 
 from dataclasses import dataclass, field
 
-import keras
-
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
 from kcnn.layers import (
     Style,
     average_pool,
+    concatenate,
     convolve,
     frame,
     max_pool,
@@ -30,6 +29,8 @@ class InceptionV3(Row):
     last: modules at stride 32. width multiplies all filters.
     style.padding "symmetric" counts zeros beyond the edge in the modules' averages, as torchvision does.
     """
+
+    residual = False
 
     pooled: tuple[int, ...] = (32, 64, 64)
     factorised: tuple[int, ...] = (128, 160, 160, 192)
@@ -94,7 +95,7 @@ class _Parts:
     def conv(self, x, filters, kernel, name, *, strides=1, tight=False):
         """Convolution, norm, activation; `tight`: without padding, behind the standard stem."""
         options = {"padding": unpadded(x, kernel)} if tight and not self.small else {}
-        filters = round(filters * self.row.width)
+        filters = max(round(filters * self.row.width), 1)
         return norm_act(
             convolve(x, filters, kernel, strides=strides, style=self.style, name=name, **options), self.style, name
         )
@@ -120,14 +121,14 @@ class _Parts:
         single = self.conv(x, 64, 1, f"{name}_single")
         wide = self.chain(x, [(48, 1), (64, 5)], f"{name}_wide")
         double = self.chain(x, [(64, 1), (96, 3), (96, 3)], f"{name}_double")
-        return _join([single, wide, double, self.project(x, pooled, name)], name)
+        return concatenate([single, wide, double, self.project(x, pooled, name)], f"{name}_concat")
 
     def first_reduction(self, x, name):
         """Figure 10: strided convolutions beside a pooling."""
         wide = self.conv(x, 384, 3, f"{name}_wide", strides=2, tight=True)
         double = self.chain(x, [(64, 1), (96, 3)], f"{name}_double")
         double = self.conv(double, 96, 3, f"{name}_double_3", strides=2, tight=True)
-        return _join([wide, double, self.halve(x, f"{name}_pool")], name)
+        return concatenate([wide, double, self.halve(x, f"{name}_pool")], f"{name}_concat")
 
     def factorised(self, x, inner, name):
         """Figure 6: 7 along one axis after the other, once and twice."""
@@ -135,7 +136,7 @@ class _Parts:
         single = self.conv(x, 192, 1, f"{name}_single")
         wide = self.chain(x, _steps(inner, [1, *axes[::-1]], 192), f"{name}_wide")
         double = self.chain(x, _steps(inner, [1, *axes, *axes], 192), f"{name}_double")
-        return _join([single, wide, double, self.project(x, 192, name)], name)
+        return concatenate([single, wide, double, self.project(x, 192, name)], f"{name}_concat")
 
     def second_reduction(self, x, name):
         """As the first reduction, with 7 along one axis after the other before the second stride."""
@@ -143,7 +144,7 @@ class _Parts:
         wide = self.conv(self.conv(x, 192, 1, f"{name}_wide_1"), 320, 3, f"{name}_wide_2", strides=2, tight=True)
         double = self.chain(x, _steps(192, [1, *axes[::-1]], 192), f"{name}_double")
         double = self.conv(double, 192, 3, f"{name}_double_{len(axes) + 2}", strides=2, tight=True)
-        return _join([wide, double, self.halve(x, f"{name}_pool")], name)
+        return concatenate([wide, double, self.halve(x, f"{name}_pool")], f"{name}_concat")
 
     def spread(self, x, name):
         """Figure 7: 3 along each axis side by side, which makes the last maps wide."""
@@ -153,7 +154,7 @@ class _Parts:
         wide = [self.conv(wide, 384, kernel, f"{name}_wide_2{'abc'[i]}") for i, kernel in enumerate(axes)]
         double = self.chain(x, [(448, 1), (384, 3)], f"{name}_double")
         double = [self.conv(double, 384, kernel, f"{name}_double_3{'abc'[i]}") for i, kernel in enumerate(axes)]
-        return _join([single, *wide, *double, self.project(x, 192, name)], name)
+        return concatenate([single, *wide, *double, self.project(x, 192, name)], f"{name}_concat")
 
 
 def _along(x, size):
@@ -164,7 +165,3 @@ def _along(x, size):
 
 def _steps(inner, kernels, out):
     return [(inner, kernel) for kernel in kernels[:-1]] + [(out, kernels[-1])]
-
-
-def _join(branches, name):
-    return keras.layers.Concatenate(name=f"{name}_concat")(branches)

@@ -6,8 +6,7 @@ import keras
 
 from kcnn.architectures.family import Row, check_size, family
 from kcnn.architectures.history import History
-from kcnn.errors import UserError
-from kcnn.layers import Style, activation, average_pool, convolve, crop, dense_act, zero_pad
+from kcnn.layers import Style, average_pool, convolve, crop, dense_act, norm_act, zero_pad
 
 SMALLEST = 13
 
@@ -16,13 +15,11 @@ SMALLEST = 13
 class LeNet(Row):
     """filters: of C1 and C3; hidden: units of C5 and F6."""
 
+    residual = False
+
     filters: tuple[int, int] = (6, 16)
     hidden: tuple[int, int] = (120, 84)
     style: Style = field(default=Style(norm="none", activation="tanh"), kw_only=True)
-
-    def __post_init__(self):
-        if len(self.filters) != 2 or len(self.hidden) != 2:
-            raise UserError(f"LeNet-5 has 2 filters and 2 hidden, not {self.filters!r} and {self.hidden!r}")
 
 
 HISTORY = History(
@@ -58,7 +55,7 @@ def lenet5(x, row):
     levels = {}
     for n, (filters, (before, after)) in enumerate(zip(row.filters, ((1, 1), (1, 2)), strict=True), start=1):
         x = convolve(x, filters, 5, padding="valid", style=row.style, name=f"c{n}_1")
-        x = activation(x, row.style, f"c{n}_1_act")
+        x = norm_act(x, row.style, f"c{n}_1")
         x = average_pool(x, 2, strides=2, name=f"c{n}_pool")
         levels[f"c{n}"] = zero_pad(x, before, after, f"c{n}_frame")
     return levels

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from kcnn.architectures.family import Row, family, same_lengths
 from kcnn.architectures.history import History
 from kcnn.architectures.places import places
+from kcnn.architectures.stems import light_stem
 from kcnn.layers import Style, conv_norm_act, depthwise_norm_act
 
 
@@ -18,6 +19,8 @@ class MobileNet(Row):
     filters, depths, strides: of each stage: channels, blocks, and the stride of its first block.
     width: the paper's width multiplier, on all channels.
     """
+
+    residual = False
 
     filters: tuple[int, ...] = (64, 128, 256, 512, 1024)
     depths: tuple[int, ...] = (1, 2, 2, 6, 2)
@@ -48,12 +51,10 @@ VARIANTS = {
 def mobilenet(x, row):
     """Filter each channel by itself, then mix them with 1x1.
 
-    Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first stage that has
-    one, so that its levels are two steps lower.
+    Names and levels are those of `places`.
     """
-    small, style = row.stem == "small", row.style
-    x = conv_norm_act(x, _scaled(row.stem_filters, row), 3, strides=1 if small else 2, style=style, name="stem")
-    levels = {"c0" if small else "c1": x}
+    x, levels = light_stem(x, _scaled(row.stem_filters, row), row)
+    style = row.style
     for filters, blocks in zip(row.filters, places(row.depths, row.strides, row), strict=True):
         for name, strides, level, *_ in blocks:
             x = depthwise_norm_act(x, 3, strides=strides, style=style, name=f"{name}_depthwise")

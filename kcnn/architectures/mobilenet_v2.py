@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
 from kcnn.architectures.places import places
+from kcnn.architectures.stems import light_stem
 from kcnn.errors import UserError
-from kcnn.layers import Style, add, conv_norm, conv_norm_act, depthwise_norm_act
+from kcnn.layers import Style, add, conv_norm, conv_norm_act, convolve, depthwise, norm_act, squeeze_excite
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 TOY_STAGES = ((1, 8, 1, 1), (2, 8, 2, 2), (2, 8, 1, 2), (2, 16, 1, 2), (2, 16, 1, 2))
@@ -44,34 +45,42 @@ VARIANTS = {
 def mobilenet_v2(x, row):
     """Expand with 1x1, filter each channel by itself, project to a narrow map without activation.
 
-    Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first stage that has
-    one, so that its levels are two steps lower.
+    Names and levels are those of `places`.
     """
-    small, style = row.stem == "small", row.style
-    filters = divisible(row.stem_filters * row.width)
-    x = conv_norm_act(x, filters, 3, strides=1 if small else 2, style=style, name="stem")
-    levels = {"c0" if small else "c1": x}
+    x, levels = light_stem(x, divisible(row.stem_filters * row.width), row)
     _, _, depths, strides = zip(*row.stages, strict=True)
     for (expansion, filters, *_), blocks in zip(row.stages, places(depths, strides, row), strict=True):
         out = divisible(filters * row.width)
-        for name, stride, level, rate, _ in blocks:
-            x = inverted_residual(x, out, expansion, strides=stride, rate=rate, style=style, name=name)
-            levels[level] = x
+        for place in blocks:
+            x = levels[place.level] = inverted_residual(x, out, expansion * x.shape[-1], place, style=row.style)
     last = divisible(row.last_filters * max(row.width, 1.0))
-    levels[level] = conv_norm_act(x, last, 1, style=style, name="final")
+    levels[place.level] = conv_norm_act(x, last, 1, style=row.style, name="final")
     return levels
 
 
-def inverted_residual(x, filters, expansion, *, strides, rate, style, name):
-    """(B, n..., C) -> (B, ceil(n / strides)..., filters), with a shortcut where shapes agree."""
-    shortcut = x
-    if expansion > 1:
-        x = conv_norm_act(x, expansion * x.shape[-1], 1, style=style, name=f"{name}_expand")
-    x = depthwise_norm_act(x, 3, strides=strides, style=style, name=f"{name}_depthwise")
+def inverted_residual(x, filters, expanded, place, kernel=3, *, excite=None, norm_act=norm_act, style):
+    """A 1x1 to `expanded` channels, a depthwise filter and a 1x1 without activation: (B, ceil(n / s)..., filters).
+
+    place: its `Place`. excite: options of `squeeze_excite` for the channels in the middle; None: without.
+    norm_act: what follows the first two convolutions, called as that of `kcnn.layers` is.
+    """
+    shortcut, name = x, place.name
+    if expanded != x.shape[-1]:
+        x = convolve(x, expanded, 1, style=style, name=f"{name}_expand")
+        x = norm_act(x, style, f"{name}_expand")
+    x = depthwise(x, kernel, strides=place.strides, style=style, name=f"{name}_depthwise")
+    x = norm_act(x, style, f"{name}_depthwise")
+    if excite:
+        x = squeeze_excite(x, **excite, style=style, name=f"{name}_excite")
     x = conv_norm(x, filters, 1, style=style, name=f"{name}_project")
-    if strides > 1 or shortcut.shape[-1] != filters:
+    return beside(shortcut, x, place)
+
+
+def beside(shortcut, x, place):
+    """`x` added to what its block began from, where the standard net's shapes agree; else `x` alone."""
+    if place.reduces or shortcut.shape[-1] != x.shape[-1]:
         return x
-    return add(shortcut, x, rate=rate, name=name)
+    return add(shortcut, x, rate=place.rate, name=place.name)
 
 
 def divisible(channels, by=8):

@@ -8,22 +8,11 @@ from dataclasses import dataclass, field
 
 from kcnn.architectures.family import Row, deepest, family
 from kcnn.architectures.history import History
-from kcnn.architectures.mobilenet_v2 import divisible
+from kcnn.architectures.mobilenet_v2 import divisible, inverted_residual
 from kcnn.architectures.places import places
+from kcnn.architectures.stems import light_stem
 from kcnn.errors import UserError
-from kcnn.layers import (
-    Style,
-    activation,
-    add,
-    conv_norm,
-    conv_norm_act,
-    convolve,
-    depthwise,
-    norm_act,
-    normalize,
-    pooled_hidden,
-    squeeze_excite,
-)
+from kcnn.layers import Style, activation, conv_norm_act, norm_act, normalize, pooled_hidden
 
 SMALL = (
     (3, 16, 16, True, True, 2),
@@ -111,39 +100,24 @@ def top(levels, row):
 def mobilenet_v3(x, row):
     """Inverted residuals, gated by the means of their channels.
 
-    Names keep the standard numbers. The small stem leaves out the strides of the stem and of the first block that has
-    one, so that its levels are two steps lower. A style's activation replaces hard-swish; early blocks keep ReLU.
+    Names and levels are those of `places`. A style's activation replaces hard-swish; early blocks keep ReLU.
     """
-    small, style = row.stem == "small", row.style
-    filters = divisible(row.stem_filters * row.width)
-    x = conv_norm_act(x, filters, 3, strides=1 if small else 2, style=style, name="stem")
-    levels = {"c0" if small else "c1": x}
+    x, levels = light_stem(x, divisible(row.stem_filters * row.width), row)
     depths, strides = [1] * len(row.blocks), [block[-1] for block in row.blocks]
     for block, [place] in zip(row.blocks, places(depths, strides, row), strict=True):
         x = levels[place.level] = _block(x, block, row, place)
-    last = conv_norm_act(x, divisible(6 * x.shape[-1]), 1, style=style, name="final")
+    last = conv_norm_act(x, divisible(6 * x.shape[-1]), 1, style=row.style, name="final")
     return levels | {place.level: last}
 
 
 def _block(x, block, row, place):
-    """(B, n..., C) -> (B, ceil(n / strides)..., filters), with a shortcut where shapes agree."""
+    """An inverted residual with the numbers of `block`."""
     kernel, expanded, filters, excite, relu, _ = block
     expanded, filters = divisible(expanded * row.width), divisible(filters * row.width)
-    style, name, shortcut = row.style, place.name, x
-    if expanded != x.shape[-1]:
-        x = _norm_act(convolve(x, expanded, 1, style=style, name=f"{name}_expand"), relu, style, f"{name}_expand")
-    x = depthwise(x, kernel, strides=place.strides, style=style, name=f"{name}_depthwise")
-    x = _norm_act(x, relu, style, f"{name}_depthwise")
-    if excite:
-        reduced = divisible(expanded // 4)
-        x = squeeze_excite(x, reduced, kind="relu", gate="hard_sigmoid", style=style, name=f"{name}_excite")
-    x = conv_norm(x, filters, 1, style=style, name=f"{name}_project")
-    if place.reduces or shortcut.shape[-1] != filters:
-        return x
-    return add(shortcut, x, rate=place.rate, name=name)
+    gate = {"reduced": divisible(expanded // 4), "kind": "relu", "gate": "hard_sigmoid"} if excite else None
+    options = {"norm_act": _norm_relu if relu else norm_act, "style": row.style}
+    return inverted_residual(x, filters, expanded, place, kernel, excite=gate, **options)
 
 
-def _norm_act(x, relu, style, name):
-    if relu:
-        return activation(normalize(x, style, f"{name}_norm"), style, f"{name}_relu", "relu")
-    return norm_act(x, style, name)
+def _norm_relu(x, style, name):
+    return activation(normalize(x, style, f"{name}_norm"), style, f"{name}_relu", "relu")

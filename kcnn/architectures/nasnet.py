@@ -5,16 +5,16 @@ NASNet-A as keras.applications has it: the search chose two cells on CIFAR-10, t
 
 from dataclasses import dataclass, field
 
-import keras
-
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
+from kcnn.errors import UserError
 from kcnn.layers import (
     Style,
     Subsample,
     activation,
     add,
     average_pool,
+    concatenate,
     conv_norm,
     convolve,
     crop,
@@ -36,10 +36,16 @@ class NASNet(Row):
     stem_filters: of the first convolution. The net ends in 24 x filters channels.
     """
 
+    residual = False
+
     cells: int = 4
     filters: int = 44
     stem_filters: int = 32
     style: Style = field(default=Style(epsilon=1e-3), kw_only=True)
+
+    def __post_init__(self):
+        if self.filters % 4:
+            raise UserError(f"filters is {self.filters}: it must divide by 4, for the stem has a quarter of them")
 
 
 HISTORY = History(
@@ -103,7 +109,7 @@ def normal_cell(x, before, filters, pace, row, name):
         add(_smoothed(before, f"{name}_4_left"), _smoothed(before, f"{name}_4_right"), name=f"{name}_4"),
         add(separable(x, 3, "5_left"), x, name=f"{name}_5"),
     ]
-    return keras.layers.Concatenate(name=f"{name}_concat")([before, *sums])
+    return concatenate([before, *sums], f"{name}_concat")
 
 
 def reduction_cell(x, before, filters, pace, row, strides, name):
@@ -125,7 +131,7 @@ def reduction_cell(x, before, filters, pace, row, strides, name):
     third = add(pooled(average_pool, "3_left"), separable(before, 5, "3_right"), name=f"{name}_3")
     fourth = add(second, _smoothed(first, f"{name}_4_right"), name=f"{name}_4")
     fifth = add(separable(first, 3, "5_left", 1), pooled(max_pool, "5_right"), name=f"{name}_5")
-    return keras.layers.Concatenate(name=f"{name}_concat")([second, third, fourth, fifth])
+    return concatenate([second, third, fourth, fifth], f"{name}_concat")
 
 
 def _fitted(before, x, filters, pace, row, name):
@@ -142,7 +148,7 @@ def _fitted(before, x, filters, pace, row, name):
     for part, y in (("even", before), ("odd", crop(zero_pad(before, 0, 1, f"{name}_pad"), 1, 0, f"{name}_crop"))):
         y = Subsample(pace, name=f"{name}_{part}_places")(y) if pace > 1 else y
         halves.append(convolve(y, filters // 2, 1, style=row.style, name=f"{name}_{part}"))
-    return normalize(keras.layers.Concatenate(name=f"{name}_halves")(halves), row.style, f"{name}_norm")
+    return normalize(concatenate(halves, f"{name}_halves"), row.style, f"{name}_norm")
 
 
 def _squeezed(x, filters, row, name):

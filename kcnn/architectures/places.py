@@ -23,8 +23,8 @@ class Place(NamedTuple):
 def places(depths, strides, row):
     """The `Place` of every block behind a stem of stride 2, one list a stage of `depths` blocks.
 
-    strides: of the first block of each stage. The small stem has stride 1 and leaves out the first of these strides
-    that is above 1: the levels are two steps lower, the names stay.
+    strides: of the first block of each stage. Names keep the standard numbers. The small stem has stride 1 and leaves
+    out the first of these strides that is above 1, so that its levels are two steps lower.
     """
     wrong = [stride for stride in strides if stride not in (1, 2)]
     if wrong:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from kcnn.architectures.family import Row, family, same_lengths
 from kcnn.architectures.history import History
+from kcnn.architectures.stems import light_stem
 from kcnn.errors import UserError
 from kcnn.layers import Style, activation, add, conv_norm, conv_norm_act, drop_path_rates, squeeze_excite
 
@@ -123,9 +124,9 @@ def regnet(x, row):
     Stage 1 is "c2" whatever the stem. The small stem leaves out its own stride and that of the first stage: the levels
     are two steps lower.
     """
+    x, levels = light_stem(x, row.stem_filters, row)
     small = row.stem == "small"
-    x = conv_norm_act(x, row.stem_filters, 3, strides=1 if small else 2, style=row.style, name="stem")
-    levels, step = {f"c{0 if small else 1}": x}, 0 if small else 2
+    step = 0 if small else 2
     rates = drop_path_rates(row.depths, row.style.drop_path)
     for stage, (width, group, drops) in enumerate(zip(row.widths, row.group_widths, rates, strict=True)):
         for i, rate in enumerate(drops):
@@ -143,6 +144,6 @@ def block(x, width, group, *, strides, row, rate, first, name):
     x = conv_norm_act(x, width, 1, style=style, name=f"{name}_reduce")
     x = conv_norm_act(x, width, 3, strides=strides, groups=width // group, style=style, name=f"{name}_spatial")
     if row.squeeze:
-        x = squeeze_excite(x, round(entering * row.squeeze), style=style, name=f"{name}_squeeze")
+        x = squeeze_excite(x, max(round(entering * row.squeeze), 1), style=style, name=f"{name}_squeeze")
     x = conv_norm(x, width, 1, style=style, name=f"{name}_expand")
     return activation(add(shortcut, x, rate=rate, name=name), style, f"{name}_out")

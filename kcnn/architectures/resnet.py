@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
-from kcnn.errors import unknown_name
+from kcnn.architectures.stems import deep_stem
+from kcnn.errors import UserError, unknown_name
 from kcnn.layers import (
     PadChannels,
     Style,
@@ -18,7 +19,6 @@ from kcnn.layers import (
     conv_norm,
     conv_norm_act,
     drop_path_rates,
-    max_pool,
 )
 
 SHORTCUTS = ("projection", "pad", "none")
@@ -51,9 +51,22 @@ class ResNet(Row):
     first_stride: int = 1
     style: Style = field(default=SYMMETRIC, kw_only=True)
 
+    @property
+    def residual(self):
+        """Plain nets have no branches."""
+        return self.shortcut != "none"
+
     def __post_init__(self):
         if self.shortcut not in SHORTCUTS:
             raise unknown_name("shortcut", self.shortcut, SHORTCUTS)
+        if self.first_stride not in (1, 2):
+            raise UserError(f"first_stride is {self.first_stride}: it must be 1 or 2, as levels are")
+        if self.bottleneck and self.width * self.group_width < 64:
+            least = -(-64 // self.width)
+            raise UserError(f"group_width is {self.group_width}: with width={self.width} it must be {least} or more")
+        out = 4 * self.width if self.bottleneck else self.width
+        if self.shortcut == "pad" and (self.stem_width or 0) > out:
+            raise UserError(f"stem_width is {self.stem_width}: with shortcut='pad' it must be {out} or less")
 
 
 def _cifar(depth, params, shortcut="pad"):
@@ -126,7 +139,7 @@ def resnet(x, row):
     Stages keep the paper's numbers: conv2_x is "c2", whatever the stem. With the standard stem that is also the level's
     name; the small stem leaves out a stride of 4, so that the same stage gives the level two steps lower.
     """
-    x, levels, step = stem(x, row)
+    x, levels, step = deep_stem(x, row.stem_width or row.width, row)
     if row.first_stride == 2:
         levels[f"c{step}"], step = x, step + 1
     rates = drop_path_rates(row.depths, row.style.drop_path)
@@ -137,15 +150,6 @@ def resnet(x, row):
             x = block(x, width, strides=strides, row=row, rate=rate, first=not i, name=f"c{stage + 2}_{i + 1}")
         levels[f"c{stage + step}"] = x
     return levels
-
-
-def stem(x, row):
-    """(x, levels so far, level of the first stage): 7x7 and pooling, or 3x3 at stride 1 for small pictures."""
-    width = row.stem_width or row.width
-    if row.stem == "small":
-        return conv_norm_act(x, width, 3, style=row.style, name="stem"), {}, 0
-    x = conv_norm_act(x, width, 7, strides=2, style=row.style, name="stem")
-    return max_pool(x, 3, strides=2, padding=row.style.padding, name="stem_pool"), {"c1": x}, 2
 
 
 def block(x, width, *, strides, row, rate, first, name):

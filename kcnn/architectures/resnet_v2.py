@@ -5,9 +5,11 @@ convolution of each block have biases.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
+from kcnn.architectures.stems import deep_stem
 from kcnn.layers import Style, add, conv_norm_act, convolve, drop_path_rates, max_pool, norm_act
 
 
@@ -43,7 +45,7 @@ def resnet_v2(x, row):
     A stage halves the size in its last block, so its level is what that block computes from: the activated full-width
     map before the stride. Stage names keep the paper's numbers; the small stem gives levels two steps lower.
     """
-    x, levels, step = _stem(x, row)
+    x, levels, step = deep_stem(x, row.width, row, partial(convolve, bias=True))
     rates = drop_path_rates(row.depths, row.style.drop_path)
     last = len(row.depths) - 1
     for stage, drops in enumerate(rates):
@@ -54,15 +56,6 @@ def resnet_v2(x, row):
         levels[f"c{stage + step}"] = before
     levels[f"c{last + step}"] = norm_act(x, row.style, "final")
     return levels
-
-
-def _stem(x, row):
-    small = row.stem == "small"
-    kernel, strides = (3, 1) if small else (7, 2)
-    x = convolve(x, row.width, kernel, strides=strides, bias=True, style=row.style, name="stem")
-    if small:
-        return x, {}, 0
-    return max_pool(x, 3, strides=2, padding=row.style.padding, name="stem_pool"), {"c1": x}, 2
 
 
 def _block(x, width, strides, row, rate, *, first, name):

@@ -17,6 +17,8 @@ from kcnn.layers import ShuffleChannels, Style, concatenate, conv_norm_act, dept
 class ShuffleNetV2(Row):
     """depths, filters: blocks and channels (even) of each stage; last_filters: of the final 1x1."""
 
+    residual = False
+
     depths: tuple[int, ...] = (4, 8, 4)
     filters: tuple[int, ...] = (116, 232, 464)
     last_filters: int = 1024

@@ -12,6 +12,8 @@ from kcnn.layers import Style, conv_norm_act, dense_act, dropout, max_pool
 class SimpleCNN(Row):
     """filters: of each block; hidden: units of the own top; dropout: share dropped after each pooling."""
 
+    residual = False
+
     filters: tuple[int, ...] = (32, 64, 128)
     hidden: int = 512
     dropout: float = 0.25
@@ -24,13 +26,13 @@ VARIANTS = {
 }
 
 
-def flat_hidden(levels, row):
+def one_hidden(levels, row):
     """Flatten the last map and pass it through one hidden layer: (B, hidden)."""
     x = keras.layers.Flatten(name="flatten")(deepest(levels))
     return dense_act(x, row.hidden, row.style, "hidden")
 
 
-@family(VARIANTS, top=flat_hidden)
+@family(VARIANTS, top=one_hidden)
 def simple_cnn(x, row):
     """Double the filters when halving the size. Both stems are the same: it starts with 3x3 at stride 1."""
     levels = {}

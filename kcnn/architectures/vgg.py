@@ -17,6 +17,8 @@ class VGG(Row):
     kernel: side of all convolutions: 3 as published; 5 and 7 for comparison with two and three of 3.
     """
 
+    residual = False
+
     depths: tuple[int, ...] = (2, 2, 3, 3, 3)
     filters: tuple[int, ...] = (64, 128, 256, 512, 512)
     kernel: int = 3

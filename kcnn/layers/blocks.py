@@ -2,6 +2,7 @@
 
 import keras
 
+from kcnn.errors import UserError
 from kcnn.layers.convolution import convolve, depthwise, global_average_pool, rank_of
 from kcnn.layers.normalization import normalize
 from kcnn.layers.stochastic_depth import Dropout, StochasticDepth
@@ -17,9 +18,9 @@ def activation(x, style, name, kind=None):
     return keras.layers.Activation(kind, name=name)(x)
 
 
-def norm_act(x, style, name, kind=None):
+def norm_act(x, style, name):
     """Norm, then activation: layers `name`_norm and `name`_act."""
-    return activation(normalize(x, style, f"{name}_norm"), style, f"{name}_act", kind)
+    return activation(normalize(x, style, f"{name}_norm"), style, f"{name}_act")
 
 
 def conv_norm(x, filters, kernel=1, *, strides=1, groups=1, style, name):
@@ -67,6 +68,11 @@ def dropout(x, rate, name):
 
 def dense_act(x, units, style, name, *, bias_start=0):
     """A fully connected layer, its bias from `bias_start` on, and the activation of `style`: `name` and `name`_act."""
+    if x.shape[-1] is None:
+        raise UserError(
+            f"the fully connected layer {name} reads flattened maps, and input_shape leaves their size open: "
+            f"state every side, or take top='pooled' (and no auxiliary classifiers)"
+        )
     bias = keras.initializers.Constant(bias_start) if bias_start else "zeros"
     x = keras.layers.Dense(
         units, kernel_initializer=style.initializer(mode="fan_in"), bias_initializer=bias, name=name
