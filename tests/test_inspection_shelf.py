@@ -61,6 +61,11 @@ def test_the_command_lists_within_bounds(capsys):
     assert "are for `kcnn list architectures`" in refused(capsys, "list", "heads", "--json")
 
 
+def test_an_ancestor_without_residual_branches_is_compared_with_in_spite_of_drop_path():
+    found = kcnn.describe("resnet18", (64, 64, 3), style={"drop_path": 0.2})
+    assert found.ancestor.name == "vgg19"
+
+
 def test_bounds_and_shapes_that_say_nothing_are_refused():
     for bounds in ({"max_parameters": "8M"}, {"since": "2017"}):
         with pytest.raises(UserError, match="it must be a number"):

@@ -93,6 +93,12 @@ def test_our_own_weights_load_for_other_classes_and_channels(tmp_path, name):
     assert kcnn.build_model(name, input_shape=(32, 32, 1), num_classes=3, weights=weights).count_params()
 
 
+def test_overrides_and_styles_that_are_no_dicts_are_refused(tmp_path):
+    for options in ({"overrides": [1]}, {"style": "relu"}):
+        with pytest.raises(UserError, match="it must be a dict from the names of fields"):
+            built("resnet_toy", ours("resnet_toy", tmp_path), **options)
+
+
 def test_positions_of_another_grid_are_resampled(tmp_path, caplog, rng):
     caplog.set_level("INFO", "kcnn")
     file, before = tmp_path / "larger.safetensors", rng.normal(size=(1, 1 + 24 * 24, 16)).astype("float32")

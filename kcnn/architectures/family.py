@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from itertools import repeat
-from types import NoneType, UnionType
-from typing import Union, get_args, get_origin, get_type_hints
+from typing import get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from kcnn.architectures.history import History, of_name
 from kcnn.errors import UserError, unknown_name
@@ -174,32 +174,14 @@ def _checked(where, value, present, field, kind):
     """`value` with lists as tuples, refused if it is not of the annotated `kind`, such as the `present` one is."""
     value = _tuples(value)
     model = f"the kind {kind}" if present is None else f"the kind of {present!r}"
-    if not _fits(value, kind) or _differs_in_length(value, kind):
-        raise UserError(f"{where} is {value!r}: it must be of {model}")
-    if kind is float:
-        return float(value)
+    try:
+        value = TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError:
+        raise UserError(f"{where} is {value!r}: it must be of {model}") from None
     least = 0 if field.default == 0 else 1
     if value == () or any(type(number) is int and number < least for number in _flat(value)):
         raise UserError(f"{where} is {value!r}: numbers must be {least} or more, as in {model}")
     return value
-
-
-def _fits(value, kind):
-    """Whether `value` is of the annotated `kind`, within tuples too; of a kind that is not known here all are."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        return any(_fits(value, one) for one in inner)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(map(_fits, value, repeat(inner[0]) if ... in inner else inner))
-    if kind is float:
-        return type(value) in (int, float)
-    return type(value) is kind if kind in (bool, int, str, tuple, NoneType) else True
-
-
-def _differs_in_length(value, kind):
-    """Whether `kind` says how long tuples are and `value` is not; what a tuple within it must list, rows say best."""
-    inner = get_args(kind)
-    return get_origin(kind) is tuple and ... not in inner and len(value) != len(inner)
 
 
 def _check_float(where, value, field):

@@ -160,8 +160,13 @@ def _has_small_stem(variant, shape, options, seen):
 
 
 def _ancestor(name, shape, classes, options):
-    """The `Description` of an ancestor, or None where it is not made for such images."""
+    """The `Description` of an ancestor, or None where it is not made for such images.
+
+    It keeps no branches to drop of the style asked for: it may have no residual ones, and they cost nothing.
+    """
+    style = {key: value for key, value in (options.get("style") or {}).items() if key != "drop_path"}
     try:
+        options = options | {"style": style}
         return _described(name, shape, classes, options, with_ancestor=False)
     except UserError:
         return None

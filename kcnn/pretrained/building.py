@@ -22,6 +22,7 @@ def begin(origin, architecture, make, style=None, overrides=None):
 
     Raises `UserError` if the file holds no weights of the architecture.
     """
+    customized(ARCHITECTURES[architecture], overrides=overrides, style=style)  # the user's own mistakes come first
     overrides, tensors = {**origin.overrides, **(overrides or {})}, tensors_of(origin.path)
     asked = {**origin.style, **(style or {})}
     made = make(origin.scaling, asked, overrides)
