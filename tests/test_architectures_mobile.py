@@ -147,10 +147,10 @@ def test_shufflenet_v2_passes_half_of_its_channels_by():
     "name, overrides, words",
     [
         ("mobilenet_toy", {"filters": [8, 8]}, "filters has 2 and depths has 5"),
-        ("mobilenet_v3_toy", {"blocks": [[3, 8, 8]]}, "each must list kernel, expanded"),
-        ("efficientnet_toy", {"stages": [[1, 8]]}, "each must list expansion, kernel"),
+        ("mobilenet_v3_toy", {"blocks": [[3, 8, 8]]}, "it must be of the kind of"),
+        ("efficientnet_toy", {"stages": [[1, 8]]}, "it must be of the kind of"),
         ("convnext_toy", {"depths": [1]}, "depths has 1 and filters has 4"),
-        ("ghostnet_toy", {"blocks": [[3, 8]]}, "each must list kernel, expanded"),
+        ("ghostnet_toy", {"blocks": [[3, 8]]}, "it must be of the kind of"),
         ("shufflenet_toy", {"groups": 5}, "must divide by groups=5"),
         ("shufflenet_toy", {"filters": [12, 24, 36]}, "must exceed the one before"),
         ("shufflenet_v2_toy", {"filters": [9, 10, 12]}, "each must be even"),

@@ -64,10 +64,6 @@ class EfficientNet(Row):
     dropout: float = 0.2
     style: Style = field(default=SWISH, kw_only=True)
 
-    def __post_init__(self):
-        if any(not isinstance(stage, tuple) or len(stage) != 5 for stage in self.stages):
-            raise UserError(f"stages is {self.stages!r}: each must list expansion, kernel, filters, blocks, strides")
-
 
 # (depth, width, pixels) that the authors released as B0 to B7, at the phi that comes closest: rounded, and less deep
 # than the rule from B4 on.

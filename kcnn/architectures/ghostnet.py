@@ -11,7 +11,6 @@ from kcnn.architectures.history import History
 from kcnn.architectures.mobilenet_v2 import divisible
 from kcnn.architectures.places import places
 from kcnn.architectures.stems import light_stem
-from kcnn.errors import UserError
 from kcnn.layers import (
     Style,
     activation,
@@ -60,12 +59,6 @@ class GhostNet(Row):
     stem_filters: int = 16
     dropout: float = 0.2
     style: Style = field(default=Style(padding="symmetric"), kw_only=True)
-
-    def __post_init__(self):
-        if any(not isinstance(block, tuple) or len(block) != 5 for block in self.blocks):
-            raise UserError(
-                f"blocks is {self.blocks!r}: each must list kernel, expanded, filters, squeeze-excite, strides"
-            )
 
     def channels(self, filters):
         """`filters` at this width."""

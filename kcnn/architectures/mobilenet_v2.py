@@ -6,7 +6,6 @@ from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
 from kcnn.architectures.places import places
 from kcnn.architectures.stems import light_stem
-from kcnn.errors import UserError
 from kcnn.layers import Style, add, conv_norm, conv_norm_act, convolve, depthwise, norm_act, squeeze_excite
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -22,10 +21,6 @@ class MobileNetV2(Row):
     stem_filters: int = 32
     last_filters: int = 1280
     style: Style = field(default=Style(activation="relu6", epsilon=1e-3), kw_only=True)
-
-    def __post_init__(self):
-        if any(not isinstance(stage, tuple) or len(stage) != 4 for stage in self.stages):
-            raise UserError(f"stages is {self.stages!r}: each must list expansion, filters, blocks, strides")
 
 
 HISTORY = History(

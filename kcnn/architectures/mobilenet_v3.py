@@ -11,7 +11,6 @@ from kcnn.architectures.history import History
 from kcnn.architectures.mobilenet_v2 import divisible, inverted_residual
 from kcnn.architectures.places import places
 from kcnn.architectures.stems import light_stem
-from kcnn.errors import UserError
 from kcnn.layers import Style, activation, conv_norm_act, norm_act, normalize, pooled_hidden
 
 SMALL = (
@@ -68,12 +67,6 @@ class MobileNetV3(Row):
     stem_filters: int = 16
     dropout: float = 0.2
     style: Style = field(default=Style(activation="hard_swish", padding="symmetric", epsilon=1e-3), kw_only=True)
-
-    def __post_init__(self):
-        if any(not isinstance(block, tuple) or len(block) != 6 for block in self.blocks):
-            raise UserError(
-                f"blocks is {self.blocks!r}: each must list kernel, expanded, filters, squeeze-excite, ReLU, strides"
-            )
 
 
 HISTORY = History(
