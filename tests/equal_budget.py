@@ -1,6 +1,6 @@
 """All families at the same cost: one network of each learns Fashion-MNIST for equal processor time, from scratch.
 
-    python -m tests.equal_budget [--seconds 60] [NAME ...]
+    python -m tests.equal_budget [--seconds 90] [NAME ...]
 
 Each network trains in a process of its own for so many processor seconds, in one sweep of a one-cycle schedule over as
 many of the 60 000 pictures, or as many times, as it manages; it is then scored on the 10 000 test pictures. It has its
@@ -68,7 +68,7 @@ def main(arguments=None):
     """Measure the named networks, or all, one after another, and put each result into the file as it comes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=90)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.one:
