@@ -118,7 +118,8 @@ def test_every_recipe_runs_two_steps(name, tmp_path, monkeypatch):
         "freeze_epochs": 0,
     }
     if base.model.weights:
-        settings["weights"] = None
+        file = Path("weights", base.model.weights)
+        settings["weights"] = str(file) if file.is_file() else None
     if base.data.source == "photos":
         settings["data.source"] = "stamps/folder"
     if base.data.source == "gunpoint.npz":

@@ -109,6 +109,9 @@ def test_fine_tuning_keeps_the_backbone_while_the_head_learns(run, photos):
     assert tuned.metrics["accuracy"] >= 0.9
     with pytest.raises(kcnn.UserError, match="needs model.weights"):
         kcnn.build_and_fit(kcnn.Recipe(), runs=str(run.path.parent), **(options | {"model.weights": None}))
+    frozen = options | {"model.weights": None, "freeze_epochs": 0, "model.style": {"norm": "frozen_batch"}}
+    with pytest.raises(kcnn.UserError, match="norm = 'frozen_batch' needs model.weights"):
+        kcnn.build_and_fit(kcnn.Recipe(), runs=str(run.path.parent), **frozen)
 
 
 def test_fine_tuning_killed_before_its_first_checkpoint_starts_from_the_same_weights(run, photos):
