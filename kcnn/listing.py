@@ -5,7 +5,7 @@ import typing
 from dataclasses import asdict
 from types import UnionType
 
-from kcnn.errors import unknown_name
+from kcnn.errors import UserError, unknown_name
 
 LIGHT = ("recipes", "options", "tips")  # lists that need no TensorFlow
 
@@ -30,6 +30,8 @@ def architectures(bounds=None, as_json=False):
     found = shelf(**(bounds or {}))
     if as_json:
         return [json.dumps([asdict(entry) for entry in found], indent=1)]
+    if not found:
+        raise UserError(f"no architecture is within {', '.join(f'{name} = {bound}' for name, bound in bounds.items())}")
     head = f"{'':24s}{'year':>5s}{'parameters':>13s}{'mult.-adds':>12s}{'deep':>6s}  idea"
     return [head] + [
         f"{entry.name:24s}{entry.year or '':>5}{entry.parameters:>13,}{large(entry.multiply_adds):>12s}"

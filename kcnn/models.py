@@ -194,7 +194,7 @@ def _takes_small_stem(x, variant):
 
 
 def _checked_shape(shape):
-    shape = tuple(shape)
+    shape = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
     sides = [side for side in shape if side is not None]
     whole = all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides)
     if len(shape) not in (2, 3, 4) or not whole or shape[-1] is None:

@@ -1,6 +1,7 @@
 """Does the shelf hold what it says, within bounds, and does README show it as it is?"""
 
 import json
+import re
 import sys
 
 import pytest
@@ -89,13 +90,26 @@ def test_the_command_describes(capsys, tmp_path):
     assert "is made for images of 2 spatial axes, not 1" in refused(capsys, "describe", "vit_toy", "--input", "64x3")
 
 
-def test_a_new_family_is_described_listed_and_held_to_the_contract_from_one_file(monkeypatch, tmp_path):
+@pytest.fixture
+def registry(monkeypatch):
+    """All architectures, in a registry that a test may add to."""
     registry = Registry("architecture")
     for name, variant in ARCHITECTURES.items():
         registry.add(name, variant)
     for room in ("architectures.family", "models", "inspection.description", "inspection.shelf"):
         monkeypatch.setattr(sys.modules[f"kcnn.{room}"], "ARCHITECTURES", registry)
     monkeypatch.setattr(contract, "ARCHITECTURES", registry)
+    return registry
+
+
+def test_readme_adds_an_architecture(registry):
+    (code,) = re.findall(r"```python\n(from kcnn.architectures .*?)```", README.read_text("utf-8"), re.DOTALL)
+    exec(code)
+    found = kcnn.describe("mine_toy")
+    assert [level.stride for level in found.levels] == [2, 4] and found.parameters == 456
+
+
+def test_a_new_family_is_described_listed_and_held_to_the_contract_from_one_file(registry, monkeypatch, tmp_path):
     monkeypatch.setattr(contract, "TOYS", ["mine_toy"])
 
     @family(
@@ -136,3 +150,21 @@ def test_description_of_each_kind(name, marks):
     told = "\n".join(found.lines())
     assert ("* and the whole image, by global" in told) == ("*" in marks)
     assert ("+ and more of the image, by attention within windows" in told) == ("+" in marks)
+
+
+def test_bounds_that_nothing_meets_and_lower_case_units(capsys):
+    assert "no architecture is within since = 2020, until = 2019" in refused(
+        capsys, "list", "architectures", "--since", "2020", "--until", "2019"
+    )
+    status, out, _ = command(capsys, "list", "architectures", "--max-multiply-adds", "50m")
+    assert status == 0 and "shufflenet" in out
+
+
+def test_a_table_of_no_rows_is_refused():
+    with pytest.raises(UserError, match="mine is {'width': 16}: it must be a Row"):
+        family({"mine": {"width": 16}})(lambda x, row: {"c1": x})
+
+
+def test_a_side_alone_is_no_shape():
+    with pytest.raises(UserError, match=r"input_shape is \(224,\): it must be \(H, W, C\)"):
+        kcnn.build_model("resnet_toy", input_shape=224)

@@ -4,6 +4,7 @@ import json
 import struct
 
 import h5py
+import keras
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -107,3 +108,10 @@ def test_a_hostile_h5_is_refused(tmp_path, words):
 def test_plain_and_compressed_arrays_are_read(tmp_path, options):
     path = write(tmp_path / "x.h5", lambda group: group.create_dataset("kernel:0", data=VALUES, **options))
     np.testing.assert_array_equal(tensors_of(path)["conv/kernel"], VALUES)
+
+
+def test_keras_own_weights_files_are_refused_with_the_way_out(tmp_path):
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+    model.save_weights(tmp_path / "mine.weights.h5")
+    with pytest.raises(UserError, match=r"keeps no names of layers: write model.save\('model.keras'\).*kcnn convert"):
+        tensors_of(tmp_path / "mine.weights.h5")

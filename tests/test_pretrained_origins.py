@@ -79,3 +79,9 @@ def test_names_follow_the_customised_row():
     layout = layouts_of(variant)[0]
     assert layout.module("c1_2_project", variant.row) == "block1b_project_conv"
     assert layout.module("c1_2_project", ARCHITECTURES["efficientnet_b0"].row) is None
+
+
+@pytest.mark.parametrize("name", ["ImageNet", "imagenett", "IMAGENET1K_V2"])
+def test_a_misspelt_imagenet_is_told(name):
+    with pytest.raises(UserError, match=f"no weights at {name}; did you mean 'imagenet'"):
+        origin_of(name, "resnet50")

@@ -4,12 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 import kcnn
 from kcnn.architectures import ARCHITECTURES
 from kcnn.errors import UserError
 from kcnn.pretrained import layouts_of
+from kcnn.pretrained.loading import Loaded
 from kcnn.pretrained.tensors import other_grid, tensor_names
 from kcnn.training.weights import weight_variables
 from tests.unfilled import without_weights
@@ -91,6 +92,24 @@ def test_our_own_weights_load_for_other_classes_and_channels(tmp_path, name):
     weights = ours(name, tmp_path)
     assert built(name, weights).count_params()
     assert kcnn.build_model(name, input_shape=(32, 32, 1), num_classes=3, weights=weights).count_params()
+
+
+def test_a_bias_is_not_taken_without_its_kernel(tmp_path, caplog):
+    file = ours("resnet_toy", tmp_path)
+    tensors = load_file(file)
+    tensors["logits/kernel"] = np.zeros((7, 3), "float32")
+    save_file(tensors | {"logits/bias": np.ones(3, "float32")}, file)
+    np.testing.assert_array_equal(built("resnet_toy", file).get_layer("logits").bias, 0)
+
+
+def test_what_is_lost_or_left_over_is_a_warning_and_other_classes_are_not(tmp_path, caplog):
+    file = ours("resnet_toy", tmp_path)
+    built("resnet_toy", file)
+    assert not caplog.text
+    built("resnet_toy", file, style={"norm": "group"})
+    assert "WARNING" in caplog.text and "moving_mean" in caplog.text
+    lines = list(Loaded("keras", matched=["a"], unused=["b"], alike=["resnet50v2"]).lines())
+    assert lines[-1].strip() == "resnet50v2 would have as many parameters as this file"
 
 
 def test_overrides_and_styles_that_are_no_dicts_are_refused(tmp_path):

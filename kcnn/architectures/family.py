@@ -70,6 +70,8 @@ def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3), history=None):
 
     def register(build):
         for name, row in rows.items():
+            if not isinstance(row, Row):
+                raise UserError(f"family {build.__name__}: {name} is {row!r}: it must be a Row, or of a class below")
             origin = of_name(name, history)
             ARCHITECTURES.add(name, Variant(name, build.__name__, row, build, top, auxiliary, ranks, origin))
         return build

@@ -11,7 +11,7 @@ import typer
 from kcnn.cli.words import app, say, the_api
 from kcnn.errors import UserError
 
-UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 Bound = Annotated[str | None, typer.Option(metavar="NUMBER", help="architectures with no more, such as 10M or 1.5G")]
 
 
@@ -72,10 +72,10 @@ def _number(text):
     """10M as a number; None stays None."""
     if text is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMG]?)", text)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMG]?)", text, re.IGNORECASE)
     if not found:
         raise UserError(f"{text!r} is no number such as 500k, 10M or 1.5G")
-    return float(found[1]) * UNITS[found[2]]
+    return float(found[1]) * UNITS[found[2].upper()]
 
 
 def _shape(text):

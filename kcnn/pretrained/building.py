@@ -14,7 +14,9 @@ log = logging.getLogger(__name__)
 
 
 def begin(origin, architecture, make, style=None, overrides=None):
-    """(what `make` made, `Loaded`): a network as the weights of `origin` expect it, with them; their fate is logged.
+    """(what `make` made, `Loaded`): a network as the weights of `origin` expect it, with them.
+
+    Their fate is logged, as a warning where something is amiss.
 
     make: (scaling or None, style, overrides) -> a tuple that begins with the network. It is called once for weights of
         our own, and again when the program that wrote them is known.
@@ -35,7 +37,7 @@ def begin(origin, architecture, make, style=None, overrides=None):
     expected = scaling if layout else origin.scaling if origin.of_pictures else None
     found.scaling = _other_scaling(made[0], expected)
     for line in found.lines():
-        log.info(line)
+        log.log(logging.INFO if found.is_whole else logging.WARNING, line)
     return made, found
 
 

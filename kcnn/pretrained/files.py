@@ -40,6 +40,8 @@ def _hdf5(path):
 
 def _layers(file):
     file = _inside(file, "model_weights") if "model_weights" in file else file
+    if "layer_names" not in file.attrs and "layers" in file:
+        raise ValueError("it is of save_weights and keeps no names of layers: write model.save('model.keras')")
     found, counts = {}, {}
     for layer in (_text(name) for name in file.attrs["layer_names"]):
         weights = [_text(name) for name in _inside(file, layer).attrs["weight_names"]]

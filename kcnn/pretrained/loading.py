@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from kcnn.errors import UserError
 from kcnn.models import depths
-from kcnn.pretrained.counts import IGNORED, way_out
+from kcnn.pretrained.counts import IGNORED, of_size, way_out
 from kcnn.pretrained.layouts import layouts_of
 from kcnn.pretrained.tensors import as_ours, other_channels, other_grid, tensor_names
 from kcnn.training.weights import weight_variables
@@ -17,7 +17,9 @@ class Loaded:
 
     program: whose file it was; "kcnn" for our own. matched: set as they were. reshaped: set after a change of the
     number of input channels, or of the grid of positions. fresh: drawn at random, since the file has them not or for
-    other classes. unused: names of the file's tensors that the network has no place for.
+    other classes. unused: names of the file's tensors that the network has no place for. lost: those of the fresh that
+    neither other classes nor other pictures explain. alike: other architectures of the file's size, if something is
+    lost or unused.
     """
 
     program: str
@@ -25,7 +27,14 @@ class Loaded:
     reshaped: list[str] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    alike: list[str] = field(default_factory=list)
     scaling: str = ""
+
+    @property
+    def is_whole(self):
+        """Whether all of the file that counts is in the network, and the network scales its input as it expects."""
+        return not (self.unused or self.lost or self.scaling)
 
     def lines(self):
         """The report as text, a fact a line."""
@@ -33,6 +42,8 @@ class Loaded:
         for word, names in (("reshaped", self.reshaped), ("fresh", self.fresh), ("not used", self.unused)):
             if names:
                 yield f"  {len(names)} {word}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
+        if self.alike:
+            yield f"  {' and '.join(self.alike)} would have as many parameters as this file"
         if self.scaling:
             yield f"  {self.scaling}"
 
@@ -60,19 +71,26 @@ def load(model, variant, tensors, layout):
 
     Raises `UserError` where nothing fits, and where the tensors are those of a network of another size.
     """
-    report, used = Loaded(layout.program if layout else "kcnn"), {}
+    report, used, redrawn = Loaded(layout.program if layout else "kcnn"), {}, set()
     layers = {layer.name: layer for layer in model.layers}
     first = first_kernel(model)
     for path, variable in weight_variables(model).items():
         layer = layers[path.split("/")[0]]
         name = _name(path, layer, variant, tensors, layout)
-        kind = "fresh" if name is None else _set(variable, tensors[name], layer, path == first, layout)
+        drawn = name is None or layer in redrawn  # a bias is of no use without its kernel
+        kind = "fresh" if drawn else _set(variable, tensors[name], layer, path == first, layout)
+        if kind == "fresh" and path.endswith("/kernel"):
+            redrawn.add(layer)
         if name is not None:
             used[name] = path
         getattr(report, kind).append(path)
     report.unused = sorted(name for name in tensors if name not in used and not name.endswith(IGNORED))
     if not report.matched:
         raise UserError(f"no tensor fits {variant.name}; {way_out(tensors)}")
+    body = depths(model)
+    report.lost = [path for path in report.fresh if body[path.split("/")[0]] and path != first]
+    if report.lost or report.unused:
+        report.alike = [name for name in of_size(tensors) if name != variant.name]
     _refuse_another_size(model, variant, report, tensors, used)
     return report
 
@@ -84,7 +102,7 @@ def _refuse_another_size(model, variant, report, tensors, used):
     """
     body = depths(model)
     kernels = {path for path in weight_variables(model) if path.endswith("/kernel") and body[path.split("/")[0]]}
-    fresh = [path for path in report.fresh if path in kernels and path != first_kernel(model)]
+    fresh = [path for path in report.lost if path in kernels]
     set_ = kernels.difference(report.fresh)
     alike = {_numbers(name)[0] for name, path in used.items() if path in set_}
     blocks = {_numbers(name)[1] for name in used}

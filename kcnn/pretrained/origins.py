@@ -34,6 +34,8 @@ def origin_of(source, architecture):
     """The `Origin` that `source` means: "imagenet", a run folder, or a file; raises `UserError` for programs."""
     if source == IMAGENET:
         return Origin(fetch(architecture))
+    if str(source).lower().startswith(IMAGENET) and not Path(source).exists():
+        raise UserError(f"no weights at {source}; did you mean {IMAGENET!r}, the files of keras.applications?")
     source = Path(source)
     _refuse_programs(source)
     if source.is_file() or source.suffix.lower() in (".safetensors", *HDF5):
