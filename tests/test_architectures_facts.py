@@ -95,7 +95,7 @@ def test_the_small_stem_is_named_only_where_it_helps(name, side, stem, helps):
         ({"overrides": {"shortcut": "projektion"}}, "did you mean 'projection'"),
         ({"architecture": "vgg_toy", "overrides": {"depths": [1, 1]}}, "depths has 2 and filters has 5"),
         ({"architecture": "vgg_toy", "top": "own", "overrides": {"dropout": 1.5}}, "dropout rate"),
-        ({"architecture": "mobilenet_v2_toy", "overrides": {"stages": [[1, 8]]}}, "each must list expansion"),
+        ({"architecture": "mobilenet_v2_toy", "overrides": {"stages": [[1, 8]]}}, "it must be of the kind of"),
         ({"head": head_of("classifier", num_classes=3)}, "head is a record already"),
         ({"style": {"nrom": "batch"}}, "'nrom': did you mean 'norm'"),
         ({"style": {"norm": "bach"}}, "'bach': did you mean 'batch'"),

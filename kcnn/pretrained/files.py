@@ -50,7 +50,7 @@ def _layers(file):
             counts[kind[1]] = counts.get(kind[1], 0) + 1
             title = f"{kind[1]}#{counts[kind[1]]}"
         else:
-            title = layer
+            title = re.sub(r"^normalization_\d+$", "normalization", layer)  # there is but one
         for weight in weights:
             found[f"{title}/{_kind(weight)}"] = _inside(_inside(file, layer), weight)
     return found
