@@ -45,7 +45,7 @@ def measure(name, seconds):
     limit = BATCH * (steps // epochs)
     with tempfile.TemporaryDirectory() as runs:
         run = kcnn.build_and_fit(RECIPE, name="run", epochs=epochs, limit=limit, **chosen, **{"runtime.runs": runs})
-        return {"accuracy": run.splits["test"]["accuracy"], "steps": run.history[-1]["step"]}
+        return {"accuracy": run.splits["test"]["accuracy"], "steps": int(run.history[-1]["step"])}
 
 
 def _seconds_a_step(chosen):
