@@ -5,9 +5,12 @@ The names below are loaded on first use, so that `import kcnn` costs nothing.
 
 __version__ = "0.1.0"
 __all__ = [
+    "Helper",
     "Recipe",
     "Run",
+    "Trainings",
     "UserError",
+    "browse_architectures",
     "build_and_fit",
     "build_and_fit_classifier",
     "build_model",
@@ -20,13 +23,22 @@ __all__ = [
     "fit",
     "list_architectures",
     "list_heads",
+    "list_names",
     "list_runs",
     "load_run",
     "plan",
     "show_augmentation",
+    "sketch_learning_rate",
 ]
 
-_HOMES = {"Recipe": "recipe", "Run": "run", "UserError": "errors", "list_runs": "run_folder"}
+_HOMES = {
+    "Recipe": "recipe",
+    "Run": "run",
+    "UserError": "errors",
+    "list_runs": "run_folder",
+    "Helper": "helper",
+    "Trainings": "trainings",
+}
 
 
 def __getattr__(name):

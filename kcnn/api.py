@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kcnn import (
     architectures,
+    catalogue,
     comparison,
     data,
     doctor,
@@ -12,10 +13,12 @@ from kcnn import (
     models,
     own_model,
     planning,
+    plugins,
     pretrained,
     rate_finder,
     rehearsal,
     session,
+    training,
 )
 from kcnn.disk import make_folder
 from kcnn.errors import UserError, unknown_name
@@ -23,6 +26,8 @@ from kcnn.recipe import Recipe, read
 from kcnn.resolving import resolve
 from kcnn.resources import find_recipe, recipes
 from kcnn.run import Run
+
+plugins.load()
 
 
 def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks=(), console=None, **settings):
@@ -66,6 +71,11 @@ def find_learning_rate(recipe="classify/digits", source=None, **settings):
     return rate_finder.find(*resolve(recipe, source, settings))
 
 
+def sketch_learning_rate(recipe="classify/digits", *, points=200, **settings):
+    """[(epoch, learning rate)] at so many moments of a training: the curve of its schedule."""
+    return training.curve(resolve(recipe, settings=settings)[0].train, points)
+
+
 def fit(model, dataset, validation=None, **options):
     """Train a user's own `keras.Model` on their own tf.data batches with the same engine; see `own_model.fit`."""
     return own_model.fit(model, dataset, validation, **options)
@@ -87,10 +97,17 @@ def build_model(architecture, head="classifier", *, weights=None, **options):
     return pretrained.build(weights, architecture, head, **options)
 
 
-def describe(architecture, input_shape=None, num_classes=None, **options):
-    """The `Description` of an architecture: costs, levels, receptive fields, ancestor; its `lines()` are the text."""
+def describe(architecture, input_shape=None, num_classes=None, *, out=None, **options):
+    """The `Description` of an architecture: costs, levels, receptive fields, ancestor; its `lines()` are the text.
+
+    out: a PNG to draw its stages into.
+    """
     models.tell_of_square(input_shape)
-    return inspection.describe(architecture, input_shape, num_classes, **options)
+    found = inspection.describe(architecture, input_shape, num_classes, **options)
+    if out is not None:
+        make_folder(Path(out).parent)
+        inspection.draw_stages(found, out)
+    return found
 
 
 def load_run(path, source=None):
@@ -163,10 +180,20 @@ def compare(*runs, split=None):
 def list_architectures(**bounds):
     """Names of all architectures, or of those within `bounds`: since, until, max_parameters, max_multiply_adds, family.
 
-    The toys, which are for tests, are among all of them, and within bounds only with toys=True. `kcnn.inspection.shelf`
-    gives their costs too.
+    The toys, which are for tests, are among all of them, and within bounds only with toys=True.
+    `browse_architectures` gives their costs too.
     """
     return [entry.name for entry in inspection.shelf(**bounds)] if bounds else list(architectures.ARCHITECTURES)
+
+
+def browse_architectures(**bounds):
+    """Architectures within `bounds` as `inspection.shelf` takes them, oldest first: name, year, idea and costs."""
+    return inspection.shelf(**bounds)
+
+
+def list_names():
+    """{kind: {name: one line on it}} of all that is registered: architectures, heads, policies, explainers, …"""
+    return catalogue.catalogue()
 
 
 def list_heads():

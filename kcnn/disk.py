@@ -144,10 +144,17 @@ def lock(path):
 
     The kernel lets go when a process dies, however it dies, so that no lock is ever left over.
     """
+    with hold(path) as descriptor:
+        yield descriptor is not None
+
+
+@contextmanager
+def hold(path):
+    """As `lock`, but yields the descriptor that holds it, which a child process may keep; None if another holds it."""
     with writing(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        yield _try(descriptor, fcntl.LOCK_EX)
+        yield descriptor if _try(descriptor, fcntl.LOCK_EX) else None
     finally:
         os.close(descriptor)
 

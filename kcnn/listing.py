@@ -3,6 +3,7 @@
 import json
 import typing
 from dataclasses import asdict
+from functools import partial
 from types import UnionType
 
 from kcnn.errors import UserError, unknown_name
@@ -12,8 +13,8 @@ LIGHT = ("recipes", "options", "tips")  # lists that need no TensorFlow
 
 def lines(what):
     """The lines of `kcnn list WHAT`, those of all words if None; raises `UserError` for another word."""
-    lists = {"architectures": architectures, "heads": _heads, "augmentations": _augmentations,
-             "schedules": _schedules, "optimizers": _optimizers,
+    lists = {"architectures": architectures, "heads": partial(_named, "heads"), "augmentations": _augmentations,
+             "schedules": partial(_named, "schedules"), "optimizers": partial(_named, "optimizers"),
              "recipes": _recipes, "options": _options, "tips": _tips}  # fmt: skip
     if what is None:
         return [f"kcnn list {word}" for word in lists]
@@ -40,41 +41,23 @@ def architectures(bounds=None, as_json=False):
     ]
 
 
-def _heads():
-    from kcnn.heads import HEADS
+def _named(kind, width=16):
+    """A line for each name of a `kind` of the catalogue."""
+    from kcnn.catalogue import catalogue
 
-    return [f"{name:16s}{_first_line(head)}" for name, head in HEADS.items()]
+    return [f"{name:{width}s}{line}" for name, line in catalogue()[kind].items()]
 
 
 def _augmentations():
-    from kcnn.data import OPERATIONS, POLICIES
-
-    policies = [f"{name:24s}{_first_line(policy)}" for name, policy in POLICIES.items()]
-    operations = [f"{name:24s}{row.does}{_bounds(row)}" for name, row in OPERATIONS.items() if not row.field]
+    policies, operations = _named("policies", 24), _named("operations", 24)
     head = ("policies, for augment.policy:", "operations, for augment.steps, and the unit of low and high:")
     return [head[0], *policies, "", head[1], *operations]
 
 
-def _bounds(operation):
-    return " {:g} to {:g}".format(*operation.bounds) if operation.bounds else ""
-
-
-def _schedules():
-    from kcnn.training import SCHEDULES
-
-    return [f"{name:16s}{_first_line(schedule)}" for name, schedule in SCHEDULES.items()]
-
-
-def _optimizers():
-    from kcnn.training import OPTIMIZERS
-
-    return [f"{name:16s}{_first_line(optimizer)}" for name, optimizer in OPTIMIZERS.items()]
-
-
 def _recipes():
-    from kcnn.resources import recipes
+    from kcnn.resources import recipe_titles
 
-    return [f"{name:28s}{path.read_text('utf-8').splitlines()[0].lstrip('# ')}" for name, path in recipes().items()]
+    return [f"{name:28s}{title}" for name, title in recipe_titles().items()]
 
 
 def _options():
@@ -87,10 +70,6 @@ def _tips():
     from kcnn.advice import TIPS
 
     return [f"{name:48s}{tip.kind:10s}{tip.does}" for name, tip in TIPS.items()]
-
-
-def _first_line(thing):
-    return (thing.__doc__ or "").strip().splitlines()[0]
 
 
 def _shown(default):

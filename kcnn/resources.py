@@ -29,6 +29,11 @@ def recipes():
     return {str(path.relative_to(root).with_suffix("")): path for path in sorted(root.rglob("*.toml"))}
 
 
+def recipe_titles():
+    """{"classify/digits": its first line} of the same."""
+    return {name: path.read_text("utf-8").splitlines()[0].lstrip("# ") for name, path in recipes().items()}
+
+
 def find_recipe(name):
     """The path of a recipe: a file, or one of kcnn's own by "classify/digits" or "recipes/classify/digits.toml"."""
     if Path(name).is_file():

@@ -141,6 +141,18 @@ class RunFolder:
         state = self.status().get("state", "failed")
         return "failed" if state in LIVE_STATES and not self.is_running() else state
 
+    def reason(self):
+        """Why it is in that state, in words, where there is more to say; None else."""
+        status = self.status()
+        if self.state() != "failed" or status.get("state") == "failed":
+            return status.get("reason") if self.state() in ("stopped", "failed") else None
+        return f"its process {status.get('pid', '')} ended without a word: killed, out of memory, or no power"
+
+    def ask_to_stop(self):
+        """Ask whoever trains it to finish the step, save a checkpoint and stop."""
+        with writing(self.stop_file):
+            self.stop_file.touch()
+
     def is_running(self):
         """True while a process trains or scores this run; a process that died does not, whatever the status says."""
         return self.status().get("state") in LIVE_STATES and is_locked(self.lock_file)
@@ -175,6 +187,13 @@ class RunFolder:
         file = self.path / "events.jsonl"
         lines = read_bounded(file).decode("utf-8", "replace").splitlines() if file.is_file() else []
         return [e for e in map(_parsed, lines) if e and event in (None, e["event"])]
+
+    def summary(self):
+        """name, path, state, epoch, epochs, metrics: what a list of runs shows of one."""
+        status, ended = self.status(), self.events("finished")
+        scores = ended[-1].get("scores", {}) if ended else {}
+        return {"name": self.name, "path": str(self.path), "state": self.state(), "epoch": status.get("epoch", 0),
+                "epochs": status.get("epochs", 0), "metrics": scores}  # fmt: skip
 
     def write_history(self, rows):
         """Replace history.csv by `rows`, one dict an epoch."""
@@ -228,14 +247,4 @@ def list_runs(runs=RUNS):
     """
     found = [RunFolder(path) for path in (Path(runs).iterdir() if Path(runs).is_dir() else ())]
     found = [folder for folder in found if folder.recipe_file.is_file()]
-    return [_summary(folder) for folder in sorted(found, key=lambda f: -f.recipe_file.stat().st_mtime)]
-
-
-def _summary(folder):
-    status, ended = folder.status(), folder.events("finished")
-    scores = ended[-1].get("scores", {}) if ended else {}
-    state = folder.state()
-    return {
-        "name": folder.name, "path": str(folder.path), "state": state, "epoch": status.get("epoch", 0),
-        "epochs": status.get("epochs", 0), "metrics": scores,
-    }  # fmt: skip
+    return [folder.summary() for folder in sorted(found, key=lambda f: -f.recipe_file.stat().st_mtime)]

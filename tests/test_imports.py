@@ -21,6 +21,7 @@ ROOMS = [
 ]
 ROOMS += [
     "exporting",
+    "catalogue",
     "views",
     "baselines",
     "scoring",
@@ -40,11 +41,23 @@ ROOMS += [
     "listing",
     "repeats",
     "demo",
+    "helper",
     "cli",
     "__init__",
     "__main__",
 ]
-FOR_ALL = {"errors", "registry", "recipe", "resources", "run_folder", "spectator", "archive_entries", "archives"}
+FOR_ALL = {
+    "errors",
+    "registry",
+    "recipe",
+    "resources",
+    "run_folder",
+    "spectator",
+    "trainings",
+    "plugins",
+    "archive_entries",
+    "archives",
+}
 FOR_ALL |= {"disk", "memory", "progress", "resolving"}
 
 

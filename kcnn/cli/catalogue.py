@@ -58,13 +58,10 @@ def describe(
 ):
     """What an architecture is made of: costs, levels, receptive fields, and what it changed against its ancestor."""
     shape = None if image is None else _shape(image)
-    found = the_api().describe(architecture, shape, classes, stem=stem)
+    found = the_api().describe(architecture, shape, classes, stem=stem, out=out)
     for line in [json.dumps(dataclasses.asdict(found), indent=1)] if as_json else found.lines():
         say(line)
     if out is not None:
-        from kcnn.inspection import draw_stages
-
-        draw_stages(found, out)
         typer.echo(f"wrote {out}", err=as_json)
 
 

@@ -1,7 +1,6 @@
 """Sources: from an address to a data set. Each kind of address is one row of SOURCES, tried in order."""
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from kcnn.data import arrays, builtin, folder, quarantine, table, tfds
 from kcnn.data.labels import translated
 from kcnn.data.splits import divide
 from kcnn.errors import UserError, unknown_name
+from kcnn.recipe import word_of
 from kcnn.registry import Registry
 
 SOURCES = Registry("kind of data")
@@ -77,13 +77,13 @@ def load(address, options, seed=0, class_names=None):
     if options.quarantine:
         dataset = quarantine.leave_out(dataset, options.quarantine)
     if class_names is not None:
-        return replace(_of_classes(dataset, class_names, address), name=_word(address)).stamped()
+        return replace(_of_classes(dataset, class_names, address), name=_named(address)).stamped()
     if "train" not in dataset.splits or not len(dataset.splits["train"]):
         raise UserError(
             f"data {_shown(address)} has no training pictures: its splits are {', '.join(dataset.splits) or 'none'}; "
             "call one 'train'"
         )
-    return replace(dataset, splits=divide(dataset.splits, options, seed), name=_word(address)).stamped()
+    return replace(dataset, splits=divide(dataset.splits, options, seed), name=_named(address)).stamped()
 
 
 def _of_classes(dataset, class_names, address):
@@ -98,14 +98,8 @@ def _of_classes(dataset, class_names, address):
     return replace(dataset, splits=splits, class_names=tuple(class_names))
 
 
-def _word(address):
-    """A short name made of letters, digits and _ for the data at `address`: "digits", "photos", "data"."""
-    if not _is_path(address):
-        return "data"
-    text = os.fspath(address)
-    prefixed = text.startswith(("tfds:", "builtin:"))
-    last = re.split(r"[:/]", text)[1] if prefixed else Path(text).resolve().stem.removesuffix(".tar")
-    return re.sub(r"\W+", "_", last).strip("_") or "data"
+def _named(address):
+    return word_of(os.fspath(address)) if _is_path(address) else "data"
 
 
 def _unknown(address):

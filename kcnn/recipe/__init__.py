@@ -6,7 +6,7 @@ This room loads no TensorFlow.
 """
 
 from kcnn.recipe.augment import Augment
-from kcnn.recipe.data import IN_MEMORY, Data
+from kcnn.recipe.data import IN_MEMORY, Data, word_of
 from kcnn.recipe.model import Model
 from kcnn.recipe.reading import MAX_TOML_BYTES, flat, options, parse_setting, read
 from kcnn.recipe.runtime import Runtime
@@ -27,4 +27,5 @@ __all__ = [
     "parse",
     "parse_setting",
     "read",
+    "word_of",
 ]

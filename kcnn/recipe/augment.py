@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from kcnn.recipe.section import Range, Section, Shares
+from kcnn.recipe.section import BASIC, Range, Section, Shares, named
 
 
 class OwnChoice(Section):
@@ -35,7 +35,9 @@ class OwnStep(Section):
 class Augment(Section):
     """Random changes to training pictures; zero or none switches each one off."""
 
-    flip_horizontal: float = Field(0.0, ge=0, le=1, description="probability of a left-right flip")
+    flip_horizontal: float = Field(
+        0.0, ge=0, le=1, description="probability of a left-right flip", json_schema_extra=BASIC
+    )
     flip_vertical: float = Field(0.0, ge=0, le=1, description="probability of an upside-down flip")
     crop_area: Shares | None = Field(None, description="random crop: smallest and largest share of the picture's area")
     crop_ratio: Range = Field((3 / 4, 4 / 3), description="random crop: narrowest and widest width / height")
@@ -61,7 +63,11 @@ class Augment(Section):
     sharpness: float = Field(0.0, ge=0, le=4, description="factor drawn from 1 - x to 1 + x; below 1 smooths")
     blur: float = Field(0.0, ge=0, le=20, description="Gaussian blur: largest standard deviation, in pixels")
     noise: float = Field(0.0, ge=0, le=128, description="normal noise: largest standard deviation, in grey levels")
-    policy: str | None = Field(None, description="randaugment or another from `kcnn list augmentations`; none: off")
+    policy: str | None = Field(
+        None,
+        description="randaugment or another from `kcnn list augmentations`; none: off",
+        json_schema_extra=BASIC | named("policies"),
+    )
     policy_steps: int | None = Field(None, ge=1, le=8, description="operations a sample, for randaugment; none: 2")
     policy_magnitude: float | None = Field(None, ge=0, le=30, description="strength, for randaugment; none: 9")
     steps: tuple[OwnStep, ...] = Field((), max_length=8, description="a policy of your own, as [[augment.steps]]")

@@ -1,25 +1,37 @@
 """[data] of a recipe."""
 
+import re
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from kcnn.recipe.section import Fraction, Section
+from kcnn.recipe.section import BASIC, PLACE, Fraction, Section
 
 IN_MEMORY = "memory"  # the data.source of a run on data that has no address
+
+
+def word_of(address):
+    """A short name made of letters, digits and _ for the data at an `address`: "digits", "photos", "data"."""
+    prefixed = address.startswith(("tfds:", "builtin:"))
+    last = re.split(r"[:/]", address)[1] if prefixed else Path(address).resolve().stem.removesuffix(".tar")
+    return re.sub(r"\W+", "_", last).strip("_") or "data"
 
 
 class Data(Section):
     """What to learn from, and how it becomes pictures of one size."""
 
     source: str = Field(
-        "builtin:digits", description="a folder or an archive of one, a CSV or .npz file, tfds:NAME or builtin:digits"
+        "builtin:digits",
+        description="a folder or an archive of one, a CSV or .npz file, tfds:NAME or builtin:digits",
+        json_schema_extra=BASIC | PLACE,
     )
     image_size: int | None = Field(
         None,
         ge=4,
         le=4096,
         description="side of the square the network sees, in pixels; none: that of the data, at most 224",
+        json_schema_extra=BASIC,
     )
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; none: as the data has it")
     framing: Literal["crop", "stretch", "pad"] = Field(
@@ -36,7 +48,9 @@ class Data(Section):
         None, description="CSV column naming what pictures share (a patient, a scene): no group is split"
     )
     quarantine: str | None = Field(
-        None, description="CSV file of pictures to leave out, as `kcnn check DATA --out FOLDER` writes it"
+        None,
+        description="CSV file of pictures to leave out, as `kcnn check DATA --out FOLDER` writes it",
+        json_schema_extra=PLACE,
     )
     cache: Literal["none", "memory", "disk"] = Field(
         "none", description="keep encoded pictures of files in memory; disk: in one file for the next time, too"

@@ -4,14 +4,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from kcnn.recipe.section import Fraction, Section
+from kcnn.recipe.section import BASIC, PLACE, Fraction, Section, named
 
 
 class Model(Section):
     """Which network."""
 
-    architecture: str = Field("resnet18", description="a name from `kcnn list architectures`")
-    head: str = Field("classifier", description="a name from `kcnn list heads`")
+    architecture: str = Field(
+        "resnet18",
+        description="a name from `kcnn list architectures`",
+        json_schema_extra=BASIC | named("architectures"),
+    )
+    head: str = Field(
+        "classifier", description="a name from `kcnn list heads`", json_schema_extra=BASIC | named("heads")
+    )
     top: Literal["pooled", "own"] = Field(
         "pooled", description="pooled: global average and one layer; own: the family's"
     )
@@ -26,4 +32,5 @@ class Model(Section):
     weights: str | None = Field(
         None,
         description="start from imagenet, an earlier run, a .safetensors or .h5 file of weights; none: random",
+        json_schema_extra=BASIC | PLACE,
     )

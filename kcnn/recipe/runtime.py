@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from kcnn.recipe.section import Section
+from kcnn.recipe.section import BASIC, WRITTEN, Section
 from kcnn.resources import RUNS
 
 
@@ -17,7 +17,9 @@ def _no_servers(strategy):
 class Runtime(Section):
     """Where and how it runs."""
 
-    seed: int = Field(0, ge=0, lt=2**31, description="of weights, order, augmentation and split")
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="of weights, order, augmentation and split", json_schema_extra=BASIC
+    )
     deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed; means float32")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the computation; weights stay float32; auto: the faster one, by a short measurement"
@@ -27,4 +29,4 @@ class Runtime(Section):
         description="auto: the workers of TF_CONFIG or Slurm, else all GPUs here (mirrored), else one device (none)",
     )
     threads: int | None = Field(None, ge=1, description="processor threads of one operation; none: one a core")
-    runs: str = Field(RUNS, description="the folder in which run folders are made")
+    runs: str = Field(RUNS, description="the folder in which run folders are made", json_schema_extra=WRITTEN)

@@ -4,6 +4,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+# What a field says to forms, in its JSON schema: which names it takes (a kind of `kcnn.catalogue`), that the short form
+# shows it, that it is an address on the disk, or that no form sets it.
+BASIC = {"basic": True}
+PLACE = {"place": True}
+WRITTEN = {"written": True}
+
+
+def named(kind):
+    """The mark of a field that takes a name of `kind`."""
+    return {"names": kind}
+
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kcnn.recipe.section import Fraction, Section
+from kcnn.recipe.section import BASIC, WRITTEN, Fraction, Section, named
 
 
 def _one_after_another(extensions):
@@ -21,10 +21,14 @@ Extensions = Annotated[tuple[Extension, ...], AfterValidator(_one_after_another)
 class Train(Section):
     """How the weights are found."""
 
-    epochs: int = Field(20, ge=1, le=100_000, description="passes over the training pictures")
-    batch_size: int = Field(64, ge=1, description="pictures a step, over all devices")
-    optimizer: str = Field("adamw", description="sgd, adam, adamw or rmsprop: adamw is robust, sgd may win last points")
-    learning_rate: float = Field(1e-3, gt=0, description="the peak of the schedule")
+    epochs: int = Field(20, ge=1, le=100_000, description="passes over the training pictures", json_schema_extra=BASIC)
+    batch_size: int = Field(64, ge=1, description="pictures a step, over all devices", json_schema_extra=BASIC)
+    optimizer: str = Field(
+        "adamw",
+        description="sgd, adam, adamw or rmsprop: adamw is robust, sgd may win last points",
+        json_schema_extra=named("optimizers"),
+    )
+    learning_rate: float = Field(1e-3, gt=0, description="the peak of the schedule", json_schema_extra=BASIC)
     reference_batch: int | None = Field(
         None,
         ge=1,
@@ -34,7 +38,9 @@ class Train(Section):
     nesterov: bool = Field(True, description="Nesterov's momentum, for sgd")
     weight_decay: float = Field(1e-4, ge=0, description="decoupled, on kernels only: norms and biases are left alone")
     schedule: str = Field(
-        "cosine", description="constant, step, cosine, one_cycle, polynomial, restarts, cyclical, plateau"
+        "cosine",
+        description="constant, step, cosine, one_cycle, polynomial, restarts, cyclical, plateau",
+        json_schema_extra=BASIC | named("schedules"),
     )
     warmup_epochs: float = Field(0.0, ge=0, description="the rate rises linearly from nothing over so many epochs")
     clip_norm: float | None = Field(None, gt=0, description="largest global norm of the gradient; none: not clipped")
@@ -61,7 +67,9 @@ class Train(Section):
         0.1, gt=0, le=1, description="fine-tuning: the rate of the second phase over the first's"
     )
     extensions: Extensions = Field(
-        (), description="written by `kcnn extend`: after which epoch each extension began, and how many epochs it adds"
+        (),
+        description="written by `kcnn extend`: after which epoch each extension began, and how many epochs it adds",
+        json_schema_extra=WRITTEN,
     )
     extend_factor: float = Field(
         0.1, gt=0, le=1, description="extending: the peak rate of each extension over that of the training it extends"

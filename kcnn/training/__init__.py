@@ -9,7 +9,7 @@ from kcnn.training.optimizers import OPTIMIZERS, make_optimizer
 from kcnn.training.rematerialization import Rematerialized
 from kcnn.training.replicas import ReplicatedEngine
 from kcnn.training.resuming import identity
-from kcnn.training.schedules import SCHEDULES
+from kcnn.training.schedules import SCHEDULES, curve
 from kcnn.training.team import Team, team_of, workers_here
 from kcnn.training.watch import DATA_BOUND, Watch
 from kcnn.training.weights import load_weights, save_weights
@@ -28,6 +28,7 @@ __all__ = [
     "Team",
     "TensorBoardScalars",
     "Watch",
+    "curve",
     "identity",
     "load_weights",
     "make_optimizer",

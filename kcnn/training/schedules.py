@@ -73,6 +73,14 @@ class Plateau:
             self.state = {"scale": self.state["scale"] * self.factor, "waited": 0}
 
 
+def curve(train, points=200):
+    """[(epoch, rate)] at so many moments of a recipe's [train], without what a plateau does; epochs count from 0."""
+    steps = 1000  # an epoch's: the shapes do not depend on how many there are
+    schedule, end = Schedule(train, train.epochs * steps, steps), train.last_epoch * steps
+    moments = [round(i * (end - 1) / max(points - 1, 1)) for i in range(points)]
+    return [(moment / steps, schedule(moment)) for moment in moments]
+
+
 def scale_of(train):
     """By which the rate of a recipe's [train] is multiplied, for a batch of another size than it was chosen for."""
     return train.batch_size / train.reference_batch if train.reference_batch else 1.0
