@@ -27,8 +27,6 @@ from kcnn.resolving import resolve
 from kcnn.resources import find_recipe, recipes
 from kcnn.run import Run
 
-plugins.load()
-
 
 def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks=(), console=None, **settings):
     """Train what a recipe says and return its `Run`, finished or stopped.
@@ -199,3 +197,6 @@ def list_names():
 def list_heads():
     """Names of all heads."""
     return list(heads.HEADS)
+
+
+plugins.load()

@@ -12,6 +12,7 @@ from kcnn.run_folder import RunFolder
 from kcnn.scoring import uses
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "exact_match", "mean_average_precision", "roc_auc", "log_loss")
+LOWER_IS_BETTER = ("log_loss",)
 OWN = ("runtime.runs",)  # says where a run lies, not what it is
 
 
@@ -21,8 +22,8 @@ def compare(paths, split=None):
     {runs: [{name, path, splits: {split: {samples, uses, figures: {figure: {value, interval}}}}}],
      recipe: {"section.key": [its value in each run]}, only where they differ,
      learned: [how many pictures each run was trained on], if not on the same ones, else [],
-     differences: {split: [{run, samples, apart, …} as `evaluation.difference` of the pictures that both scored
-      (`apart`: how many only each has), or {run, refused: why} where there are none]}}.
+     differences: {split: [{run, samples, apart, …} as `evaluation.difference` of the pictures that both scored, each
+      figure with its verdict: better, worse or alike (`apart`: how many only each has), or {run, refused: why}]}}.
     With `split` only that one is compared, and `UserError` raised where it cannot be.
     """
     folders = [RunFolder.open(path) for path in paths]
@@ -79,7 +80,18 @@ def _difference(first, second, split):
         pair, apart = _shared(*pair, [first, second], split)
     except UserError as error:
         return {"run": second.name, "refused": str(error)}
-    return {"run": second.name, "samples": len(pair[0].names), "apart": apart, **evaluation.difference(*pair)}
+    found = evaluation.difference(*pair)
+    for key, part in found.items():
+        if isinstance(part, dict) and part["interval"]:
+            part["verdict"] = _verdict(key, *part["interval"])
+    return {"run": second.name, "samples": len(pair[0].names), "apart": apart, **found}
+
+
+def _verdict(figure, low, high):
+    """What the interval of a difference says of the second run: better, worse, or alike where it holds zero."""
+    if low <= 0 <= high:
+        return "alike"
+    return "worse" if (low > 0) == (figure in LOWER_IS_BETTER) else "better"
 
 
 def _shared(a, b, folders, split):

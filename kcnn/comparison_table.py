@@ -6,8 +6,6 @@ from rich.text import Text
 
 from kcnn.evaluation import short_name
 
-LOWER_IS_BETTER = ("log_loss",)
-
 
 def show(found, console):
     """Print the tables of `found` on a rich `console`."""
@@ -59,15 +57,9 @@ def _verdict(row, first, split):
         if isinstance(found, dict) and found["interval"]:
             low, high = found["interval"]
             words = f"{short_name(key):22s} {found['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
-            lines.append(f"  {words}: {_sure(key, low, high, name)}")
+            sure = "no difference shown" if found["verdict"] == "alike" else f"{name} is {found['verdict']}"
+            lines.append(f"  {words}: {sure}")
     if "mcnemar_p" in row:
         only = f"{row['only_second']} pictures right only by {name}, {row['only_first']} only by {first}"
         lines.append(f"  {only} (McNemar p = {row['mcnemar_p']:.3g})")
     return Text("\n".join(lines) + "\n")
-
-
-def _sure(key, low, high, name):
-    """What the interval of a difference says in words."""
-    if low <= 0 <= high:
-        return "no difference shown"
-    return f"{name} is {'worse' if (low > 0) == (key in LOWER_IS_BETTER) else 'better'}"

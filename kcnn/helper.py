@@ -71,7 +71,7 @@ def _begin(parent):
 
 def _answer(verb, args, options):
     """The plain answer; what is raised can be sent to the process that asked."""
-    import kcnn
+    from kcnn import api
 
     try:
         owner, _, name = verb.rpartition(".")
@@ -79,7 +79,7 @@ def _answer(verb, args, options):
             run, *args = args
             asked = getattr(_run(str(run), _stamp(run)), name)
             return plain(asked(*args, **options) if callable(asked) else asked)
-        return plain(getattr(kcnn, name)(*args, **options))
+        return plain(getattr(api, name)(*args, **options))
     except UserError as error:
         raise UserError(str(error)) from None
     except Exception as error:
@@ -89,9 +89,9 @@ def _answer(verb, args, options):
 
 @functools.lru_cache(OPEN_RUNS)
 def _run(path, stamp):
-    import kcnn
+    from kcnn import api
 
-    return kcnn.load_run(path)
+    return api.load_run(path)
 
 
 def _stamp(path):

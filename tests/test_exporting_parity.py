@@ -189,7 +189,7 @@ def test_several_labels_in_grey_pictures_are_served(tmp_path, rng):
     images = pictures(rng, shape=(32, 32, 1))
     path, parity = export("saved_model", model, head, facts, tmp_path, images)
     assert parity["score_difference"] < 1e-5 and parity["labels_agree"] == 1
-    scores = saved_model_format.answers(path, head, facts, images)["from_bytes"]["scores"]
+    scores = saved_model_format.load(path, head, facts)["from_bytes"](images)["scores"]
     assert np.abs(scores.sum(1) - 1).max() > 0.1, "each label has a score of its own"
 
 
@@ -197,7 +197,7 @@ def test_float_data_has_a_float_signature_and_no_decoder(tmp_path, rng):
     model, head, facts = made((16, 16, 5))
     images = rng.normal(size=(3, 16, 16, 5)).astype(np.float32)
     path, parity = export("saved_model", model, head, facts, tmp_path, images)
-    given = saved_model_format.answers(path, head, facts, images)
+    given = {way: ask(images) for way, ask in saved_model_format.load(path, head, facts).items()}
     assert list(given) == ["serving_default"] and parity["labels_agree"] == 1
     np.testing.assert_allclose(given["serving_default"]["scores"], answer(model, head)(images)["scores"], atol=1e-5)
 

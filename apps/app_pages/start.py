@@ -1,81 +1,64 @@
-"""The first page: what has been trained here, and how to train something."""
-
-import os
-from pathlib import Path
+"""The first page: train something at once, go on with what is there, or start from a recipe."""
 
 import streamlit as st
 
-import kcnn
-from kcnn.recipe import Recipe
+from app_widgets.asking import helper
+from app_widgets.form import replace_draft
+from app_widgets.places import runs, trainings
+from app_widgets.runs import card
+from app_widgets.words import empty, plain, recipe_in_three_ways, told
+from kcnn.recipe import read
+from kcnn.resources import recipe_titles, recipes
 
-COMMAND = "kcnn demo"
-COMMANDS = """kcnn demo                                                # the tour, offline, on real digits
-kcnn fit --data photos/ --architecture resnet18          # your own pictures: one folder a class
-kcnn fit recipes/classify/digits.toml                    # or what a recipe says"""
-PYTHON = """import kcnn
-
-run = kcnn.build_and_fit_classifier("photos/", architecture="resnet18", epochs=10)
-run.metrics["accuracy"]
-run.predict("cat.jpg")"""
-COLOURS = {"finished": "green", "training": "blue", "preparing": "blue", "evaluating": "blue", "stopped": "orange"}
+DIGITS = "classify/digits"
+SHOWN = 8
 
 
 def page():
-    st.title("Runs")
-    folder = os.environ.get("KCNN_RUNS") or Recipe().runtime.runs
-    runs = kcnn.list_runs(folder)
-    place = f"`{Path(folder).resolve()}`"
-    if runs:
-        st.caption(f"{len(runs)} in {place}, newest first")
-        for run in runs[:50]:
-            card(run)
-    else:
-        st.info(
-            f"No run yet in {place}. Type `{COMMAND}` in a terminal for a tour of two minutes, "
-            "or train on pictures of your own as shown below; what you train appears here.",
-            icon=":material/school:",
-        )
-    how_to_start(expanded=not runs)
+    st.title("kcnn")
+    st.markdown("From a folder of pictures to a trained, measured, explained and served convolutional network.")
+    helper()  # so that TensorFlow is loaded by the time that a page asks for something
+    digits, own = st.columns(2, border=True)
+    with digits:
+        train_digits()
+    with own:
+        st.subheader("Your own pictures")
+        st.markdown("One folder a class, a zip archive of that, a CSV table, or a TensorFlow dataset.")
+        st.page_link("app_pages/data.py", label="Choose and check the data", icon=":material/photo_library:")
+        st.page_link("app_pages/train.py", label="Set up the training", icon=":material/model_training:")
+    recent()
+    from_recipe()
 
 
-def card(run):
-    """One run: its name and state, how far it is, its scores, its report."""
-    with st.container(border=True):
-        name, progress, scores = st.columns([3, 2, 5], vertical_alignment="center")
-        name.markdown(f"**{plain(run['name'])}** :{COLOURS.get(run['state'], 'red')}-badge[{plain(run['state'])}]")
-        done, planned = run["epoch"], run["epochs"]
-        progress.progress(min(done / planned, 1.0) if planned else 0.0, text=f"epoch {done} of {planned}")
-        numbers = {key: value for key, value in run["metrics"].items() if isinstance(value, (int, float))}
-        for column, (key, value) in zip(scores.columns(3), list(numbers.items())[:3], strict=False):
-            column.metric(plain(key), f"{value:.2%}" if 0 <= value <= 1 else f"{value:.4g}")
-        report = Path(run["path"]) / "report" / "report.md"
-        if report.is_file():
-            with st.expander("Report"):
-                show_report(report)
+def train_digits():
+    st.subheader("Try it")
+    st.markdown("1 797 real handwritten digits, two minutes, nothing to set up.")
+    recipe = read(recipes()[DIGITS])
+    if st.button("Train the digits", type="primary", icon=":material/play_arrow:"):
+        with told():
+            st.session_state["run"] = trainings().start(recipe)
+            st.switch_page("app_pages/runs.py")
+    recipe_in_three_ways(recipe)
 
 
-def show_report(path):
-    """The report page with its plots in their places; its text is escaped where it was written."""
-    for block in path.read_text("utf-8").split("\n\n"):
-        figure = block.removesuffix(")").rpartition("](")[2] if block.startswith("![") else ""
-        if figure and (path.parent / Path(figure).name).is_file():
-            st.image(path.parent / Path(figure).name)
-        else:
-            st.markdown(block.replace("# ", "### ", 1) if block.startswith("#") else block)
+def recent():
+    st.subheader("Recent runs")
+    known = trainings().list()
+    if not known:
+        empty(f"No run yet in `{plain(runs().resolve())}`.", "What you train appears here.")
+    for run in known[:SHOWN]:
+        card(run)
+    if len(known) > SHOWN:
+        st.caption(f"and {len(known) - SHOWN} more on the page Runs")
 
 
-def how_to_start(expanded):
-    with st.expander("How to train", expanded=expanded, icon=":material/terminal:"):
-        shell, python = st.columns(2)
-        shell.caption("In a terminal")
-        shell.code(COMMANDS, language="bash")
-        python.caption("In Python")
-        python.code(PYTHON, language="python")
-
-
-def plain(text):
-    """`text` without the characters that Markdown would read."""
-    return "".join("\\" + c if c in "\\`*_[]<>#$:~|" else c for c in str(text))
+def from_recipe():
+    st.subheader("Recipes")
+    titles = recipe_titles()
+    name = st.selectbox("Recipe", list(titles), format_func=lambda name: f"{name}: {titles[name]}")
+    if st.button("Open it in the form", icon=":material/edit:"):
+        replace_draft(read(recipes()[name]))
+        st.switch_page("app_pages/train.py")
 
 
 page()

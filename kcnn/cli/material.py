@@ -11,6 +11,8 @@ from kcnn.cli.words import Settings, app, parsed, say, the_api
 from kcnn.errors import UserError
 from kcnn.resources import RUNS
 
+PASSWORD, LEAST = "KCNN_APP_PASSWORD", 12  # the environment variable, and how many characters it has at least
+
 
 @app.command()
 def convert(
@@ -61,15 +63,37 @@ def check(
 
 @app.command("app")
 def app_(
-    runs: Annotated[str, typer.Option(help="the folder of run folders to show")] = RUNS,
+    runs: Annotated[str, typer.Option(help="the folder of run folders to show and to train into")] = RUNS,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="a folder below which data and weights may be read; the working folder")
+    ] = None,
     port: Annotated[int, typer.Option(help="of the page")] = 8501,
+    public: Annotated[
+        bool, typer.Option("--public", help="also for other machines; asks for the password in KCNN_APP_PASSWORD")
+    ] = False,
 ):
-    """Open the dashboard in a browser, on this machine only."""
+    """Open the dashboard in a browser, on this machine only unless it is made public."""
     from kcnn.resources import folder
 
-    page = str(folder("apps") / "kcnn_app.py")
-    options = {"server.address": "127.0.0.1", "server.port": port, "browser.gatherUsageStats": "false"}
+    options = {"server.port": port, **(_public() if public else {})}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "streamlit", "run", page, *words]
+    command = [sys.executable, "-m", "streamlit", "run", str(folder("apps") / "kcnn_app.py"), *words]
+    folders = os.pathsep.join(str(path.resolve()) for path in data or [Path()])
+    given = {"KCNN_RUNS": runs, "KCNN_APP_DATA": folders} | ({} if public else {PASSWORD: ""})
     # In place of this process: none is left behind when it ends.
-    os.execve(sys.executable, command, {**os.environ, "KCNN_RUNS": runs})
+    os.execve(sys.executable, command, {**os.environ, **given})
+
+
+def _public():
+    """The server's options for other machines, after what that means was said; a password is asked for."""
+    if len(os.environ.get(PASSWORD, "")) < LEAST:
+        raise UserError(
+            f"--public needs a password: set {PASSWORD} to {LEAST} characters or more. Whoever has it can train here "
+            "and read all pictures below --data and --runs"
+        )
+    typer.echo(
+        "kcnn: public: whoever reaches this machine and has the password can train here, use its disk and processor, "
+        "and read what is below --data and --runs. Nothing is encrypted: put a server that speaks HTTPS before it.",
+        err=True,
+    )
+    return {"server.address": "0.0.0.0", "server.headless": "true"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kcnn.disk import make_folder, read_json, tensorflow_writing, write_atomically, writing
 from kcnn.errors import UserError
-from kcnn.exporting.parity import compare
+from kcnn.exporting.parity import compare, milliseconds
 from kcnn.exporting.registry import EXPORTERS
 
 
@@ -17,7 +17,8 @@ def export(format, model, head, facts, folder, images):
     """Write `model` in `format` (a name of `EXPORTERS`) into `folder`; returns (path, parity).
 
     images: (N, H, W, C) sample pictures as the model sees them, on which the written file must answer as the model
-    does. parity: {"pictures", "score_difference", "labels_agree"}, also kept in parity.json beside the file.
+    does. parity: {"pictures", "score_difference", "labels_agree", "file", "bytes", "milliseconds"}, also kept in
+    parity.json beside the file.
     Raises `UserError` for an unknown format, a package that it needs or a disk that refuses, `ExportDisagrees` if the
     answers differ; an earlier export of the same format is replaced only after the new one has been proved.
     """
@@ -31,7 +32,10 @@ def export(format, model, head, facts, folder, images):
     try:
         with tensorflow_writing(path):
             exporter.write(model, head, facts, draft, images)
-        parity = compare(model, head, facts, images, exporter.answers(draft, head, facts, images))
+        ways = exporter.load(draft, head, facts)
+        parity = compare(model, head, facts, images, {way: ask(images) for way, ask in ways.items()})
+        times = milliseconds(next(iter(ways.values())), images)
+        parity |= {"file": exporter.file, "bytes": _size(draft), "milliseconds": times}
         with writing(path):
             _remove(path)
             os.replace(draft, path)
@@ -41,6 +45,11 @@ def export(format, model, head, facts, folder, images):
     known = read_json(folder / "parity.json")
     write_atomically(folder / "parity.json", json.dumps({**known, format: parity}, indent=1) + "\n")
     return path, parity
+
+
+def _size(path):
+    """Bytes of a file, or of all in a folder."""
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
 
 
 def _remove(path):

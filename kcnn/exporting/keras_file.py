@@ -12,11 +12,16 @@ def write(model, head, facts, path, images):
     model.save(path, include_optimizer=False)
 
 
-def answers(path, head, facts, images):
-    """{"model": {"label", "scores"}} of the file at `path`, loaded anew, for `images` (N, H, W, C)."""
-    loaded = keras.models.load_model(path, compile=False, safe_mode=True)
-    given = {name: value.numpy() for name, value in answer(loaded, head)(images).items()}
-    return {"model": {"label": np.asarray(facts.class_names, object)[given["label"]], "scores": given["scores"]}}
+def load(path, head, facts):
+    """{"model": images (N, H, W, C) → {"label", "scores"}}, by the file at `path`."""
+    ask = answer(keras.models.load_model(path, compile=False, safe_mode=True), head)
+    names = np.asarray(facts.class_names, object)
+
+    def answers(images):
+        given = {name: value.numpy() for name, value in ask(images).items()}
+        return {"label": names[given["label"]], "scores": given["scores"]}
+
+    return {"model": answers}
 
 
-EXPORTERS.add("keras", Exporter("model.keras", "one file for Keras, where kcnn is installed too", write, answers))
+EXPORTERS.add("keras", Exporter("model.keras", "one file for Keras, where kcnn is installed too", write, load))

@@ -1,10 +1,13 @@
 """Does a written file answer as the model does? Measured on real pictures, never assumed."""
 
+import time
+
 import numpy as np
 
 from kcnn.evaluation.predictions import answer
 
 TOLERANCE = 1e-4
+SIZES, WARM, REPEATS = (1, 8), 3, 15  # pictures at once; answers before the timing, and timed
 COARSE_TOLERANCE = 2e-2  # a network that computes in 16 bits differs with the order of its sums
 
 
@@ -13,7 +16,7 @@ class ExportDisagrees(RuntimeError):
 
 
 def compare(model, head, facts, images, answers):
-    """{"pictures", "score_difference", "labels_agree"} of `answers` (see `Exporter`) against the model itself.
+    """{"pictures", "score_difference", "labels_agree"} of `answers`, {way to ask: what `Exporter.load`'s gave}, against the model itself.
 
     score_difference is the largest of any class, picture and way to ask; labels_agree is a share. Raises
     `ExportDisagrees` above 1e-4, or where a label is not that of a best score.
@@ -35,3 +38,16 @@ def compare(model, head, facts, images, answers):
         worst = max(worst, difference)
         agree = min(agree, float(np.mean(names[expected.argmax(1)] == np.asarray(given["label"], dtype=object))))
     return {"pictures": len(images), "score_difference": worst, "labels_agree": agree}
+
+
+def milliseconds(ask, images):
+    """{"1": …, "8": …}: the median time that a function `ask` of images takes for so many of the `images`."""
+    found = {}
+    for count in SIZES:
+        batch, times = images[np.arange(count) % len(images)], []
+        for _ in range(REPEATS + WARM):
+            began = time.perf_counter()
+            ask(batch)
+            times.append(1000 * (time.perf_counter() - began))
+        found[str(count)] = round(float(np.median(times[WARM:])), 3)
+    return found

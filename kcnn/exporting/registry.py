@@ -14,12 +14,12 @@ class Exporter:
 
     file: name of what is written, with its extension; description: one line for lists and forms;
     write: (model, head, facts, path, images) → None, with (N, H, W, C) sample pictures;
-    answers: (path, head, facts, images) → {way to ask: {"label": (N,) names, "scores": (N, K)}}, from the written file
-    alone; needs: packages beyond kcnn's own.
+    load: (path, head, facts) → {way to ask: images → {"label": (N,) names, "scores": (N, K)}}, from the written file
+    alone, the fastest way first; needs: packages beyond kcnn's own.
     """
 
     file: str
     description: str
     write: Callable
-    answers: Callable
+    load: Callable
     needs: tuple[str, ...] = ()

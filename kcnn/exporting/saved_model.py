@@ -81,18 +81,22 @@ def _some(images):
     return tf.concat([images, tf.zeros(tf.concat([missing, tf.shape(images)[1:]], 0))], 0)
 
 
-def answers(path, head, facts, images):
-    """{signature: {"label", "scores"}} of the SavedModel at `path`, loaded anew, for `images` (N, H, W, C)."""
-    loaded = tf.saved_model.load(str(path))
-    given = {"serving_default": loaded.signatures["serving_default"](image=tf.constant(images))}
-    if "from_bytes" in loaded.signatures:
-        encoded = tf.stack([tf.io.encode_png(image) for image in images])
-        given["from_bytes"] = loaded.signatures["from_bytes"](bytes=encoded)
-    return {
-        name: {"label": [label.decode() for label in out["label"].numpy()], "scores": out["scores"].numpy()}
-        for name, out in given.items()
-    }
+def load(path, head, facts):
+    """{signature: images (N, H, W, C) → {"label", "scores"}}, by the SavedModel at `path`."""
+    served = tf.saved_model.load(str(path)).signatures
+    ways = {"serving_default": lambda images: _named(served["serving_default"](image=tf.constant(images)))}
+    if "from_bytes" in served:
+        ways["from_bytes"] = lambda images: _named(served["from_bytes"](bytes=_encoded(images)))
+    return ways
+
+
+def _encoded(images):
+    return tf.stack([tf.io.encode_png(image) for image in images])
+
+
+def _named(out):
+    return {"label": [label.decode() for label in out["label"].numpy()], "scores": out["scores"].numpy()}
 
 
 DESCRIPTION = "a folder that TensorFlow and TF Serving run by themselves: pictures or files in, labels out"
-EXPORTERS.add("saved_model", Exporter("saved_model", DESCRIPTION, write, answers))
+EXPORTERS.add("saved_model", Exporter("saved_model", DESCRIPTION, write, load))

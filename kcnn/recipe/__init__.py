@@ -8,10 +8,11 @@ This room loads no TensorFlow.
 from kcnn.recipe.augment import Augment
 from kcnn.recipe.data import IN_MEMORY, Data, word_of
 from kcnn.recipe.model import Model
-from kcnn.recipe.reading import MAX_TOML_BYTES, flat, options, parse_setting, read
+from kcnn.recipe.reading import MAX_TOML_BYTES, fields, flat, options, parse_setting, read
 from kcnn.recipe.runtime import Runtime
 from kcnn.recipe.train import Train
 from kcnn.recipe.whole import Recipe, parse
+from kcnn.recipe.words import as_command, as_python, as_toml, as_value, changes
 
 __all__ = [
     "IN_MEMORY",
@@ -22,6 +23,12 @@ __all__ = [
     "Recipe",
     "Runtime",
     "Train",
+    "as_command",
+    "as_python",
+    "as_toml",
+    "as_value",
+    "changes",
+    "fields",
     "flat",
     "options",
     "parse",

@@ -41,6 +41,13 @@ def options():
             yield f"{section}.{key}", spec.annotation, spec.default, spec.description
 
 
+def fields():
+    """(path, JSON schema) of every field, in order: with its bounds, and the marks that `recipe.section` lists."""
+    for section, field in Recipe.model_fields.items():
+        for key, spec in field.annotation.model_json_schema()["properties"].items():
+            yield f"{section}.{key}", spec
+
+
 def flat(tree, path=""):
     """{"a.b": value} of nested dicts."""
     found = {}

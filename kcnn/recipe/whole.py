@@ -43,7 +43,7 @@ class Recipe(Section):
 
     def to_toml(self):
         """The whole recipe as TOML text; fields that are None are left out, as TOML has no null."""
-        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+        return tomli_w.dumps(without_none(self.model_dump(mode="json")))
 
 
 def parse(tree):
@@ -54,10 +54,11 @@ def parse(tree):
         raise UserError("; ".join(_explain(e) for e in error.errors())) from None
 
 
-def _without_none(tree):
+def without_none(tree):
+    """Nested dicts and lists without the keys whose value is None."""
     if isinstance(tree, list):
-        return [_without_none(part) for part in tree]
-    return {k: _without_none(v) for k, v in tree.items() if v is not None} if isinstance(tree, dict) else tree
+        return [without_none(part) for part in tree]
+    return {k: without_none(v) for k, v in tree.items() if v is not None} if isinstance(tree, dict) else tree
 
 
 def _section_at(path):

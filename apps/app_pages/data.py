@@ -1,0 +1,76 @@
+"""Data: choose it, have it checked, look at what was found, and leave the bad ones out."""
+
+from pathlib import Path
+
+import pandas
+import streamlit as st
+
+from app_widgets.asking import ask
+from app_widgets.form import choose, drafted, field
+from app_widgets.places import kept_archive, roots, scratch
+from app_widgets.runs import report
+from app_widgets.words import plain, three_ways, told
+from kcnn.recipe import as_toml
+
+
+def page():
+    st.title("Data")
+    upload()
+    source, size, framing = st.columns([4, 1, 1])
+    with source:
+        field("data.source")
+    with size:
+        field("data.image_size")
+    with framing:
+        field("data.framing")
+    st.caption(
+        "`builtin:digits`, `tfds:NAME`, or a path below " + ", ".join(f"`{plain(root)}`" for root in roots()[:-2])
+    )
+    recipe = drafted()
+    if recipe is None:
+        return
+    address = recipe.data.source
+    if st.button("Check this data", type="primary", icon=":material/stethoscope:"):
+        st.session_state["checked"] = address
+    if st.session_state.get("checked") == address:
+        findings(address)
+    python = f'import kcnn\n\nfound = kcnn.diagnose_data({address!r}, out="checked")'
+    three_ways(python, as_toml(recipe), f"kcnn check {address} --out checked")
+
+
+def upload():
+    """An archive from the visitor's own machine becomes the data."""
+    with st.expander("Upload an archive: one folder a class", icon=":material/upload:"):
+        given = st.file_uploader("A .zip or .tar, at most 200 MB", type=["zip", "tar", "gz", "tgz", "bz2", "xz"])
+        if given is not None and st.session_state.get("uploaded") != given.file_id:
+            with told():
+                choose({"data.source": kept_archive(given)})
+                st.session_state["uploaded"] = given.file_id
+
+
+def findings(address):
+    """The doctor's page, and the list of what had better be left out."""
+    folder = scratch("findings", address)
+    found = ask("diagnose_data", address, out=str(folder), waiting="Examining every picture")
+    if found is None or not (folder / "check.md").is_file():
+        return
+    leave_out(found["quarantine"], folder / "quarantine.csv")
+    report(folder / "check.md")
+
+
+def leave_out(rows, file):
+    """What had better be left out, to look through, and the switch that does it."""
+    if not rows:
+        st.success("Nothing needs to be left out.", icon=":material/check:")
+        return
+    with st.container(border=True):
+        st.markdown(f"**{len(rows)} pictures had better be left out**")
+        st.dataframe(pandas.DataFrame(rows, columns=["picture", "why"]), hide_index=True, height=210)
+        use, load = st.columns(2)
+        if use.button("Leave them out in training", icon=":material/block:", width="stretch"):
+            choose({"data.quarantine": str(file)})
+            st.toast("data.quarantine is set; the page Train shows it in its full form")
+        load.download_button("Download the list", Path(file).read_bytes(), "quarantine.csv", width="stretch")
+
+
+page()

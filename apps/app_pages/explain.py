@@ -1,0 +1,73 @@
+"""Explain: where a run looks in a picture, how far that map can be trusted, and what the network sees inside."""
+
+import streamlit as st
+
+from app_widgets.asking import ask, names
+from app_widgets.places import picture, runs, scratch, trainings
+from app_widgets.runs import TRAINED, pick
+from app_widgets.words import empty, plain, three_ways, told
+
+SANITY = {
+    "deletion": "score left while the hottest places are taken away: lower is better",
+    "insertion": "score while they are put into a blurred picture: higher is better",
+    "randomised": "likeness to the map of a network that has learned nothing: near 0 is good",
+}
+
+
+def page():
+    st.title("Explain")
+    name = pick(states=TRAINED)
+    if name is None:
+        return
+    run = str(runs() / name)
+    upload = st.file_uploader("A picture", type=["jpg", "jpeg", "png", "gif", "bmp", "webp"])
+    method, level, target = st.columns(3)
+    explainers = names("explainers")
+    method = method.selectbox("Method", list(explainers), format_func=lambda name: f"{name}: {explainers[name]}")
+    levels = ask("run.levels", run, waiting="Opening the run") or []
+    level = level.selectbox("Level", [None, *levels[::-1]], format_func=lambda name: name or "the deepest")
+    classes = ask("run.class_names", run) or []
+    target = target.selectbox("Class", [None, *classes], format_func=lambda name: name or "the predicted one")
+    content = None
+    if upload is not None:
+        with told():
+            content = picture(upload)
+    if content is None:
+        empty("No picture yet.", "Drop one above to see where the network looks; its first filters are below.")
+    else:
+        heat(run, content, {"method": method, "level": level, "target": target})
+    inside(run, content, level)
+    with told():
+        code = f'import kcnn\n\nrun = kcnn.load_run({run!r})\nrun.explain("picture.png", {method!r}, path="why.png")'
+        toml = trainings().watch(name)["recipe"].to_toml()
+        three_ways(code, toml, f"kcnn explain {run} picture.png --method {method}")
+
+
+def heat(run, content, options):
+    """The heat map over the picture, and its sanity figures."""
+    file = scratch("heat", run, content, options) / "heat.png"
+    if ask("run.explain", run, content, path=str(file), waiting="Explaining", **options) is None:
+        return
+    st.image(file)
+    if not st.toggle("How far can this map be trusted?"):
+        return
+    found = ask("run.explain_sanity", run, content, waiting="Taking the picture apart", **options)
+    for column, (figure, meaning) in zip(st.columns(len(SANITY)), SANITY.items(), strict=True):
+        value, chance = (found or {}).get(figure), (found or {}).get(f"{figure}_random")
+        told = None if chance is None else f"a random map: {chance:.2f}"
+        column.metric(figure, "–" if value is None else f"{value:.2f}", told, delta_color="off", help=meaning)
+        column.caption(meaning)
+
+
+def inside(run, content, level):
+    """Each view of the network that is registered: its filters, and with a picture its feature maps."""
+    views = names("views")
+    for tab, (view, line) in zip(st.tabs(list(views)) if views else [], views.items(), strict=True):
+        with tab:
+            st.caption(plain(line))
+            file = scratch("views", run, view, content, level) / "view.png"
+            if ask("run.show", run, view, content, level=level, path=str(file), waiting="Drawing"):
+                st.image(file)
+
+
+page()

@@ -1,0 +1,78 @@
+"""Export: a run's model for other programs, each format proved against the model, with its size and speed."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pandas
+import streamlit as st
+
+from app_widgets.asking import ask, names
+from app_widgets.places import runs, trainings
+from app_widgets.runs import TRAINED, pick
+from app_widgets.words import empty, plain, three_ways, told
+
+MEBIBYTE = 2**20
+
+
+def page():
+    st.title("Export")
+    name = pick(states=TRAINED)
+    formats = names("export formats")
+    if name is None or not formats:
+        return
+    run = runs() / name
+    chosen = st.selectbox("Format", list(formats), format_func=lambda format: f"{format}: {formats[format]}")
+    if st.button("Write and prove it", type="primary", icon=":material/output:"):
+        path = ask("run.export", str(run), chosen, waiting=f"Writing {chosen} and asking it the same", stamp=object())
+        if path:
+            st.success(f"`{plain(path)}` answers as the model does.", icon=":material/check:")
+    written(run)
+    with told():
+        code = f"import kcnn\n\nrun = kcnn.load_run({str(run)!r})\nrun.export({chosen!r})"
+        three_ways(code, trainings().watch(name)["recipe"].to_toml(), f"kcnn export {run} --format {chosen}")
+
+
+def written(run):
+    """The exports that are there: how well they agree, how large and how fast they are, and the files."""
+    file = run / "exports" / "parity.json"
+    if not file.is_file():
+        empty("Nothing is exported yet.", "Choose a format above.")
+        return
+    parity = json.loads(file.read_text("utf-8"))
+    rows = [
+        {
+            "format": format, "pictures": row["pictures"], "largest difference": f"{row['score_difference']:.1e}",
+            "same answers": f"{row['labels_agree']:.1%}", "MiB": row["bytes"] / MEBIBYTE,
+            **{f"ms for {count}": ms for count, ms in row["milliseconds"].items()},
+        }
+        for format, row in parity.items()
+    ]  # fmt: skip
+    columns = {name: st.column_config.NumberColumn(format="%.1f") for name in rows[0] if name.startswith(("ms", "MiB"))}
+    st.dataframe(pandas.DataFrame(rows), hide_index=True, column_config=columns)
+    for format, row in parity.items():
+        path = run / "exports" / row["file"]
+        name = f"{run.name}-{path.stem}.zip" if path.is_dir() else path.name
+        st.download_button(f"Download {format}", packed(path), name, icon=":material/download:")
+
+
+@st.cache_data(max_entries=4, show_spinner="Packing")
+def _packed(path, stamp):
+    path = Path(path)
+    if path.is_file():
+        return path.read_bytes()
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                archive.write(file, Path(path.name) / file.relative_to(path))
+    return content.getvalue()
+
+
+def packed(path):
+    """The file at `path`, or a zip archive of the folder."""
+    return _packed(str(path), path.stat().st_mtime)
+
+
+page()

@@ -1,0 +1,59 @@
+"""Predict: a run's answers to pictures that the user brings."""
+
+import pandas
+import streamlit as st
+
+from app_widgets.asking import ask
+from app_widgets.places import picture, runs, trainings
+from app_widgets.runs import TRAINED, pick
+from app_widgets.words import empty, plain, score, three_ways, told
+
+MOST = 32  # pictures at once
+
+
+def page():
+    st.title("Predict")
+    name = pick(states=TRAINED)
+    if name is None:
+        return
+    run = runs() / name
+    given = st.file_uploader("Pictures", type=["jpg", "jpeg", "png", "gif", "bmp", "webp"], accept_multiple_files=True)[
+        :MOST
+    ]
+    top, threshold = st.columns(2)
+    top = top.slider("Answers shown", 1, 10, 3)
+    threshold = threshold.slider("Least score that counts as an answer", 0.0, 1.0, 0.5, 0.01)
+    pictures = []
+    for upload in given:
+        with told():
+            pictures.append((upload.name, picture(upload)))
+    if pictures:
+        found = ask("run.predict", str(run), [content for _, content in pictures], top=top, waiting="Looking")
+        answers(pictures, found or [], threshold)
+    else:
+        empty("No picture yet.", "Drop some above: of what the run was trained on, in any size.")
+    with told():
+        recipe = trainings().watch(name)["recipe"].to_toml()
+        code = f'import kcnn\n\nrun = kcnn.load_run({str(run)!r})\nrun.predict("picture.png", top={top})'
+        three_ways(code, recipe, f"kcnn predict {run} picture.png --top {top}")
+
+
+def answers(pictures, found, threshold):
+    """Each picture with its answers; below the threshold the answer is said to be unsure."""
+    columns = st.columns(4)
+    for place, (name, content), answer in zip(columns * len(pictures), pictures, found, strict=False):
+        with place.container(border=True):
+            if answer.get("error"):
+                st.error(plain(f"{name}: {answer['error']}"), icon=":material/error:")
+                continue
+            st.image(content, caption=plain(name))
+            sure, label = answer["score"] >= threshold, plain(answer["label"])
+            st.markdown(f"**{label}** {score(answer['score'])}" if sure else f"unsure: {label}?")
+            bars = pandas.DataFrame(answer["top"], columns=["label", "score"])
+            st.dataframe(
+                bars, hide_index=True,
+                column_config={"score": st.column_config.ProgressColumn(format="%.3f", min_value=0, max_value=1)},
+            )  # fmt: skip
+
+
+page()

@@ -1,0 +1,59 @@
+"""Answers of the helper process: while one is worked on, the page says for how long and stays alive."""
+
+import time
+from concurrent.futures import BrokenExecutor, wait
+
+import streamlit as st
+
+import kcnn
+from app_widgets.words import tell
+
+QUIET = 0.4  # seconds before a page says that it waits
+
+
+@st.cache_resource(show_spinner=False)
+def helper():
+    """The one helper of this server; its first question, asked at once, loads what all others need."""
+    made = kcnn.Helper()
+    made.ask("list_heads")
+    return made
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def _asked(key, _question):
+    verb, args, options = _question
+    return helper().ask(verb, *args, **options)
+
+
+def ask(verb, *args, waiting="Working", stamp=None, **options):
+    """What kcnn's public `verb` answers, or None after the page has said why it does not.
+
+    A question that was asked before is not asked again, unless its `stamp` is another.
+    """
+    key = repr((verb, args, options, stamp))
+    try:
+        return _awaited(_asked(key, (verb, args, options)), waiting)
+    except kcnn.UserError as mistake:
+        tell(mistake)
+    except BrokenExecutor:
+        tell("the process that works for this page was ended, probably for want of memory; ask again")
+    except RuntimeError:
+        tell("kcnn failed at this; the terminal that runs the dashboard shows where")
+    _asked.clear(key, None)
+    return None
+
+
+def _awaited(question, waiting):
+    """The answer. Each look at the clock is a chance for the user to do something else, which ends the wait."""
+    wait([question], QUIET)
+    place, began = st.empty(), time.monotonic()
+    while not question.done():
+        place.caption(f":material/hourglass_top: {waiting} … {time.monotonic() - began + QUIET:.0f} s")
+        wait([question], 0.5)
+    place.empty()
+    return question.result()
+
+
+def names(kind):
+    """{name: one line on it} of a kind of the catalogue."""
+    return (ask("list_names", waiting="Loading TensorFlow, once") or {}).get(kind, {})

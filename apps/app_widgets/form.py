@@ -1,0 +1,156 @@
+"""Forms made from the recipe's schema: whatever field it has gets its widget here, by its type, bounds and marks.
+
+All forms of a visitor fill one draft: {"section.key": value} of what differs from the default recipe.
+"""
+
+import math
+
+import streamlit as st
+
+from app_widgets.asking import names
+from app_widgets.places import checked_recipe
+from app_widgets.words import tell
+from kcnn import Recipe, UserError
+from kcnn.recipe import as_value, changes, fields, parse_setting
+
+KEY = "field "
+
+
+def draft():
+    """What this visitor has chosen so far."""
+    return st.session_state.setdefault("draft", {})
+
+
+def choose(values):
+    """Put `values` into the draft; widgets that are drawn later show them."""
+    for path, value in values.items():
+        draft()[path] = value
+        for key in [key for key in st.session_state if str(key).startswith(f"{KEY}{path}")]:
+            del st.session_state[key]
+
+
+def replace_draft(recipe):
+    """Let the forms show `recipe`, and forget what they had."""
+    for key in [key for key in st.session_state if str(key).startswith(KEY)]:
+        del st.session_state[key]
+    hidden = {path for path, spec in fields() if spec.get("written")}
+    st.session_state["draft"] = {path: value for path, value in changes(recipe).items() if path not in hidden}
+
+
+def drafted():
+    """The `Recipe` of the draft, or None after its mistakes were told."""
+    try:
+        return checked_recipe(Recipe().override(draft()))
+    except UserError as mistake:
+        tell(mistake)
+        return None
+
+
+def form(section=None, basic=False, sliders=False, columns=1):
+    """A widget for every field of a section (of all, if None) that forms set; `basic`: only those of the short form."""
+    shown = [(path, spec) for path, spec in fields() if section in (None, path.partition(".")[0])]
+    shown = [(path, spec) for path, spec in shown if not spec.get("written") and (spec.get("basic") or not basic)]
+    places = st.columns(columns)
+    for place, (path, spec) in zip(places * len(shown), shown, strict=False):
+        with place:
+            field(path, spec, sliders)
+
+
+def field(path, spec=None, sliders=False):
+    """The widget of one field; what it says goes into the draft, or out of it where it is the default."""
+    spec = dict(fields())[path] if spec is None else spec
+    default = spec.get("default")
+    spec, optional = _unwrapped(spec)
+    value = _widget(spec)(path, spec, draft().get(path, default), optional, sliders)
+    if value == default:
+        draft().pop(path, None)
+    else:
+        draft()[path] = value
+    return value
+
+
+def _unwrapped(spec):
+    """(the schema of the value, whether it may be none)."""
+    options = [option for option in spec.get("anyOf", ()) if option.get("type") != "null"]
+    return (spec | options[0], True) if options else (spec, False)
+
+
+def _widget(spec):
+    if spec.get("names") or spec.get("enum"):
+        return _chosen
+    if len(spec.get("prefixItems", ())) == 2:
+        return _pair
+    return {"boolean": _switch, "integer": _number, "number": _number, "string": _text}.get(spec.get("type"), _table)
+
+
+def _kept(path, value, part=""):
+    """The key of a widget, whose state is `value` until the user has changed it."""
+    key = f"{KEY}{path}{part}"
+    if key not in st.session_state:
+        st.session_state[key] = value
+    return key
+
+
+def _label(path):
+    return path.partition(".")[2].replace("_", " ").capitalize()
+
+
+def _help(path, spec):
+    return f"{spec.get('description', '')} (`{path}`)"
+
+
+def _chosen(path, spec, value, optional, _):
+    known = names(spec["names"]) if spec.get("names") else dict.fromkeys(spec["enum"], "")
+    options = [None] * optional + list(dict.fromkeys([*known, *([value] if value is not None else [])]))
+    return st.selectbox(
+        _label(path), options, key=_kept(path, value), help=_help(path, spec),
+        format_func=lambda name: "none" if name is None else str(name),
+    )  # fmt: skip
+
+
+def _switch(path, spec, value, *_):
+    return st.toggle(_label(path), key=_kept(path, value), help=_help(path, spec))
+
+
+def _text(path, spec, value, optional, _):
+    typed = st.text_input(_label(path), key=_kept(path, value or ""), help=_help(path, spec),
+                          placeholder="none" if optional else "").strip()  # fmt: skip
+    return typed or (None if optional else value)
+
+
+def _number(path, spec, value, optional, sliders, part="", label=None):
+    """A number within its bounds; in a form of sliders one that has both."""
+    kind = int if spec["type"] == "integer" else float
+    low = spec.get("minimum", spec.get("exclusiveMinimum"))
+    high = spec.get("maximum", spec.get("exclusiveMaximum"))
+    value = None if value is None else kind(value)
+    options = {"key": _kept(path, value, part), "help": _help(path, spec), "label": label or _label(path)}
+    if sliders and None not in (low, high) and not optional:
+        step = 1 if kind is int else 10.0 ** math.floor(math.log10((high - low) / 40))
+        return st.slider(min_value=kind(low), max_value=kind(high), step=step, **options)
+    step = 1 if kind is int else 10.0 ** math.floor(math.log10(abs(value or 0) or 1)) / (1 if value else 10)
+    return st.number_input(
+        min_value=None if low is None else kind(low), max_value=None if high is None else kind(high), step=step,
+        format="%d" if kind is int else "%g", placeholder="none", **({"value": None} if optional else {}), **options,
+    )  # fmt: skip
+
+
+def _pair(path, spec, value, optional, sliders):
+    """Two numbers, the smaller first; a switch before them where there may be none."""
+    if optional and not st.toggle(_label(path), key=_kept(path, value is not None, " on"), help=_help(path, spec)):
+        return None
+    given = value or (0.5, 1.0)
+    sides = zip(st.columns(2), spec["prefixItems"], given, ("from", "to"), strict=True)
+    found = []
+    for column, part, start, word in sides:
+        with column:
+            told = part | {"description": spec["description"]}
+            found.append(_number(path, told, start, False, sliders, f" {word}", f"{_label(path)}, {word}"))
+    return found
+
+
+def _table(path, spec, value, *_):
+    """Anything else, typed as TOML."""
+    shown = "" if not value else as_value(value)
+    typed = st.text_input(_label(path), key=_kept(path, shown), help=_help(path, spec), placeholder="as TOML").strip()
+    return parse_setting(f"{path}={typed}")[1] if typed else spec.get("default")
