@@ -6,71 +6,90 @@ The asking process loads no TensorFlow and is not slowed or ended by what a netw
 import dataclasses
 import functools
 import logging
-import multiprocessing
 import os
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from kcnn.errors import UserError
 
 OPEN_RUNS = 2  # models that a process keeps
+SERVE = "import sys; from kcnn.helper import serve; serve(int(sys.argv[1]))"
 log = logging.getLogger(__name__)
 
 
+class HelperFailed(RuntimeError):
+    """A fault of kcnn's while it answered, of which the process's log tells more, or the end of that process."""
+
+
 class Helper:
-    """At most so many `processes`, started when they are needed; they end with the process that made them."""
+    """At most so many `processes`, each started when it is needed; they end with the process that made them."""
 
     def __init__(self, processes=2):
-        self.processes, self._pool, self._lock = processes, None, threading.Lock()
+        self._threads = ThreadPoolExecutor(processes, "kcnn-helper")
+        self._own = threading.local()  # a thread's process
 
     def ask(self, verb, *args, **options):
         """A `concurrent.futures.Future` of the answer to one of kcnn's public verbs.
 
         verb: "describe" for `kcnn.describe(*args, **options)`; "run.predict" for `kcnn.load_run(args[0]).predict` with
-            the rest.
+            the rest, "run.levels" for `kcnn.load_run(args[0]).levels`.
 
-        The answer is made of dicts, lists, strings, numbers and arrays. Its exception is a `UserError`, `HelperFailed`
-        for a fault of kcnn's, or `BrokenProcessPool` where the process was killed; the next question starts another.
+        The answer is made of dicts, lists, strings, numbers and arrays. Its exception is a `UserError`, or
+        `HelperFailed` for a fault of kcnn's and where the process was killed; the next question starts another.
         """
-        with self._lock:
-            try:
-                return self._submit(verb, args, options)
-            except BrokenProcessPool:
-                self._pool = None
-                return self._submit(verb, args, options)
+        return self._threads.submit(self._answer, (verb, args, options))
 
     def close(self):
-        """End the processes; questions that were not begun are cancelled."""
-        with self._lock:
-            if self._pool is not None:
-                self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        """Give up; questions that were not begun are cancelled."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, *question):
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.processes, context, _begin, (os.getpid(),))
-        return self._pool.submit(_answer, *question)
-
-
-class HelperFailed(RuntimeError):
-    """A fault of kcnn's while it answered; its log has the traceback."""
+    def _answer(self, question):
+        self._own.process = getattr(self._own, "process", None) or _Process()
+        try:
+            error, answer = self._own.process.ask(question)
+        except (EOFError, OSError):
+            self._own.process = None
+            raise HelperFailed("the process that answers was ended, probably for want of memory; ask again") from None
+        if error:
+            raise error
+        return answer
 
 
-def _begin(parent):
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    os.environ["KCNN_PARENT"] = str(parent)
-    from kcnn import api  # noqa: F401, so that the first question need not wait for it
-    from kcnn.training.interrupts import follow_parent
+class _Process:
+    """One process that answers, and the pipe to it; it ends when the pipe does."""
 
-    follow_parent()
+    def __init__(self):
+        here, there = socket.socketpair()
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        words = [sys.executable, "-c", SERVE, str(there.fileno())]
+        self.child = subprocess.Popen(words, stdin=subprocess.DEVNULL, env=environment, pass_fds=[there.fileno()])
+        there.close()
+        self.pipe = Connection(here.detach())
+
+    def ask(self, question):
+        self.pipe.send(question)
+        return self.pipe.recv()
 
 
-def _answer(verb, args, options):
-    """The plain answer; what is raised can be sent to the process that asked."""
+def serve(descriptor):
+    """Answer questions that come through a pipe until it ends: what a helper's process does."""
+    pipe = Connection(descriptor)
+    while True:
+        try:
+            question = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_answered(*question))
+
+
+def _answered(verb, args, options):
+    """(error, plain answer), one of them None."""
     from kcnn import api
 
     try:
@@ -78,13 +97,13 @@ def _answer(verb, args, options):
         if owner == "run":
             run, *args = args
             asked = getattr(_run(str(run), _stamp(run)), name)
-            return plain(asked(*args, **options) if callable(asked) else asked)
-        return plain(getattr(api, name)(*args, **options))
+            return None, plain(asked(*args, **options) if callable(asked) else asked)
+        return None, plain(getattr(api, name)(*args, **options))
     except UserError as error:
-        raise UserError(str(error)) from None
+        return UserError(str(error)), None
     except Exception as error:
         log.exception("%s failed", verb)
-        raise HelperFailed(f"{type(error).__name__}: {error}") from None
+        return HelperFailed(f"{type(error).__name__}: {error}"), None
 
 
 @functools.lru_cache(OPEN_RUNS)

@@ -37,6 +37,11 @@ class Run:
         return data.Facts.read(self.folder.facts_file)
 
     @property
+    def class_names(self):
+        """The names of the classes, in the order of the scores."""
+        return list(self.facts.class_names)
+
+    @property
     def status(self):
         """state, epoch, step, time left, …"""
         return self.folder.status()

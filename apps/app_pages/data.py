@@ -9,13 +9,12 @@ from app_widgets.asking import ask
 from app_widgets.form import choose, drafted, field
 from app_widgets.places import kept_archive, roots, scratch
 from app_widgets.runs import report
-from app_widgets.words import plain, three_ways, told
+from app_widgets.words import code, three_ways, told
 from kcnn.recipe import as_toml
 
 
 def page():
     st.title("Data")
-    upload()
     source, size, framing = st.columns([4, 1, 1])
     with source:
         field("data.source")
@@ -23,9 +22,9 @@ def page():
         field("data.image_size")
     with framing:
         field("data.framing")
-    st.caption(
-        "`builtin:digits`, `tfds:NAME`, or a path below " + ", ".join(f"`{plain(root)}`" for root in roots()[:-2])
-    )
+    places = ", ".join(code(root) for root in roots()[:-2])
+    st.caption(f"`builtin:digits`, `tfds:NAME`, or a folder, archive, CSV or .npz file below {places}")
+    upload()
     recipe = drafted()
     if recipe is None:
         return

@@ -11,7 +11,7 @@ import streamlit as st
 from app_widgets.asking import ask, names
 from app_widgets.places import runs, trainings
 from app_widgets.runs import TRAINED, pick
-from app_widgets.words import empty, plain, three_ways, told
+from app_widgets.words import code, empty, three_ways, told
 
 MEBIBYTE = 2**20
 
@@ -27,11 +27,11 @@ def page():
     if st.button("Write and prove it", type="primary", icon=":material/output:"):
         path = ask("run.export", str(run), chosen, waiting=f"Writing {chosen} and asking it the same", stamp=object())
         if path:
-            st.success(f"`{plain(path)}` answers as the model does.", icon=":material/check:")
+            st.success(f"{code(path)} answers as the model does.", icon=":material/check:")
     written(run)
     with told():
-        code = f"import kcnn\n\nrun = kcnn.load_run({str(run)!r})\nrun.export({chosen!r})"
-        three_ways(code, trainings().watch(name)["recipe"].to_toml(), f"kcnn export {run} --format {chosen}")
+        text = f"import kcnn\n\nrun = kcnn.load_run({str(run)!r})\nrun.export({chosen!r})"
+        three_ways(text, trainings().watch(name)["recipe"].to_toml(), f"kcnn export {run} --format {chosen}")
 
 
 def written(run):

@@ -6,7 +6,7 @@ from app_widgets.asking import helper
 from app_widgets.form import replace_draft
 from app_widgets.places import runs, trainings
 from app_widgets.runs import card
-from app_widgets.words import empty, plain, recipe_in_three_ways, told
+from app_widgets.words import code, empty, recipe_in_three_ways, told
 from kcnn.recipe import read
 from kcnn.resources import recipe_titles, recipes
 
@@ -45,7 +45,7 @@ def recent():
     st.subheader("Recent runs")
     known = trainings().list()
     if not known:
-        empty(f"No run yet in `{plain(runs().resolve())}`.", "What you train appears here.")
+        empty(f"No run yet in {code(runs().resolve())}.", "What you train appears here.")
     for run in known[:SHOWN]:
         card(run)
     if len(known) > SHOWN:

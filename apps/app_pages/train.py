@@ -18,7 +18,8 @@ def page():
         if view == "Full":
             whole()
         else:
-            form(basic=True, columns=2)
+            for section in Recipe.model_fields:
+                form(section, basic=True, columns=2, title=section.capitalize())
     with beside:
         recipe = drafted()
         if recipe is not None:
@@ -44,7 +45,7 @@ def start(recipe):
         with told():
             st.session_state["run"] = trainings().start(recipe, name or None)
             st.switch_page("app_pages/runs.py")
-    if forget.button("Back to the defaults", icon=":material/restart_alt:", width="stretch"):
+    if forget.button("Reset", icon=":material/restart_alt:", width="stretch"):
         replace_draft(Recipe())
         st.rerun()
 

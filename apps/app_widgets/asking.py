@@ -1,7 +1,7 @@
 """Answers of the helper process: while one is worked on, the page says for how long and stays alive."""
 
 import time
-from concurrent.futures import BrokenExecutor, wait
+from concurrent.futures import wait
 
 import streamlit as st
 
@@ -35,8 +35,6 @@ def ask(verb, *args, waiting="Working", stamp=None, **options):
         return _awaited(_asked(key, (verb, args, options)), waiting)
     except kcnn.UserError as mistake:
         tell(mistake)
-    except BrokenExecutor:
-        tell("the process that works for this page was ended, probably for want of memory; ask again")
     except RuntimeError:
         tell("kcnn failed at this; the terminal that runs the dashboard shows where")
     _asked.clear(key, None)

@@ -46,10 +46,12 @@ def drafted():
         return None
 
 
-def form(section=None, basic=False, sliders=False, columns=1):
-    """A widget for every field of a section (of all, if None) that forms set; `basic`: only those of the short form."""
-    shown = [(path, spec) for path, spec in fields() if section in (None, path.partition(".")[0])]
-    shown = [(path, spec) for path, spec in shown if not spec.get("written") and (spec.get("basic") or not basic)]
+def form(section, basic=False, sliders=False, columns=1, title=None):
+    """A widget for every field of a section that forms set; `basic`: only those of the short form, if it has any."""
+    shown = [(path, spec) for path, spec in fields() if path.startswith(f"{section}.") and not spec.get("written")]
+    shown = [(path, spec) for path, spec in shown if spec.get("basic") or not basic]
+    if shown and title:
+        st.caption(title)
     places = st.columns(columns)
     for place, (path, spec) in zip(places * len(shown), shown, strict=False):
         with place:
@@ -104,7 +106,7 @@ def _chosen(path, spec, value, optional, _):
     options = [None] * optional + list(dict.fromkeys([*known, *([value] if value is not None else [])]))
     return st.selectbox(
         _label(path), options, key=_kept(path, value), help=_help(path, spec),
-        format_func=lambda name: "none" if name is None else str(name),
+        format_func=lambda name: "none" if name is None else str(name), placeholder="none",
     )  # fmt: skip
 
 
@@ -131,7 +133,7 @@ def _number(path, spec, value, optional, sliders, part="", label=None):
     step = 1 if kind is int else 10.0 ** math.floor(math.log10(abs(value or 0) or 1)) / (1 if value else 10)
     return st.number_input(
         min_value=None if low is None else kind(low), max_value=None if high is None else kind(high), step=step,
-        format="%d" if kind is int else "%g", placeholder="none", **({"value": None} if optional else {}), **options,
+        format="%d" if kind is int else "%.4g", placeholder="none", **({"value": None} if optional else {}), **options,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pandas
 import streamlit as st
 
 from app_widgets.places import runs, trainings
-from app_widgets.words import duration, empty, plain, score
+from app_widgets.words import code, duration, empty, plain, score
 
 LIVE = ("starting", "preparing", "training", "evaluating")
 TRAINED = ("finished", "stopped")  # with weights that can be asked
@@ -27,7 +27,7 @@ def pick(label="Run", states=None):
     """
     known = [run["name"] for run in trainings().list() if states is None or run["state"] in states]
     if not known:
-        empty(f"No {' or '.join(states or ())} run yet in `{plain(runs().resolve())}`.", WAY)
+        empty(f"No {' or '.join(states or ())} run yet in {code(runs().resolve())}.", WAY)
         return None
     wanted = st.session_state.get("run") or st.query_params.get("run")
     chosen = st.selectbox(label, known, index=known.index(wanted) if wanted in known else 0)

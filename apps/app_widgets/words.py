@@ -13,6 +13,11 @@ def plain(text):
     return "".join("\\" + c if c in "\\`*_[]<>#$:~|" else c for c in str(text))
 
 
+def code(text):
+    """`text` set as code."""
+    return "`" + str(text).replace("`", "'") + "`"
+
+
 def tell(mistake):
     """A user's mistake, in the words of the command line."""
     st.error(plain(mistake), icon=":material/error:")

@@ -16,7 +16,9 @@ class ExportDisagrees(RuntimeError):
 
 
 def compare(model, head, facts, images, answers):
-    """{"pictures", "score_difference", "labels_agree"} of `answers`, {way to ask: what `Exporter.load`'s gave}, against the model itself.
+    """{"pictures", "score_difference", "labels_agree"} of `answers` against the model itself.
+
+    answers: {way to ask: {"label", "scores"}}, see `Exporter.load`.
 
     score_difference is the largest of any class, picture and way to ask; labels_agree is a share. Raises
     `ExportDisagrees` above 1e-4, or where a label is not that of a best score.
