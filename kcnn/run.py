@@ -1,11 +1,11 @@
 """A run: a trained model with everything around it, rebuilt from its folder."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
-from kcnn import data, evaluation, inspection, scoring, session, training
+from kcnn import data, evaluation, inspection, models, scoring, session, training
 from kcnn.errors import UserError
 from kcnn.run_folder import RunFolder
 
@@ -14,7 +14,7 @@ class Run:
     """The run in the folder `path`.
 
     `metrics` and `history` are read from its report; `model` is rebuilt from recipe, facts and best weights on first
-    use. `predict`, `explain`, `features`, `evaluate`, `export` answer with it; `resume` and `extend` go on
+    use. `predict`, `explain`, `show`, `features`, `evaluate`, `export` answer with it; `resume` and `extend` go on
     training.
     """
 
@@ -80,6 +80,11 @@ class Run:
         """The `keras.Model` with the best weights: pictures 0–255 (N, H, W, C) → logits."""
         return self._built[0]
 
+    @property
+    def levels(self):
+        """Names of the levels of its model, shallowest first: what `level` of `explain` and `show` can be."""
+        return list(models.levels(self.model))
+
     def predict(self, images, top=5):
         """What the model sees in `images`: a path, encoded bytes, an array (H, W, C), or a list of these.
 
@@ -107,17 +112,41 @@ class Run:
             target: class name to explain; the predicted one if None.
             level: "c2" … or a layer's name; the deepest level if None.
         """
-        frames, ok = self._frames([image])
-        if not ok[0]:
-            raise UserError(f"{_name(image)}: {_unread(image)}")
-        index = self._class_index(target) if target is not None else None
-        heat = inspection.EXPLAINERS[method](self.model, frames[0], target=index, level=level)
+        explainer = inspection.EXPLAINERS[method]
+        frame, index = self._frame(image, method), self._class_index(target)
+        heat = explainer(self.model, frame, target=index, level=level)
         if path is not None:
-            scores = self._answer(frames)[0]
+            scores = self._answer(frame[None])[0]
             chosen = int(scores.argmax()) if index is None else index
             label = f"{self.facts.class_names[chosen]}, score {scores[chosen]:.3f}"
-            inspection.save_overlay(frames[0], heat, path, label)
+            inspection.save_overlay(frame, heat, path, label)
         return heat
+
+    def explain_sanity(self, image, method="grad_cam", *, target=None, level=None):
+        """How far the heat map that `explain` gives can be trusted: the figures of `inspection.sanity`, a dict.
+
+        The map is held against random ones, and against that of the same network with weights drawn anew. Arguments
+        are those of `explain`.
+        """
+        explain = partial(inspection.EXPLAINERS[method], level=level)
+        frame, index = self._frame(image, method), self._class_index(target)
+        heat = explain(self.model, frame, target=index)
+        return inspection.sanity(self.model, frame, heat, explain, index, score=self._answer)
+
+    def show(self, view, image=None, *, level=None, path):
+        """A sheet of what the network is made of or computes, as a PNG at `path`; returns the path.
+
+        Args:
+            view: "filters", the kernels of the first convolution, or "feature_maps", the channels of a level.
+            image: anything that `predict` takes, one of it, for views that look at one.
+            level: of feature maps, as for `explain`.
+        """
+        row = inspection.VIEWS[view]
+        frame = self._frame(image, view) if row.needs_image else None
+        tiles = row.make(self.model, frame, level)
+        where = f"{self.name}, {level}" if level else self.name
+        inspection.draw_tiles(tiles, path, f"{where}: {row.description}")
+        return Path(path)
 
     def evaluate(self, split="val", source=None):
         """The figures of one split, added to the report.
@@ -194,6 +223,15 @@ class Run:
         facts = self.facts
         return data.read(items, facts.input_shape, framing=facts.framing, max_pixels=facts.max_pixels)
 
+    def _frame(self, image, method):
+        """One image as the network sees it, for a `method` that looks at one; refuses what cannot be read."""
+        if image is None:
+            raise UserError(f"{method} looks at an image: name one, as in `kcnn explain {self.path} IMAGE`")
+        frames, ok = self._frames([image])
+        if not ok[0]:
+            raise UserError(f"{_name(image)}: {_unread(image)}")
+        return frames[0]
+
     @cached_property
     def _answer_graph(self):
         return evaluation.answer(*self._built)
@@ -208,7 +246,10 @@ class Run:
         return {"name": _name(item), "label": ranked[0][0], "score": ranked[0][1], "top": ranked}
 
     def _class_index(self, name):
+        """The index of the class of this name; None for None."""
         names = list(self.facts.class_names)
+        if name is None:
+            return None
         if name not in names:
             raise UserError(f"unknown class {name!r}; known: {', '.join(names)}")
         return names.index(name)

@@ -130,7 +130,7 @@ def test_fit_evaluate_predict_explain_export(capsys, photos, tmp_path):
     assert "gone.png: no such file" in refused(capsys, "explain", run, photos / "gone.png")
     status, out, _ = kcnn(capsys, "explain", run, photos / "dark" / "1.png", "--out", tmp_path / "why.png")
     assert status == 0 and Image.open(tmp_path / "why.png").size
-    assert "unknown explainer 'grad_cma'" in refused(
+    assert "unknown method 'grad_cma': did you mean 'grad_cam'" in refused(
         capsys, "explain", run, photos / "dark" / "1.png", "--method", "grad_cma"
     )
     status, out, _ = kcnn(capsys, "export", run, "--format", "keras")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kcnn.cli.words import RunPath, app, say, the_api
+from kcnn.errors import UserError, unknown_name
 
 
 @app.command()
@@ -65,22 +66,35 @@ def predict(
 @app.command()
 def explain(
     run: RunPath,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="a picture")],
-    method: Annotated[str, typer.Option(help="how: grad_cam")] = "grad_cam",
+    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="a picture; filters needs none")] = None,
+    method: Annotated[str, typer.Option(help="a heat map: grad_cam; or a sheet: filters, feature_maps")] = "grad_cam",
     target: Annotated[str | None, typer.Option(help="the class to explain; the predicted one if not given")] = None,
     level: Annotated[str | None, typer.Option(help="c2 … c5, or a layer's name; the deepest if not given")] = None,
     out: Annotated[
         Path | None, typer.Option(help="the PNG to write; in the run's folder explanations/ if not given")
     ] = None,
+    sanity: Annotated[bool, typer.Option("--sanity", help="say how far the heat map can be trusted")] = False,
 ):
-    """Where a run looks in a picture: a heat map over it, as PNG."""
+    """What a run sees, as PNG: where it looks in a picture, its first kernels, or its feature maps."""
+    opened = the_api().load_run(run)
+    from kcnn import inspection
     from kcnn.disk import make_folder
 
-    opened = the_api().load_run(run)
-    path = out or opened.path / "explanations" / f"{image.stem}-{method}.png"
+    known = [*inspection.EXPLAINERS, *inspection.VIEWS]
+    if method not in known:
+        raise unknown_name("method", method, known)
+    name = "-".join(filter(None, (image and image.stem, method, level)))
+    path = out or opened.path / "explanations" / f"{name}.png"
     make_folder(path.parent)
+    if method in inspection.VIEWS:
+        if target is not None or sanity:
+            raise UserError(f"--target and --sanity are for heat maps, and {method} is none: leave them out")
+        return say(f"wrote {opened.show(method, image, level=level, path=path)}")
     opened.explain(image, method, target=target, level=level, path=path)
     say(f"wrote {path}")
+    if sanity:
+        say(inspection.in_words(opened.explain_sanity(image, method, target=target, level=level)))
+    return None
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """From a model to what it looks at, the vector it sees there, what it costs, and what each place of it sees.
 
 `EXPLAINERS` holds the ways to ask: functions (model, image (H, W, C), *, target=None, level=None) → heat (H, W) in
-[0, 1], how much each place of the image speaks for one class.
+[0, 1], how much each place of the image speaks for one class. `sanity` says how far such a map can be trusted.
+`VIEWS` holds what else there is to see, in tiles that `draw_tiles` puts on a sheet.
 """
 
 from kcnn.inspection.costs import activation_bytes, depth, multiply_adds
@@ -11,21 +12,29 @@ from kcnn.inspection.features import features
 from kcnn.inspection.fields import Field, receptive_fields
 from kcnn.inspection.grad_cam import grad_cam
 from kcnn.inspection.overlay import save_overlay
-from kcnn.inspection.registry import EXPLAINERS
+from kcnn.inspection.registry import EXPLAINERS, VIEWS
+from kcnn.inspection.sanity import in_words, sanity
 from kcnn.inspection.shelf import shelf
+from kcnn.inspection.tiles import draw_tiles
+from kcnn.inspection.views import View
 
 __all__ = [
     "EXPLAINERS",
+    "VIEWS",
     "Description",
     "Field",
+    "View",
     "activation_bytes",
     "depth",
     "describe",
     "draw_stages",
+    "draw_tiles",
     "features",
     "grad_cam",
+    "in_words",
     "multiply_adds",
     "receptive_fields",
+    "sanity",
     "save_overlay",
     "shelf",
 ]

@@ -17,11 +17,18 @@ def logits_of(model):
     layer, inputs = _producer(model)
     if isinstance(layer, keras.layers.Softmax):
         return inputs
-    if getattr(getattr(layer, "activation", None), "__name__", "") not in SQUASHING:
+    if _activation(layer) not in SQUASHING:
         return model.output
     if isinstance(layer, keras.layers.Dense):
         return keras.ops.matmul(inputs, layer.kernel) + (0 if layer.bias is None else layer.bias)
     return inputs if isinstance(layer, keras.layers.Activation) else model.output
+
+
+def scores_of(model):
+    """The scores (B, K), 0 to 1, of those outputs: softmax, or sigmoid of a single one and where the model has it."""
+    logits = keras.ops.cast(logits_of(model), "float32")
+    alone = logits.shape[-1] == 1 or _activation(_producer(model)[0]) == "sigmoid"
+    return keras.ops.sigmoid(logits) if alone else keras.ops.softmax(logits)
 
 
 def features_of(model):
@@ -52,6 +59,10 @@ def _named_levels(model):
         return levels(model)
     except UserError:  # a user's own model, which has layers and no levels
         return {}
+
+
+def _activation(layer):
+    return getattr(getattr(layer, "activation", None), "__name__", "")
 
 
 def _producer(model):
