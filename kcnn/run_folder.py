@@ -224,6 +224,7 @@ def _first_free(runs, stem):
 def list_runs(runs=RUNS):
     """The runs below the folder `runs`, newest first: dicts of name, path, state, epoch, epochs, metrics.
 
+    metrics are those of the last report, {} before one: of a training that has finished or was stopped by a stop file.
     A run whose process is gone before its end counts as failed.
     """
     found = [RunFolder(path) for path in (Path(runs).iterdir() if Path(runs).is_dir() else ())]
@@ -232,7 +233,7 @@ def list_runs(runs=RUNS):
 
 
 def _summary(folder):
-    status, ended = folder.status(), folder.events("finished")
+    status, ended = folder.status(), [e for e in folder.events() if e["event"] in ("finished", "reported")]
     scores = ended[-1].get("scores", {}) if ended else {}
     state = folder.state()
     return {
