@@ -1,4 +1,4 @@
-"""The sheet of augmented pictures: what it draws of pictures, boxes and masks."""
+"""The sheet of augmented pictures: what it draws of pictures, boxes and masks, and whose augmentation it shows."""
 
 import numpy as np
 import pytest
@@ -10,12 +10,17 @@ from PIL import Image
 import kcnn
 from kcnn.doctor import augmented
 from kcnn.doctor.outlines import COLOURS, outline
+from kcnn.recipe import Recipe
 from tests.test_data_instances import CLASSES, HEIGHT, WIDTH, scenes
 
 
 @pytest.fixture
 def axes():
     return Figure().subplots()
+
+
+def pictures(rng):
+    return rng.integers(0, 256, (8, 12, 12, 3)).astype(np.uint8), np.arange(8) % 2
 
 
 def test_boxes_are_outlines_of_their_class_at_the_edges_of_their_pixels(rng, axes):
@@ -73,3 +78,15 @@ def test_the_sheet_shows_boxes_and_masks_of_each_version_in_its_row_and_names_th
     assert len(kinds) > 3
     for kind in kinds:  # opaque in the legend and in outlines
         assert (sheet == np.round(255 * np.array(to_rgb(COLOURS[kind])))).all(1).sum() > 20
+
+
+def test_a_recipe_in_memory_shows_its_augment_section(rng, tmp_path):
+    source = pictures(rng)
+    dark = Recipe().override({"augment.steps": [{"choices": [{"operation": "invert"}]}]})
+    sheets = {}
+    for name, augment in (("plain", Recipe()), ("dark", dark), ("policy", "randaugment")):
+        path = kcnn.show_augmentation(source, augment, tmp_path / name, validation=0.0)
+        assert path == tmp_path / name / "augmented.png"
+        sheets[name] = np.asarray(Image.open(path).convert("L"), float)
+    assert sheets["plain"].shape == sheets["dark"].shape
+    assert np.abs(sheets["plain"] - sheets["dark"]).mean() > 20
