@@ -8,6 +8,7 @@ TIPS = Registry("tip")
 FEW = 100  # pictures a class: below, training from scratch learns little
 RARE = 10  # times fewer pictures than the most frequent class
 SMALL_BATCH = 8  # pictures whose statistics are too noisy for batch norm
+BATCH_NORMS = {"BatchNormalization", "FusedBatchNormalization"}  # which take statistics of the batch
 FEW_STEPS = 5  # an epoch: with fewer, weights hardly move
 GAP, RISE = 0.15, 1.2  # accuracy of training over validation; the last validation loss over the best
 
@@ -80,8 +81,7 @@ def _rare(recipe, facts):
 def _small_batch(recipe, layers):
     parts = recipe.train.accumulate
     seen = recipe.train.batch_size // parts
-    names = {type(layer).__name__ for layer in layers}
-    if seen >= SMALL_BATCH or not any("BatchNorm" in name and "Frozen" not in name for name in names):
+    if seen >= SMALL_BATCH or BATCH_NORMS.isdisjoint(type(layer).__name__ for layer in layers):
         return None
     where = f" ({recipe.train.batch_size} in {parts} parts, train.accumulate)" if parts > 1 else ""
     return (

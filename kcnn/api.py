@@ -142,24 +142,27 @@ def show_augmentation(source, augment, out, **settings):
 
     Args:
         source: as for `check_data`.
-        augment: a policy from `kcnn list augmentations`, or a recipe whose augment section is shown.
+        augment: a policy from `kcnn list augmentations`, or a recipe whose augment section is shown: a path, the name
+            of one of kcnn's own, or a `Recipe`.
         out: the folder for augmented.png.
         settings: changes to the recipe, such as `image_size=96`.
     """
-    base = Recipe()
-    if augment in data.POLICIES:
+    base, title = Recipe(), "Augmentation"
+    if isinstance(augment, Recipe):
+        base = augment
+    elif augment in data.POLICIES:
         settings = {"augment.policy": augment} | settings
     elif str(augment).endswith(".toml") or augment in recipes():
         base = read(find_recipe(augment))
     else:
         raise unknown_name("augmentation policy or recipe", augment, [*data.POLICIES, *recipes()])
+    if base is not augment:
+        title += f": {Path(augment).name}"
     recipe, memory = resolve(base, source, settings)
     dataset = session.open_data(recipe, memory)
     path = Path(out) / "augmented.png"
     make_folder(path.parent)
-    doctor.write_sheet(
-        dataset, data.choose_frame(dataset, recipe.data), recipe, path, f"Augmentation: {Path(augment).name}"
-    )
+    doctor.write_sheet(dataset, data.choose_frame(dataset, recipe.data), recipe, path, title)
     return path
 
 

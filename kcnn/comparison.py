@@ -64,7 +64,7 @@ def _run(folder):
     if not (folder.report / "metrics.json").is_file():
         state = folder.state()
         way = "" if folder.is_running() else f"; go on with: kcnn resume {folder.path}"
-        raise UserError(f"run {folder.name} is {state}: there is nothing to compare before it has finished{way}")
+        raise UserError(f"run {folder.name} is {state}: there is nothing to compare before it has a report{way}")
     splits = {}
     for split, figures in evaluation.read_metrics(folder.report)["splits"].items():
         bounds = figures.get("intervals", {})

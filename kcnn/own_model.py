@@ -108,6 +108,8 @@ def fit(model, dataset, validation=None, *, loss=None, steps_per_epoch=None, nam
                 fitting.use_best()
                 folder.log(state, scores={fitting.monitor: fitting.best()})
                 folder.set_status(state=state)
+            else:
+                fitting.report_status(state, reason=fitting.reason)
     return Fitted(model, state, folder.path, folder.history())
 
 

@@ -53,7 +53,10 @@ class Run:
 
     @property
     def report(self):
-        """The path of report.md; raises `UserError` before training has ended."""
+        """The path of report.md, replaced at each end of the training and each stop by a stop file.
+
+        Raises `UserError` before the first.
+        """
         self._ended("a report")
         return self.folder.report / "report.md"
 
@@ -176,7 +179,7 @@ class Run:
         return path
 
     def resume(self, callbacks=(), console=None):
-        """Go on exactly where a stopped or killed run was; returns the run."""
+        """Go on exactly where a stopped or killed run was, and replace its report if it has one; returns the run."""
         if self.status.get("state") == "finished":
             raise UserError(f"run {self.name} has finished; `kcnn extend {self.path}` trains it for more epochs")
         return self._go_on(self._reopened(), callbacks, console)
@@ -257,7 +260,8 @@ class Run:
     def _ended(self, what):
         if not (self.folder.report / "metrics.json").exists():
             state = self.status.get("state", "unfinished")
-            raise UserError(f"run {self.name} is {state}: {what} comes when training has finished")
+            way = "has finished, or was stopped after an epoch by a file called stop in its folder"
+            raise UserError(f"run {self.name} is {state}: {what} comes when training {way}")
 
 
 def _unread(item):

@@ -190,7 +190,7 @@ class RunFolder:
 
     def summary(self):
         """name, path, state, epoch, epochs, metrics: what a list of runs shows of one."""
-        status, ended = self.status(), self.events("finished")
+        status, ended = self.status(), [e for e in self.events() if e["event"] in ("finished", "reported")]
         scores = ended[-1].get("scores", {}) if ended else {}
         return {"name": self.name, "path": str(self.path), "state": self.state(), "epoch": status.get("epoch", 0),
                 "epochs": status.get("epochs", 0), "metrics": scores}  # fmt: skip
@@ -243,6 +243,7 @@ def _first_free(runs, stem):
 def list_runs(runs=RUNS):
     """The runs below the folder `runs`, newest first: dicts of name, path, state, epoch, epochs, metrics.
 
+    metrics are those of the last report, {} before one: of a training that has finished or was stopped by a stop file.
     A run whose process is gone before its end counts as failed.
     """
     found = [RunFolder(path) for path in (Path(runs).iterdir() if Path(runs).is_dir() else ())]

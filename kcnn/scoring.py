@@ -1,6 +1,7 @@
 """Scoring: a session's model on its splits, and the report of what came out."""
 
 import io
+import logging
 import math
 
 import numpy as np
@@ -10,26 +11,47 @@ from kcnn.archives import read_plain_npz
 from kcnn.disk import write_atomically
 from kcnn.errors import UserError
 
+log = logging.getLogger(__name__)
 SEEN = ("train", "val")
 FRAMES = "frames.npz"
 
 
 def finish(session):
     """Score every split but the training one and write the report; each use of a test split is logged."""
-    folder = session.folder
-    folder.set_status(state="evaluating")
+    session.folder.set_status(state="evaluating")
     splits = [name for name in session.dataset.splits if name != "train"] or ["train"]
+    session.folder.log("finished", scores=_report(session, splits))
+    session.folder.set_status(state="finished")
+
+
+def report_so_far(session):
+    """Write the report of a stopped training, by its best weights so far; it says so, and is replaced at the end.
+
+    Val is scored, or train where there is no val: what training never saw is for the end.
+    """
+    folder, status = session.folder, session.folder.status()
+    note = (
+        f"Training was stopped at epoch {status['epoch']} of {status['epochs']} and can be resumed (kcnn resume). "
+        f"This is what its best weights so far, of epoch {status['best_epoch']}, reach; other splits are for its end."
+    )
+    scores = _report(session, ["val" if "val" in session.dataset.splits else "train"], [note])
+    folder.log("reported", epoch=status["epoch"], scores=scores)
+    log.info("report so far: %s", folder.report / "report.md")
+
+
+def _report(session, splits, notes=()):
+    """Score `splits`, write the report with `notes` before others; {split: what the head is judged by}."""
+    folder = session.folder
     scored, shown, probe = {}, {}, baselines.fit_probe(session)
     for split in sorted(splits, key=lambda name: name != "val"):
         scored[split], shown[split] = score(session, split, probe=probe, earlier=scored)
     evaluation.write_report(
         folder.report, {split: scored[split] for split in splits}, title=folder.name, history=folder.history(),
-        metric=session.head.main_metric, details=details(session), notes=[*session.dataset.notes, *warnings(folder)],
-        set_aside=session.facts.set_aside, pictures=shown,
+        metric=session.head.main_metric, details=details(session),
+        notes=[*notes, *session.dataset.notes, *warnings(folder)], set_aside=session.facts.set_aside, pictures=shown,
     )  # fmt: skip
     keep_frames(session, splits[0])
-    folder.log("finished", scores={split: scored[split][session.head.main_metric] for split in splits})
-    folder.set_status(state="finished")
+    return {split: scored[split][session.head.main_metric] for split in splits}
 
 
 def keep_frames(session, split, most=64):

@@ -160,7 +160,7 @@ class Trainings:
         environment = {key: value for key, value in os.environ.items() if key != PARENT}
         with hold(self._lock(name)) as lock, writing(self._log_file(name)), open(self._log_file(name), "ab") as said:
             if lock is None:
-                raise UserError(f"run {name} is being started already")
+                raise UserError(f"the last process of run {name} has not ended yet; try again in a moment")
             os.utime(lock)
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment, pass_fds=[lock],

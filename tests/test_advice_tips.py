@@ -12,6 +12,7 @@ from kcnn import advice, data, layers
 from kcnn.advice import TIPS
 from kcnn.data import Facts
 from kcnn.recipe import Recipe
+from kcnn.rehearsal import Rehearsal
 from kcnn.training import OPTIMIZERS, Engine, Watch, make_optimizer
 from kcnn.training.watch import DeadUnits
 
@@ -322,6 +323,23 @@ def test_a_dry_run_sees_a_network_that_cannot_learn(toy):
     source, settings = toy
     seen = kcnn.dry_run(Recipe(), source, **settings | {"learning_rate": 1e-12})
     assert not seen.learns and "does NOT learn" in "\n".join(seen.lines())
+
+
+def test_a_dry_run_starts_from_the_weights_that_training_starts_from(toy, tmp_path):
+    source, settings = toy
+    trained = kcnn.build_and_fit_classifier(source, epochs=6, runs=str(tmp_path), **settings)
+    chance = np.log(2)
+    for style in ({}, {"norm": "frozen_batch"}):  # whose statistics are those of the weights
+        more = {"weights": str(trained.path), "model.style": style, "model.dropout": 0.5}
+        seen = kcnn.dry_run(Recipe(), source, **settings | more)
+        assert seen.losses[0] < 0.1 * chance and seen.score == 1 and seen.learns
+    assert kcnn.dry_run(Recipe(), source, **settings).losses[0] > 0.5 * chance
+
+
+def test_pictures_that_were_known_before_need_no_large_fall():
+    known = [Rehearsal(None, losses, score).learns for losses, score in (((1e-3, 9e-4), 1.0), ((1e-3, 1e-3), 1.0))]
+    assert known == [True, False]
+    assert not Rehearsal(None, (0.7, 0.6), 0.9).learns and Rehearsal(None, (0.7, 0.2), 0.9).learns
 
 
 def test_warnings_reach_log_events_and_report(toy, tmp_path, caplog):

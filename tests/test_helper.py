@@ -56,10 +56,8 @@ def test_a_killed_process_is_followed_by_another(helper):
 
 def test_its_processes_end_with_the_process_that_asked():
     code = "import kcnn, os; h = kcnn.Helper(); h.ask('list_heads').result(); import sys\n"
-    code += (
     code += "children = os.popen(f'pgrep -P {os.getpid()} python').read()\n"
     code += "print(children, 'tensorflow' in sys.modules, flush=True); os._exit(9)"
-    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     told = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
     child, loaded = told.stdout.split()

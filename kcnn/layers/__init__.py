@@ -46,13 +46,13 @@ from kcnn.layers.windows import MergeWindows, PartitionWindows, SpaceToDepth, Wi
 
 __all__ = [
     "ACTIVATIONS",
+    "FROZEN",
     "MID_GREY",
     "MergeWindows",
     "NORMS",
     "PADDINGS",
     "Dropout",
     "Frame",
-    "FROZEN",
     "FrozenBatchNormalization",
     "FusedBatchNormalization",
     "LayerScale",

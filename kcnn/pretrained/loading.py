@@ -91,20 +91,18 @@ def load(model, variant, tensors, layout):
     report.lost = [path for path in report.fresh if body[path.split("/")[0]] and path != first]
     if report.lost or report.unused:
         report.alike = [name for name in of_size(tensors) if name != variant.name]
-    _refuse_another_size(model, variant, report, tensors, used)
+    _refuse_another_size(body, variant, report, tensors, used)
     return report
 
 
-def _refuse_another_size(model, variant, report, tensors, used):
+def _refuse_another_size(body, variant, report, tensors, used):
     """Kernels may stay fresh in the classifier and, for other pictures, in the first layer; no block may be left over.
 
-    used: {name in the file: path of our variable}.
+    body: {layer: its depth}, 0 in the classifier. used: {name in the file: path of our variable}.
     """
-    body = depths(model)
-    kernels = {path for path in weight_variables(model) if path.endswith("/kernel") and body[path.split("/")[0]]}
-    fresh = [path for path in report.lost if path in kernels]
-    set_ = kernels.difference(report.fresh)
-    alike = {_numbers(name)[0] for name, path in used.items() if path in set_}
+    fresh = [path for path in report.lost if path.endswith("/kernel")]
+    kernels = {name: path for name, path in used.items() if path.endswith("/kernel") and path not in report.fresh}
+    alike = {_numbers(name)[0] for name, path in kernels.items() if body[path.split("/")[0]]}
     blocks = {_numbers(name)[1] for name in used}
     over = [name for name in report.unused if tensors[name].ndim > 1]
     over = [name for name in over if _numbers(name)[0] in alike and _numbers(name)[1] not in blocks]

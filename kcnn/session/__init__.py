@@ -3,7 +3,7 @@
 Data, model, engine and loop meet here and nowhere else; `api` and `run` only name what to do.
 """
 
-from kcnn.session.network import build, layer_rates, make_engine, settle_precision
+from kcnn.session.network import build, layer_rates, make_engine, settle_precision, twin
 from kcnn.session.opening import Session, open_data, prepare, reopen, start
 from kcnn.session.running import extend, make_fitting, train
 
@@ -20,4 +20,5 @@ __all__ = [
     "settle_precision",
     "start",
     "train",
+    "twin",
 ]

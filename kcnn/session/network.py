@@ -58,6 +58,21 @@ def layer_rates(model, decay):
     return {v.path: decay ** depths[layer.name] for layer in model.layers for v in layer.weights}
 
 
+def twin(session, recipe):
+    """(model, head) of a `recipe` whose network differs in precision and dropout at most, as the session's is now.
+
+    Weights and draws are equal, and its own: what trains it leaves those of the session as they are.
+    """
+    model, head = build(recipe, session.facts, auxiliary=True)
+    for own, first in zip(model.weights, session.model.weights, strict=True):
+        own.assign(first)
+    draws = {v.path: v for v in session.model.variables if "seed_generator" in v.path}
+    for own in model.variables:
+        if own.path in draws:
+            own.assign(draws[own.path])
+    return model, head
+
+
 def settle_precision(session):
     """The session in the precision that is the faster one, where its recipe leaves that open; says what was seen."""
     recipe = session.recipe
@@ -67,9 +82,7 @@ def settle_precision(session):
     def prepared(name):
         given = replace(session, recipe=recipe.override({"runtime.precision": name}))
         if name != precision.SAFE:
-            given.model, given.head = build(given.recipe, given.facts, auxiliary=True)
-            for own, first in zip(given.model.variables, session.model.variables, strict=True):
-                own.assign(first)
+            given.model, given.head = twin(session, given.recipe)
         given.engine = make_engine(given)
         return given
 

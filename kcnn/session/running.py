@@ -15,7 +15,11 @@ log = logging.getLogger(__name__)
 
 
 def train(session, *, resume=False, callbacks=(), console=None):
-    """Train to the end or to a stop, then score every split and write the report; returns the final state.
+    """Train to the end or to a stop; returns the final state, "finished" or "stopped".
+
+    At the end every split is scored and the report written. A stop by the stop file has time for a report too, that of
+    `scoring.report_so_far`, once there are best weights: its checkpoint is safe before. Signals and several workers,
+    which are to end together, leave none.
 
     Raises `UserError`, with the way on, if the disk refuses; the last checkpoint is then still whole.
     """
@@ -37,12 +41,18 @@ def train(session, *, resume=False, callbacks=(), console=None):
                 state = fitting.run()
                 _add_cpu_seconds(session)
                 team.meet()  # the chief has written the best weights
-                if state == "finished":
+                reports = state == "finished" or (fitting.has_time_to_report() and team.workers == 1)
+                if reports:
                     fitting.use_best()
             if state == "finished" and team.is_chief:
                 for text in advice.after(folder.history()):
                     warn(folder, text)
                 scoring.finish(session)
+            elif state == "stopped":
+                if reports:
+                    fitting.report_status("evaluating", reason=fitting.reason)
+                    scoring.report_so_far(session)
+                fitting.report_status(state, reason=fitting.reason)
             team.meet()  # no worker leaves before the chief has done
     return state
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from kcnn.errors import UserError
 from kcnn.training.faults import explained, not_finite
-from kcnn.training.interrupts import StopRequest
+from kcnn.training.interrupts import STOP_FILE, StopRequest
 from kcnn.training.resuming import compare_environment, refuse_another, tell_lost
 from kcnn.training.schedules import Plateau, Schedule
 from kcnn.training.stopwatch import Stopwatch
@@ -59,6 +59,7 @@ class Fitting:
         self.schedule = Schedule(train, train.epochs * steps_per_epoch, steps_per_epoch)
         self.plateau = Plateau()
         self.progress = Progress()
+        self.reason = None  # why it was stopped
         self.sums, self.iterator = np.zeros(()), None
         engine.model.optimizer, engine.model.stop_training = engine.optimizer, False
         params = {"epochs": train.last_epoch, "steps": steps_per_epoch}
@@ -116,7 +117,7 @@ class Fitting:
         self.iterator = iter(self.stream(self.progress.step))
 
     def run(self):
-        """Train to the end, or until asked to stop; return "finished" or "stopped".
+        """Train to the end, or until asked to stop; return "finished" or "stopped", which is left to be told to status.
 
         Raises `WriteError` if the disk refuses; the newest checkpoint is whole then.
         """
@@ -124,7 +125,7 @@ class Fitting:
             self.open()
         if self.progress.step == 0:
             self.save_checkpoint()
-        self._report_status("training", reason=None)
+        self.report_status("training", reason=None)
         self.callbacks.on_train_begin()
         try:
             with StopRequest(self.folder.stop_file) as stop:
@@ -142,7 +143,7 @@ class Fitting:
             self.callbacks.on_epoch_begin(epoch)
             if not self._run_epoch(epoch, stop):
                 self.save_checkpoint()
-                self._report_status("stopped", reason=stop.reason or "another worker was asked to stop")
+                self.reason = stop.reason or "another worker was asked to stop"
                 return "stopped"
         return "finished"
 
@@ -163,7 +164,7 @@ class Fitting:
             self._step(watch, first)
             if watch.seconds - told > STATUS_SECONDS:
                 told = watch.seconds
-                self._report_status("training", watch)
+                self.report_status("training", watch)
             if p.step < end and watch.seconds - saved > 60 * self.train.checkpoint_minutes:
                 saved = watch.seconds
                 self.save_checkpoint()
@@ -207,7 +208,7 @@ class Fitting:
         self.progress.ended = self.engine.agreed(self.engine.model.stop_training)
         self.save_checkpoint()
         self._settle()
-        self._report_status("training", watch)
+        self.report_status("training", watch)
 
     def _judge(self, row):
         """Note whether the epoch is the best so far; of equal scores the lower loss wins."""
@@ -242,7 +243,8 @@ class Fitting:
     def _averaged(self):
         return self.engine.average.in_place() if self.engine.average else nullcontext()
 
-    def _report_status(self, state, watch=None, **fields):
+    def report_status(self, state, watch=None, **fields):
+        """Tell status.json the `state` and how far the training is."""
         p = self.progress
         if watch:
             left = watch.left(self.steps - p.step)
@@ -255,6 +257,10 @@ class Fitting:
         """The monitored figure of the best epoch so far, None before the first."""
         rows = self.progress.rows
         return rows[self.progress.best_epoch - 1][self.monitor] if rows else None
+
+    def has_time_to_report(self):
+        """Whether it was stopped by the stop file, and not by a signal, with an epoch done: there are best weights."""
+        return self.reason == STOP_FILE and self.progress.best_epoch > 0
 
     def use_best(self):
         """Put the best epoch's weights into the model."""

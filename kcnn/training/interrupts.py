@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 
 POLL_SECONDS = 0.5
+STOP_FILE = "stop file"  # the reason of a stop that is no signal: there is time left for a report
 PARENT = "KCNN_PARENT"  # the environment variable that kcnn gives to processes it starts: its own process id
 
 
@@ -48,7 +49,7 @@ class StopRequest:
         if self.stop_file and self.reason is None and now - self._looked > POLL_SECONDS:
             self._looked = now
             if self.stop_file.exists():
-                self.reason = "stop file"
+                self.reason = STOP_FILE
         return self.reason
 
 
