@@ -4,7 +4,7 @@ from kcnn.architectures import ARCHITECTURES
 from kcnn.data import OPERATIONS, POLICIES
 from kcnn.exporting import EXPORTERS
 from kcnn.heads import HEADS
-from kcnn.inspection import EXPLAINERS
+from kcnn.inspection import EXPLAINERS, VIEWS
 from kcnn.training import OPTIMIZERS, SCHEDULES
 
 
@@ -21,6 +21,8 @@ def catalogue():
         "schedules": _first_lines(SCHEDULES),
         "optimizers": _first_lines(OPTIMIZERS),
         "explainers": _first_lines(EXPLAINERS),
+        "views": {name: row.description for name, row in VIEWS.items() if not row.needs_image},
+        "views of a picture": {name: row.description for name, row in VIEWS.items() if row.needs_image},
         "export formats": {name: row.description for name, row in EXPORTERS.items()},
     }
 

@@ -60,13 +60,15 @@ def heat(run, content, options):
 
 
 def inside(run, content, level):
-    """Each view of the network that is registered: its filters, and with a picture its feature maps."""
-    views = names("views")
-    for tab, (view, line) in zip(st.tabs(list(views)) if views else [], views.items(), strict=True):
+    """Every view that is registered: of the network, and with a picture of what it computes for that."""
+    shown = [(view, None, None) for view in names("views")]
+    shown += [(view, content, level) for view in names("views of a picture") if content is not None]
+    lines = names("views") | names("views of a picture")
+    for tab, (view, *options) in zip(st.tabs([view for view, *_ in shown]), shown, strict=True):
         with tab:
-            st.caption(plain(line))
-            file = scratch("views", run, view, content, level) / "view.png"
-            if ask("run.show", run, view, content, level=level, path=str(file), waiting="Drawing"):
+            st.caption(plain(lines[view]))
+            file = scratch("views", run, view, options) / "view.png"
+            if ask("run.show", run, view, options[0], level=options[1], path=str(file), waiting="Drawing"):
                 st.image(file)
 
 

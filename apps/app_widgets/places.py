@@ -101,4 +101,6 @@ def scratch(kind, *what):
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.iterdir(), key=lambda entry: -entry.stat().st_mtime)[SCRATCH:]:
         shutil.rmtree(old, ignore_errors=True)
-    return folder / hashlib.sha256(repr(what).encode()).hexdigest()[:24]
+    made = folder / hashlib.sha256(repr(what).encode()).hexdigest()[:24]
+    made.mkdir(exist_ok=True)
+    return made
