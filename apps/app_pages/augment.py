@@ -11,7 +11,7 @@ from app_widgets.words import recipe_in_three_ways
 def page():
     st.title("Augment")
     st.markdown("Random changes to training pictures. What is set here is what the page **Train** trains with.")
-    sliders, sheet = st.columns([2, 3], gap="large")
+    sliders, sheet = st.columns([1, 2], gap="large")
     with sliders, st.container(height=720, border=False):
         form("augment", sliders=True)
     with sheet:

@@ -6,7 +6,7 @@ import pandas
 import streamlit as st
 
 from app_widgets.asking import ask
-from app_widgets.form import choose, drafted, field
+from app_widgets.form import choose, draft, drafted, field
 from app_widgets.places import kept_archive, roots, scratch
 from app_widgets.runs import report
 from app_widgets.words import code, three_ways, told
@@ -59,6 +59,8 @@ def findings(address):
 
 def leave_out(rows, file):
     """What had better be left out, to look through, and the switch that does it."""
+    if draft().get("data.quarantine") == str(file):
+        st.info("Training leaves out what the list names: `data.quarantine` is set.", icon=":material/block:")
     if not rows:
         st.success("Nothing needs to be left out.", icon=":material/check:")
         return
@@ -68,7 +70,7 @@ def leave_out(rows, file):
         use, load = st.columns(2)
         if use.button("Leave them out in training", icon=":material/block:", width="stretch"):
             choose({"data.quarantine": str(file)})
-            st.toast("data.quarantine is set; the page Train shows it in its full form")
+            st.rerun()
         load.download_button("Download the list", Path(file).read_bytes(), "quarantine.csv", width="stretch")
 
 

@@ -54,9 +54,8 @@ def heat(run, content, options):
     found = ask("run.explain_sanity", run, content, waiting="Taking the picture apart", **options)
     for column, (figure, meaning) in zip(st.columns(len(SANITY)), SANITY.items(), strict=True):
         value, chance = (found or {}).get(figure), (found or {}).get(f"{figure}_random")
-        told = None if chance is None else f"a random map: {chance:.2f}"
-        column.metric(figure, "–" if value is None else f"{value:.2f}", told, delta_color="off", help=meaning)
-        column.caption(meaning)
+        column.metric(figure, "–" if value is None else f"{value:.2f}")
+        column.caption(meaning + ("" if chance is None else f"; a random map has {chance:.2f}"))
 
 
 def inside(run, content, level):

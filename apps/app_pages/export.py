@@ -43,7 +43,7 @@ def written(run):
     parity = json.loads(file.read_text("utf-8"))
     rows = [
         {
-            "format": format, "pictures": row["pictures"], "largest difference": f"{row['score_difference']:.1e}",
+            "format": format, "pictures": row["pictures"], "largest difference": f"{row['score_difference']:.1g}",
             "same answers": f"{row['labels_agree']:.1%}", "MiB": row["bytes"] / MEBIBYTE,
             **{f"ms for {count}": ms for count, ms in row["milliseconds"].items()},
         }

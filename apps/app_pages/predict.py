@@ -1,6 +1,5 @@
 """Predict: a run's answers to pictures that the user brings."""
 
-import pandas
 import streamlit as st
 
 from app_widgets.asking import ask
@@ -46,14 +45,11 @@ def answers(pictures, found, threshold):
             if answer.get("error"):
                 st.error(plain(f"{name}: {answer['error']}"), icon=":material/error:")
                 continue
-            st.image(content, caption=plain(name))
+            st.image(content, caption=plain(name), width="stretch")
             sure, label = answer["score"] >= threshold, plain(answer["label"])
             st.markdown(f"**{label}** {score(answer['score'])}" if sure else f"unsure: {label}?")
-            bars = pandas.DataFrame(answer["top"], columns=["label", "score"])
-            st.dataframe(
-                bars, hide_index=True,
-                column_config={"score": st.column_config.ProgressColumn(format="%.3f", min_value=0, max_value=1)},
-            )  # fmt: skip
+            for label, share in answer["top"]:
+                st.progress(share, text=f"{plain(label)} {share:.3f}")
 
 
 page()

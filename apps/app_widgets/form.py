@@ -72,9 +72,12 @@ def field(path, spec=None, sliders=False):
 
 
 def _unwrapped(spec):
-    """(the schema of the value, whether it may be none)."""
+    """(the schema of the value, whether it may be none); a switch that may be neither on nor off is a choice."""
     options = [option for option in spec.get("anyOf", ()) if option.get("type") != "null"]
-    return (spec | options[0], True) if options else (spec, False)
+    if not options:
+        return spec, False
+    inside = options[0] | ({"enum": [True, False]} if options[0].get("type") == "boolean" else {})
+    return spec | inside, True
 
 
 def _widget(spec):
@@ -106,8 +109,12 @@ def _chosen(path, spec, value, optional, _):
     options = [None] * optional + list(dict.fromkeys([*known, *([value] if value is not None else [])]))
     return st.selectbox(
         _label(path), options, key=_kept(path, value), help=_help(path, spec),
-        format_func=lambda name: "none" if name is None else str(name), placeholder="none",
+        format_func=_said, placeholder="none",
     )  # fmt: skip
+
+
+def _said(name):
+    return {"None": "none", "True": "yes", "False": "no"}.get(str(name), str(name))
 
 
 def _switch(path, spec, value, *_):

@@ -85,7 +85,7 @@ def curves(history):
 
 def report(path):
     """The report page with its plots in their places; its text is escaped where it was written."""
-    for block in Path(path).read_text("utf-8").split("\n\n"):
+    for block in map(str.strip, Path(path).read_text("utf-8").split("\n\n")):
         figure = block.removesuffix(")").rpartition("](")[2] if block.startswith("![") else ""
         if figure and (Path(path).parent / Path(figure).name).is_file():
             st.image(Path(path).parent / Path(figure).name)

@@ -3,9 +3,13 @@
 `EXPORTERS` holds the formats; importing this room registers them all.
 """
 
-from kcnn.exporting import keras_file, saved_model
 from kcnn.exporting.export import export
 from kcnn.exporting.parity import ExportDisagrees
 from kcnn.exporting.registry import EXPORTERS, Exporter
+
+# isort: off
+from kcnn.exporting import saved_model, keras_file  # in the order in which they are offered
+
+# isort: on
 
 __all__ = ["EXPORTERS", "ExportDisagrees", "Exporter", "export", "keras_file", "saved_model"]

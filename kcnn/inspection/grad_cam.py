@@ -11,7 +11,9 @@ from kcnn.inspection.registry import EXPLAINERS
 
 @EXPLAINERS.register("grad_cam")
 def grad_cam(model, image, *, target=None, level=None):
-    """Heat (H, W) float32 in [0, 1]: how much each place of `image` (H, W, C) speaks for one class.
+    """Grad-CAM: how much each place of the picture speaks for one class, by the gradients at a level.
+
+    Returns heat (H, W) float32 in [0, 1] for `image` (H, W, C).
 
     image: in the units that the model reads; (T, C) and (D, H, W, C) are taken too and give (T,) and (D, H, W).
     target: index of the class, that of the highest logit when None.
