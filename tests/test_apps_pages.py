@@ -91,15 +91,15 @@ def test_data_is_checked_and_bad_files_are_left_out(places):  # noqa: F811
     button(page, "Leave them out in training").click().run()
     recipe = parse(tomllib.loads(shown_code(page)["toml"]))
     assert recipe.data.source == source and recipe.data.quarantine.endswith("quarantine.csv")
-    assert kcnn.check_data(source, quarantine=recipe.data.quarantine).set_aside == ()
+    assert kcnn.check_data(source, quarantine=recipe.data.quarantine).set_aside == []
 
 
 def test_augment_shows_the_sheet_and_the_same_in_code(places):  # noqa: F811
     page = well(open_page("augment"))
-    sheet = page.get("imgs")
+    sheet = page.get("image")
     widget(page.slider, "Rotation").set_value(30.0).run()
     widget(page.selectbox, "Policy").set_value("randaugment").run()
-    assert len(well(page).get("imgs")) == len(sheet) == 1
+    assert len(well(page).get("image")) == len(sheet) == 1
     recipe = parse(tomllib.loads(shown_code(page)["toml"]))
     assert recipe.augment.rotation == 30 and recipe.augment.policy == "randaugment"
 
@@ -111,7 +111,7 @@ def test_architectures_are_filtered_compared_and_chosen(places):  # noqa: F811
     assert "lenet5" in names and "resnet18" not in names
     widget(page.selectbox, "In detail").set_value("lenet5").run()
     widget(page.selectbox, "Compare with").set_value("resnet_toy").run()
-    assert [one.value for one in well(page).metric][:1] == ["61.7 k"] and len(page.get("imgs")) == 2
+    assert [one.value for one in well(page).metric][:1] == ["61.7 k"] and len(page.get("image")) == 2
     button(page, "Train with lenet5").click().run()
     page.switch_page("app_pages/train.py").run()
     assert widget(page.selectbox, "Architecture").value == "lenet5"
@@ -121,7 +121,7 @@ def test_train_starts_what_the_form_says(places):  # noqa: F811
     page = well(open_page("train"))
     widget(page.selectbox, "Architecture").set_value("resnet_toy").run()
     widget(page.number_input, "Epochs").set_value(1).run()
-    well(page.button_group[0].set_value(["Full"]).run())
+    well(page.button_group[0].set_value("Full").run())
     widget(page.number_input, "Limit").set_value(100).run()
     meant = parse(tomllib.loads(shown_code(page)["toml"]))
     assert meant == Recipe().override({"model.architecture": "resnet_toy", "train.epochs": 1, "data.limit": 100})
@@ -163,17 +163,17 @@ def test_predict_answers_pictures(with_runs):
     page = open_page("predict", run="first")
     page.file_uploader[0].set_value([("a.png", png(), "image/png"), ("b.png", b"text", "image/png")]).run()
     assert [one.value for one in page.error] == ["b.png is no picture; give JPEG, PNG, GIF, BMP or WebP"]
-    assert not page.exception and len(page.get("imgs")) == 1
+    assert not page.exception and len(page.get("image")) == 1
     widget(page.slider, "Least score that counts as an answer").set_value(1.0).run()
     assert "unsure" in text(page)
 
 
 def test_explain_shows_heat_sanity_and_views(with_runs):
     page = well(open_page("explain", run="first"))
-    assert len(page.get("imgs")) == 1, "its filters"
+    assert len(page.get("image")) == 1, "its filters"
     page.file_uploader[0].set_value(("a.png", png(), "image/png")).run()
     widget(page.selectbox, "Level").set_value("c3").run()
-    assert len(well(page).get("imgs")) == 3
+    assert len(well(page).get("image")) == 3
     page.toggle[0].set_value(True).run()
     assert [one.label for one in well(page).metric] == ["deletion", "insertion", "randomised"]
 
