@@ -40,12 +40,12 @@ def whole():
 
 def start(recipe):
     name = st.text_input("Name of the run", placeholder="numbered by itself").strip()
-    go, forget = st.columns(2)
-    if go.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
+    row = st.container(horizontal=True)
+    if row.button("Start training", type="primary", icon=":material/play_arrow:"):
         with told():
             st.session_state["run"] = trainings().start(recipe, name or None)
             st.switch_page("app_pages/runs.py")
-    if forget.button("Reset", icon=":material/restart_alt:", width="stretch"):
+    if row.button("Reset", icon=":material/restart_alt:"):
         replace_draft(Recipe())
         st.rerun()
 

@@ -8,21 +8,29 @@ import streamlit as st
 import kcnn
 from app_widgets.words import tell
 
+LONG = ("diagnose_data", "plan", "compare", "run.export", "run.explain_sanity")
 QUIET = 0.4  # seconds before a page says that it waits
 
 
 @st.cache_resource(show_spinner=False)
-def helper():
-    """The one helper of this server; its first question, asked at once, loads what all others need."""
-    made = kcnn.Helper()
-    made.ask("list_heads")
-    return made
+def helper(long=False):
+    """The helper of this server, and another for what takes long, so that nothing short waits for that."""
+    return kcnn.Helper()
+
+
+def warm_up():
+    """Let the helper load what all questions need, before one is asked."""
+    _asked(_key("list_names", (), {}, None), ("list_names", (), {}))
+
+
+def _key(*question):
+    return repr(question)
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
 def _asked(key, _question):
     verb, args, options = _question
-    return helper().ask(verb, *args, **options)
+    return helper(verb in LONG).ask(verb, *args, **options)
 
 
 def ask(verb, *args, waiting="Working", stamp=None, **options):
@@ -30,7 +38,7 @@ def ask(verb, *args, waiting="Working", stamp=None, **options):
 
     A question that was asked before is not asked again, unless its `stamp` is another.
     """
-    key = repr((verb, args, options, stamp))
+    key = _key(verb, args, options, stamp)
     try:
         return _awaited(_asked(key, (verb, args, options)), waiting)
     except kcnn.UserError as mistake:
