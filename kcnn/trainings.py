@@ -35,10 +35,10 @@ class Trainings:
 
     def list(self):
         """A dict for each run, as `kcnn.list_runs`; those that have not yet made their folder come first."""
-        known = list_runs(self.runs)
+        known = [run for run in list_runs(self.runs) if not Path(run["path"]).is_symlink()]
         names = {run["name"] for run in known}
         for run in known:
-            run["state"] = self._state(self._folder(run["name"]))
+            run["state"] = self._state(RunFolder(run["path"]))
         asked = [file for file in self.notes.glob("*.toml") if file.stem not in names]
         asked = sorted(asked, key=lambda file: -file.stat().st_mtime)
         return [self._unborn(file.stem) for file in asked] + known
