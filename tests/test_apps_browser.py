@@ -1,6 +1,8 @@
 """The newcomer's tour in a real browser: train, watch, stop, resume, report, predict, explain, export, download."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -78,7 +80,7 @@ def test_the_tour(chromium, digit, tmp_path):
     assert told.stdout.strip() == "3", told.stderr
 
 
-def test_a_training_outlives_refresh_tabs_and_the_app(chromium, tmp_path):
+def test_a_training_outlives_refresh_tabs_and_the_app_and_its_death_is_told(chromium, tmp_path):
     with served(tmp_path) as (app, address):
         visitor = Visitor(chromium, address)
         visitor.open()
@@ -91,11 +93,14 @@ def test_a_training_outlives_refresh_tabs_and_the_app(chromium, tmp_path):
         second.see("training")
         app.kill()
         app.wait()
-    status = tmp_path / "runs" / RUN / "status.json"
-    step = json.loads(status.read_text())["step"]
+    file = tmp_path / "runs" / RUN / "status.json"
+    before = json.loads(file.read_text())["step"]
     with served(tmp_path) as (_, address):
         visitor = Visitor(chromium, address)
         visitor.open("runs")
-        visitor.see(RUN)
-        visitor.see("finished")
-        assert json.loads(status.read_text())["step"] > step
+        visitor.see("training")
+        while int(visitor.figure("Step").partition(" /")[0]) <= before:
+            visitor.tab.wait_for_timeout(300)
+        os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
+        visitor.see("failed")
+        visitor.tab.get_by_text("ended without a word").wait_for()
