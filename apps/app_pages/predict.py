@@ -1,10 +1,13 @@
 """Predict: a run's answers to pictures that the user brings."""
 
+import shlex
+
 import streamlit as st
 
 from app_widgets.asking import ask
-from app_widgets.places import picture, runs, trainings
+from app_widgets.places import runs, trainings
 from app_widgets.runs import TRAINED, pick
+from app_widgets.uploads import picture
 from app_widgets.words import empty, plain, score, three_ways, told
 
 MOST = 32  # pictures at once
@@ -34,7 +37,7 @@ def page():
     with told():
         recipe = trainings().watch(name)["recipe"].to_toml()
         code = f'import kcnn\n\nrun = kcnn.load_run({str(run)!r})\nrun.predict("picture.png", top={top})'
-        three_ways(code, recipe, f"kcnn predict {run} picture.png --top {top}")
+        three_ways(code, recipe, f"kcnn predict {shlex.quote(str(run))} picture.png --top {top}")
 
 
 def answers(pictures, found, threshold):

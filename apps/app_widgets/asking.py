@@ -6,7 +6,8 @@ from concurrent.futures import wait
 import streamlit as st
 
 import kcnn
-from app_widgets.words import tell
+from app_widgets.places import mark
+from app_widgets.words import plain, tell
 
 QUIET = 0.4  # seconds before a page says that it waits
 
@@ -30,7 +31,7 @@ def ask(verb, *args, waiting="Working", stamp=None, **options):
 
     A question that was asked before is not asked again, unless its `stamp` is another.
     """
-    key = repr((verb, args, options, stamp))
+    key = mark((verb, args, options, stamp))
     try:
         return _awaited(_asked(key, (verb, args, options)), waiting)
     except kcnn.UserError as mistake:
@@ -46,7 +47,7 @@ def _awaited(question, waiting):
     wait([question], QUIET)
     place, began = st.empty(), time.monotonic()
     while not question.done():
-        place.caption(f":material/hourglass_top: {waiting} … {time.monotonic() - began + QUIET:.0f} s")
+        place.caption(f":material/hourglass_top: {plain(waiting)} … {time.monotonic() - began + QUIET:.0f} s")
         wait([question], 0.5)
     place.empty()
     return question.result()
