@@ -7,7 +7,7 @@ import streamlit as st
 from app_widgets.asking import ask, names
 from app_widgets.places import runs, scratch, trainings
 from app_widgets.runs import TRAINED, pick
-from app_widgets.uploads import picture
+from app_widgets.uploads import PICTURES, picture
 from app_widgets.words import empty, plain, three_ways, told
 
 SANITY = {
@@ -23,7 +23,7 @@ def page():
     if name is None:
         return
     run = str(runs() / name)
-    upload = st.file_uploader("A picture", type=["jpg", "jpeg", "png", "gif", "bmp", "webp"])
+    upload = st.file_uploader("A picture", **PICTURES)
     method, level, target = st.columns(3)
     explainers = names("explainers")
     method = method.selectbox("Method", list(explainers), format_func=lambda name: f"{name}: {explainers[name]}")

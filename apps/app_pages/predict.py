@@ -7,7 +7,7 @@ import streamlit as st
 from app_widgets.asking import ask
 from app_widgets.places import runs, trainings
 from app_widgets.runs import TRAINED, pick
-from app_widgets.uploads import picture
+from app_widgets.uploads import PICTURES, picture
 from app_widgets.words import empty, plain, score, three_ways, told
 
 MOST = 32  # pictures at once
@@ -19,9 +19,7 @@ def page():
     if name is None:
         return
     run = runs() / name
-    given = st.file_uploader("Pictures", type=["jpg", "jpeg", "png", "gif", "bmp", "webp"], accept_multiple_files=True)[
-        :MOST
-    ]
+    given = st.file_uploader("Pictures", **PICTURES, accept_multiple_files=True)[:MOST]
     top, threshold = st.columns(2)
     top = top.slider("Answers shown", 1, 10, 3)
     threshold = threshold.slider("Least score that counts as an answer", 0.0, 1.0, 0.5, 0.01)

@@ -17,6 +17,7 @@ PACKED = {b"PK\3\4": ".zip", b"PK\5\6": ".zip", b"\x1f\x8b": ".tar", b"BZh": ".t
 MEBIBYTE = 2**20
 PICTURE_BYTES, ARCHIVE_BYTES = 20 * MEBIBYTE, 200 * MEBIBYTE
 ROOM, RESERVE = 10, 1024 * MEBIBYTE  # times its size that must be free for an archive, beside what stays free
+PICTURES = {"type": ["jpg", "jpeg", "png", "gif", "bmp", "webp"], "max_upload_size": PICTURE_BYTES // MEBIBYTE}
 UPLOADS_BYTES = 50 * ARCHIVE_BYTES  # of all archives that are kept
 
 
