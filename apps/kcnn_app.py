@@ -13,7 +13,7 @@ ROUTES = {
             ("export", "Export", "output")],
 }  # fmt: skip
 
-st.set_page_config(page_title="kcnn", page_icon=":material/grid_view:", layout="wide")
+st.set_page_config(page_title="kcnn", page_icon=":material/grid_view:", layout="wide", initial_sidebar_state=220)
 door.ask_password()
 pages = {
     group: [

@@ -1,4 +1,4 @@
-"""A helper: processes that answer the public api's questions for a program that has no time to wait, such as a page.
+"""A helper: a process that answers the public api's questions for a program that has no time to wait, such as a page.
 
 The asking process loads no TensorFlow and is not slowed or ended by what a network does; answers are plain data.
 """
@@ -10,7 +10,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -28,11 +27,11 @@ class HelperFailed(RuntimeError):
 
 
 class Helper:
-    """At most so many `processes`, each started when it is needed; they end with the process that made them."""
+    """One process, started with the first question, that answers one after another and ends with the one that asks."""
 
-    def __init__(self, processes=2):
-        self._threads = ThreadPoolExecutor(processes, "kcnn-helper")
-        self._own = threading.local()  # a thread's process
+    def __init__(self):
+        self._line = ThreadPoolExecutor(1, "kcnn-helper")
+        self._process = None
 
     def ask(self, verb, *args, **options):
         """A `concurrent.futures.Future` of the answer to one of kcnn's public verbs.
@@ -43,18 +42,18 @@ class Helper:
         The answer is made of dicts, lists, strings, numbers and arrays. Its exception is a `UserError`, or
         `HelperFailed` for a fault of kcnn's and where the process was killed; the next question starts another.
         """
-        return self._threads.submit(self._answer, (verb, args, options))
+        return self._line.submit(self._answer, (verb, args, options))
 
     def close(self):
         """Give up; questions that were not begun are cancelled."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._line.shutdown(wait=False, cancel_futures=True)
 
     def _answer(self, question):
-        self._own.process = getattr(self._own, "process", None) or _Process()
+        self._process = self._process or _Process()
         try:
-            error, answer = self._own.process.ask(question)
+            error, answer = self._process.ask(question)
         except (EOFError, OSError):
-            self._own.process = None
+            self._process = None
             raise HelperFailed("the process that answers was ended, probably for want of memory; ask again") from None
         if error:
             raise error

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kcnn.disk import hold, is_locked, make_folder, write_atomically, writing
@@ -18,6 +19,7 @@ from kcnn.run_folder import LIVE_STATES, RunFolder, list_runs, refuse_unfit
 
 NICE = 10  # how much a training yields to pages and other programs, as `nice` counts
 STARTING = "starting"
+PATIENCE = 20  # seconds that the last process of a run is given to end
 TAIL = 64 << 10  # bytes of a log that are read
 PARENT = "KCNN_PARENT"  # a training does not end with what started it
 _BLANK = {"step": 0, "steps": 0, "eta_seconds": None, "images_per_second": None, "best": None, "best_epoch": None,
@@ -39,7 +41,7 @@ class Trainings:
         known = [run for run in list_runs(self.runs) if self._is_own(run["name"])]
         names = {run["name"] for run in known}
         for run in known:
-            run["state"] = self._state(self._folder(run["name"]))
+            run["state"] = self._state(RunFolder(run["path"]))
         asked = [file for file in self.notes.glob("*.toml") if file.stem not in names]
         asked = sorted(asked, key=lambda file: -file.stat().st_mtime)
         return [self._unborn(file.stem) for file in asked] + known
@@ -166,9 +168,7 @@ class Trainings:
         make_folder(self.notes)
         command = [sys.executable, "-m", "kcnn", *map(str, words)]
         environment = {key: value for key, value in os.environ.items() if key != PARENT}
-        with hold(self._lock(name)) as lock, writing(self._log_file(name)), open(self._log_file(name), "ab") as said:
-            if lock is None:
-                raise UserError(f"the last process of run {name} has not ended yet; try again in a moment")
+        with self._held(name) as lock, writing(self._log_file(name)), open(self._log_file(name), "ab") as said:
             os.utime(lock)
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment, pass_fds=[lock],
@@ -176,3 +176,16 @@ class Trainings:
             )  # fmt: skip
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, child.pid, NICE)
+
+    @contextmanager
+    def _held(self, name):
+        """The descriptor of the lock of `name`; a process that has done its work is given a moment to end."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            with hold(self._lock(name)) as lock:
+                if lock is not None:
+                    yield lock
+                    return
+            if time.monotonic() > end:
+                raise UserError(f"the last process of run {name} has not ended yet; try again in a moment")
+            time.sleep(0.1)

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import kcnn
+import kcnn.api  # before a test asks for modules of its own
 from kcnn.recipe import Recipe
 from kcnn.resources import folder
 

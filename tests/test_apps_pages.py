@@ -167,6 +167,8 @@ def test_predict_answers_pictures(with_runs):
     assert not page.exception and len(page.get("image")) == 1
     widget(page.slider, "Least score that counts as an answer").set_value(1.0).run()
     assert "unsure" in text(page)
+    page.toggle[0].set_value(True).run()
+    assert len(page.get("image")) == 2 and not page.exception
 
 
 def test_explain_shows_heat_sanity_and_views(with_runs):

@@ -54,7 +54,8 @@ def site(tmp_path_factory, widgets):
         (root / "data" / "circle").symlink_to(root / "data" / "circle")
         st.cache_resource.clear()
         yield root
-        widgets.asking.helper().close()
+        for long in (False, True):
+            widgets.asking.helper(long).close()
         st.cache_resource.clear()
 
 
@@ -226,17 +227,16 @@ OUTSIDE = ["/etc", "..", "../..", "data/../../etc", "{site}/outside", "{site}/da
 
 
 @pytest.fixture
-def unasked(widgets, monkeypatch, site):
+def unasked(monkeypatch, site):
     """Fails where the helper is asked for anything that reads data."""
-    helper = widgets.asking.helper()
-    real, allowed = helper.ask, ("list_heads", "list_names", "sketch_learning_rate")
+    real, allowed = kcnn.Helper.ask, ("list_heads", "list_names", "sketch_learning_rate")
     monkeypatch.chdir(site / "data")
 
-    def ask(verb, *args, **options):
+    def ask(self, verb, *args, **options):
         assert verb in allowed, f"{verb} was asked"
-        return real(verb, *args, **options)
+        return real(self, verb, *args, **options)
 
-    monkeypatch.setattr(helper, "ask", ask)
+    monkeypatch.setattr(kcnn.Helper, "ask", ask)
 
 
 @pytest.mark.parametrize("address", OUTSIDE)

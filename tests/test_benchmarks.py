@@ -14,6 +14,7 @@ from tests.benchmarks import _serving, augment, feeding, gpu, pipeline, scaling,
 ONCE = ["--rounds", "1"]
 LEAST = {
     "augment": [*ONCE, "--batches", "1", "--only", "flip"],
+    "dashboard": ONCE,
     "feeding": [*ONCE, "--steps", "1"],
     "gpu": [*ONCE, "--steps", "1", "--device", "cpu", "--side", "32", "--only", "mobilenet_v2"],
     "inference": [*ONCE, "--only", "mobilenet_v2"],

@@ -24,7 +24,7 @@ HEADS.register("from_a_file")(type("Mine", (), {"__doc__": "A head of a user's o
 
 @pytest.fixture(scope="module")
 def helper():
-    made = kcnn.Helper(processes=1)
+    made = kcnn.Helper()
     yield made
     made.close()
 
@@ -83,7 +83,7 @@ def test_a_users_own_module_is_loaded_where_the_variable_names_it(tmp_path, monk
     (tmp_path / "my_heads.py").write_text(PLUGIN)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     monkeypatch.setenv(plugins.VARIABLE, "my_heads")
-    helper = kcnn.Helper(processes=1)
+    helper = kcnn.Helper()
     assert "from_a_file" in helper.ask("list_heads").result()
     assert helper.ask("list_names").result()["heads"]["from_a_file"] == "A head of a user's own file."
     helper.close()

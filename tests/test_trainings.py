@@ -128,6 +128,7 @@ def test_a_link_to_a_folder_elsewhere_is_no_run(tmp_path):
     (tmp_path / "runs" / "linked").symlink_to(tmp_path / "other")
     with pytest.raises(kcnn.UserError, match="no run 'linked'"):
         kcnn.Trainings(tmp_path / "runs").delete("linked")
+    assert kcnn.Trainings(tmp_path / "runs").list() == []
     assert (tmp_path / "other" / "recipe.toml").exists()
 
 

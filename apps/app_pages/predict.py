@@ -5,7 +5,7 @@ import shlex
 import streamlit as st
 
 from app_widgets.asking import ask
-from app_widgets.places import runs, trainings
+from app_widgets.places import runs, scratch, trainings
 from app_widgets.runs import TRAINED, pick
 from app_widgets.uploads import PICTURES, picture
 from app_widgets.words import empty, plain, score, three_ways, told
@@ -23,13 +23,14 @@ def page():
     top, threshold = st.columns(2)
     top = top.slider("Answers shown", 1, 10, 3)
     threshold = threshold.slider("Least score that counts as an answer", 0.0, 1.0, 0.5, 0.01)
+    looks = st.toggle("Show where the network looks")
     pictures = []
     for upload in given:
         with told():
             pictures.append((upload.name, picture(upload)))
     if pictures:
         found = ask("run.predict", str(run), [content for _, content in pictures], top=top, waiting="Looking")
-        answers(pictures, found or [], threshold)
+        answers(pictures, found or [], threshold, str(run) if looks else None)
     else:
         empty("No picture yet.", "Drop some above: of what the run was trained on, in any size.")
     with told():
@@ -38,8 +39,8 @@ def page():
         three_ways(code, recipe, f"kcnn predict {shlex.quote(str(run))} picture.png --top {top}")
 
 
-def answers(pictures, found, threshold):
-    """Each picture with its answers; below the threshold the answer is said to be unsure."""
+def answers(pictures, found, threshold, run):
+    """Each picture with its answers; below the threshold the answer is said to be unsure. `run`: draw its heat, too."""
     columns = st.columns(4)
     for place, (name, content), answer in zip(columns * len(pictures), pictures, found, strict=False):
         with place.container(border=True):
@@ -51,6 +52,10 @@ def answers(pictures, found, threshold):
             st.markdown(f"**{label}** {score(answer['score'])}" if sure else f"unsure: {label}?")
             for label, share in answer["top"]:
                 st.progress(share, text=f"{plain(label)} {share:.3f}")
+            if run:
+                file = scratch("heat", run, content) / "heat.png"
+                if ask("run.explain", run, content, path=str(file), waiting="Explaining") is not None:
+                    st.image(file)
 
 
 page()

@@ -16,23 +16,26 @@ def page():
     if name is None:
         return
     with told():
-        live = trainings().watch(name)["state"] in shown.LIVE
-        st.fragment(alive, run_every=shown.EVERY if live else None)(name, live)
+        seen = trainings().watch(name)
+        state, live = seen["state"], seen["state"] in shown.LIVE
+        steer(seen)
+        st.fragment(alive, run_every=shown.EVERY if live else None)(name, state)
         compare(name)
 
 
-def alive(name, was_live):
-    """The run as it is now; drawn again and again while it is trained."""
+def alive(name, state):
+    """The run as it is now; drawn again and again while it is trained, and with all of the page in a new state."""
     with told():
         seen = trainings().watch(name)
-        if was_live != (seen["state"] in shown.LIVE):
+        if seen["state"] != state:
             st.rerun()
-        st.markdown(f"### {plain(name)} {shown.badge(seen['state'])}")
-        if seen["reason"]:
-            st.warning(plain(seen["reason"]), icon=":material/info:")
+        st.markdown(f"### {plain(name)} {shown.badge(state)}")
+        if state == "failed":
+            st.error(plain(seen["reason"]), icon=":material/error:")
+        if state == "stopped":
+            st.info(f"Stopped by a {plain(seen['reason'])}. Resume goes on exactly there.", icon=":material/info:")
         shown.how_far(st, seen)
         shown.figures(seen)
-        steer(seen)
         details(seen)
 
 
@@ -40,19 +43,19 @@ def steer(seen):
     """What can be done with a run in its state."""
     name, state, desk = seen["name"], seen["state"], trainings()
     live, halted = state in shown.LIVE, state in ("stopped", "failed")
-    stop, resume, extend, clone, delete = st.columns(5)
-    if stop.button("Stop", icon=":material/stop:", disabled=not live, width="stretch"):
+    row = st.container(horizontal=True)
+    if row.button("Stop", icon=":material/stop:", disabled=not live):
         do(desk.stop, name)
-    if resume.button("Resume", icon=":material/play_arrow:", disabled=not halted, width="stretch"):
+    if row.button("Resume", icon=":material/play_arrow:", disabled=not halted):
         do(desk.resume, name)
-    with extend.popover("Extend", icon=":material/add:", disabled=state != "finished", width="stretch"):
+    with row.popover("Extend", icon=":material/add:", disabled=state != "finished"):
         epochs = st.number_input("More epochs", 1, 100_000, 10)
         if st.button("Train on", type="primary"):
             do(desk.extend, name, epochs)
-    if clone.button("Clone", icon=":material/content_copy:", disabled=seen["recipe"] is None, width="stretch"):
+    if row.button("Clone", icon=":material/content_copy:", disabled=seen["recipe"] is None):
         replace_draft(seen["recipe"])
         st.switch_page("app_pages/train.py")
-    with delete.popover("Delete", icon=":material/delete:", disabled=live, width="stretch"):
+    with row.popover("Delete", icon=":material/delete:", disabled=live):
         st.markdown(f"All of **{plain(name)}**: weights, report and exports. It cannot be brought back.")
         if st.button("Delete it for good", type="primary"):
             do(desk.delete, name)

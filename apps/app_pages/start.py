@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app_widgets.asking import helper
+from app_widgets.asking import warm_up
 from app_widgets.form import replace_draft
 from app_widgets.places import runs, trainings
 from app_widgets.runs import card
@@ -17,7 +17,7 @@ SHOWN = 8
 def page():
     st.title("kcnn")
     st.markdown("From a folder of pictures to a trained, measured, explained and served convolutional network.")
-    helper()  # so that TensorFlow is loaded by the time that a page asks for something
+    warm_up()
     digits, own = st.columns(2, border=True)
     with digits:
         train_digits()

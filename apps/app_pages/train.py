@@ -40,19 +40,19 @@ def whole():
 
 def start(recipe):
     name = st.text_input("Name of the run", placeholder="numbered by itself").strip()
-    go, forget = st.columns(2)
-    if go.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
+    row = st.container(horizontal=True)
+    if row.button("Start training", type="primary", icon=":material/play_arrow:"):
         with told():
             st.session_state["run"] = trainings().start(recipe, name or None)
             st.switch_page("app_pages/runs.py")
-    if forget.button("Reset", icon=":material/restart_alt:", width="stretch"):
+    if row.button("Reset", icon=":material/restart_alt:"):
         replace_draft(Recipe())
         st.rerun()
 
 
 def learning_rate(recipe):
     """The curve of the schedule as the form has it."""
-    found = ask("sketch_learning_rate", recipe, waiting="Drawing the learning rate")
+    found = ask("sketch_learning_rate", recipe.model_dump(), waiting="Drawing the learning rate")
     if found:
         st.caption("learning rate over the epochs")
         curve = pandas.DataFrame(found, columns=["epoch", "learning rate"]).set_index("epoch")
@@ -62,7 +62,7 @@ def learning_rate(recipe):
 def plan(recipe):
     """Memory and time, from a few real steps, when asked for."""
     if st.button("What will it cost?", icon=":material/timer:", width="stretch"):
-        found = ask("plan", recipe, waiting="Taking a few steps")
+        found = ask("plan", recipe.model_dump(), waiting="Taking a few steps")
         for line in found["lines"] if found else ():
             st.markdown(plain(line.strip()))
 

@@ -9,21 +9,25 @@ import kcnn
 from app_widgets.places import mark
 from app_widgets.words import plain, tell
 
+LONG = ("diagnose_data", "plan", "compare", "run.export", "run.explain_sanity")
 QUIET = 0.4  # seconds before a page says that it waits
 
 
 @st.cache_resource(show_spinner=False)
-def helper():
-    """The one helper of this server; its first question, asked at once, loads what all others need."""
-    made = kcnn.Helper()
-    made.ask("list_heads")
-    return made
+def helper(long=False):
+    """The helper of this server, and another for what takes long, so that nothing short waits for that."""
+    return kcnn.Helper()
+
+
+def warm_up():
+    """Let the helper load what all questions need, before one is asked."""
+    _asked(mark(("list_names", (), {}, None)), ("list_names", (), {}))
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
 def _asked(key, _question):
     verb, args, options = _question
-    return helper().ask(verb, *args, **options)
+    return helper(verb in LONG).ask(verb, *args, **options)
 
 
 def ask(verb, *args, waiting="Working", stamp=None, **options):

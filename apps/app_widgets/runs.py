@@ -65,8 +65,9 @@ def figures(seen):
         "Time left": duration(seen["eta_seconds"] if seen["state"] == "training" else None),
         "Best so far": score(seen["best"]),
     }
-    for column, (label, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
-        column.metric(label, value)
+    row = st.container(horizontal=True, gap="medium")
+    for label, value in shown.items():
+        row.metric(label, value, width="content")
 
 
 def curves(history):
