@@ -26,6 +26,7 @@ from kcnn.resources import cache
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MAX_ENTRIES = 1_000_000
 ALLOWED, GROWTH = 1 << 28, 50  # unpacked bytes that are always allowed; and times the archive's own size
+RESERVE, BLOCK = 1 << 28, 1 << 12  # bytes of the disk that stay free; and what the least file takes of it
 UNPACKING = ".unpacking-"
 BROKEN = (
     zipfile.BadZipFile,
@@ -73,12 +74,15 @@ def unpack(path, folder):
     most = max(ALLOWED, GROWTH * path.stat().st_size)
     seen, total = {}, 0
     folder.mkdir()
+    room = shutil.disk_usage(folder).free - RESERVE
     try:
         for name, is_folder, size, open_entry in entries(path, most):
             parts = checked_name(path, name)
             refuse_clash(path, name, parts, is_folder, seen)
             if len(seen) > MAX_ENTRIES or (total := total + size) > most:
                 raise refused(path, name, f"it would unpack to more than {most:,} bytes or {MAX_ENTRIES:,} entries")
+            if total + BLOCK * len(seen) > room:
+                raise refused(path, name, f"the disk has no room for it and {RESERVE:,} bytes to spare; free space")
             target = folder.joinpath(*parts)
             if is_folder:
                 make_folder(target)

@@ -29,6 +29,7 @@ from kcnn.recipe import read as read_recipe
 from kcnn.resources import RUNS
 
 LIVE_STATES = ("preparing", "training", "evaluating")  # others: stopped, finished, failed
+MOST_NAME = 200  # bytes of a run's name: file systems take 255, some of which files beside the run need
 log = logging.getLogger(__name__)
 
 
@@ -226,8 +227,12 @@ def _parsed(line):
 
 def refuse_unfit(name):
     """Raises `UserError` for the name of a run that is no name of a folder; None is fit."""
-    if name and (Path(name).name != name or name.startswith(".")):
-        raise UserError(f"run name {name!r} must be a plain folder name, without slashes or a leading dot")
+    if name and (Path(name).name != name or name.startswith(".") or not name.isprintable()):
+        raise UserError(
+            f"run name {name!r} must be a plain folder name, without slashes, control characters or a leading dot"
+        )
+    if name and len(os.fsencode(name)) > MOST_NAME:
+        raise UserError(f"run name {name[:40]!r}… has {len(os.fsencode(name))} bytes; at most {MOST_NAME}: shorten it")
 
 
 def _first_free(runs, stem):

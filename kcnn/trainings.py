@@ -34,8 +34,11 @@ class Trainings:
         self.notes = self.runs / ".trainings"  # {name}.toml, .log and .lock of each training that was started here
 
     def list(self):
-        """A dict for each run, as `kcnn.list_runs`; those that have not yet made their folder come first."""
-        known = [run for run in list_runs(self.runs) if not Path(run["path"]).is_symlink()]
+        """A dict for each run, as `kcnn.list_runs`; those that have not yet made their folder come first.
+
+        Folders that are none of these runs are passed over: links to other places, and names that no run can have.
+        """
+        known = [run for run in list_runs(self.runs) if self._is_own(run["name"])]
         names = {run["name"] for run in known}
         for run in known:
             run["state"] = self._state(RunFolder(run["path"]))
@@ -111,6 +114,11 @@ class Trainings:
         if not name or path.is_symlink() or not known:
             raise UserError(f"no run {name!r} in {self.runs}")
         return RunFolder(path)
+
+    def _is_own(self, name):
+        with suppress(UserError):
+            return bool(self._folder(name))
+        return False
 
     def _recipe_file(self, name):
         return self.notes / f"{name}.toml"

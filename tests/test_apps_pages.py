@@ -161,6 +161,7 @@ def test_runs_are_cloned_and_deleted(with_runs):
 
 def test_predict_answers_pictures(with_runs):
     page = open_page("predict", run="first")
+    assert page.file_uploader[0].proto.max_upload_size_mb == 20
     page.file_uploader[0].set_value([("a.png", png(), "image/png"), ("b.png", b"text", "image/png")]).run()
     assert [one.value for one in page.error] == ["b.png is no picture; give JPEG, PNG, GIF, BMP or WebP"]
     assert not page.exception and len(page.get("image")) == 1

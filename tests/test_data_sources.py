@@ -153,6 +153,8 @@ def test_the_fingerprint_sees_every_change(tmp_path):
 
 ERRORS = {
     "no such folder": (lambda p: p / "nosuch", "no such folder"),
+    "a name too long": (lambda p: p / ("n" * 300), "no such folder"),
+    "a file's name too long": (lambda p: p / ("n" * 300 + ".csv"), "File name too long"),
     "a near name": (lambda p: fill(p / "photos" / "a").parent.parent / "photo", "did you mean 'photos'"),
     "no such csv": (lambda p: p / "no.csv", "no such file"),
     "unknown prefix": (lambda p: "tfsd:mnist", "did you mean 'tfds:'"),

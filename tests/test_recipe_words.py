@@ -62,6 +62,10 @@ def test_only_what_differs_is_said():
     )
 
 
+def test_a_setting_nested_without_end_is_taken_for_text():
+    assert recipe.parse_setting("model.style=" + "[" * 20_000) == ("model.style", "[" * 20_000)
+
+
 def test_every_field_has_a_schema_with_a_description():
     paths = [path for path, *_ in recipe.options()]
     found = dict(recipe.fields())

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -220,6 +221,17 @@ def test_an_archive_of_pictures_is_data(tmp_path, monkeypatch, kind):
         found = kcnn.check_data(path)
         assert found.class_names == ("a", "b") and sum(map(len, found.splits.values())) == 8 and found.name == "pets"
     assert len(list((tmp_path / "cache" / "archives").iterdir())) == 1
+
+
+def test_an_archive_may_not_fill_the_disk(tmp_path, monkeypatch):
+    (tmp_path / "a.zip").write_bytes(zipped(("a.png", bytes(10)), ("b.png", bytes(5000))))
+    free = archives.RESERVE + 10_000
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    with pytest.raises(kcnn.UserError, match="entry 'b.png': the disk has no room for it and .* to spare; free space"):
+        archives.unpack(tmp_path / "a.zip", tmp_path / "out")
+    free += 20_000
+    archives.unpack(tmp_path / "a.zip", tmp_path / "out again")
+    assert (tmp_path / "out again" / "b.png").stat().st_size == 5000
 
 
 def test_what_a_kill_left_in_the_cache_goes_and_what_lives_stays(tmp_path, monkeypatch):

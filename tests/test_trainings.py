@@ -130,3 +130,19 @@ def test_a_link_to_a_folder_elsewhere_is_no_run(tmp_path):
         kcnn.Trainings(tmp_path / "runs").delete("linked")
     assert kcnn.Trainings(tmp_path / "runs").list() == []
     assert (tmp_path / "other" / "recipe.toml").exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "..", ".x", "a/b", "a\0b", "a\nb", "n" * 201, "\udcff"])
+def test_names_that_no_folder_should_have_are_refused(tmp_path, name):
+    for verb in (lambda: kcnn.Trainings(tmp_path).start(recipe(), name), lambda: kcnn.Trainings(tmp_path).watch(name)):
+        with pytest.raises(kcnn.UserError, match="run name .*(plain folder name|at most 200: shorten it)"):
+            verb()
+    assert not list(tmp_path.iterdir())
+
+
+def test_links_and_hidden_folders_among_the_runs_are_passed_over(tmp_path):
+    for place in ("outside/run", "runs/.hidden", "runs/own", "runs/bad\nname"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "recipe.toml").write_text(recipe().to_toml())
+    (tmp_path / "runs" / "link").symlink_to(tmp_path / "outside" / "run")
+    assert [run["name"] for run in kcnn.Trainings(tmp_path / "runs").list()] == ["own"]

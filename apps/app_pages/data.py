@@ -1,5 +1,6 @@
 """Data: choose it, have it checked, look at what was found, and leave the bad ones out."""
 
+import shlex
 from pathlib import Path
 
 import pandas
@@ -7,8 +8,9 @@ import streamlit as st
 
 from app_widgets.asking import ask
 from app_widgets.form import choose, draft, drafted, field
-from app_widgets.places import kept_archive, roots, scratch
+from app_widgets.places import roots, scratch
 from app_widgets.runs import report
+from app_widgets.uploads import kept_archive
 from app_widgets.words import code, three_ways, told
 from kcnn.recipe import as_toml
 
@@ -22,7 +24,7 @@ def page():
         field("data.image_size")
     with framing:
         field("data.framing")
-    places = ", ".join(code(root) for root in roots()[:-2])
+    places = ", ".join(code(root) for root in roots())
     st.caption(f"`builtin:digits`, `tfds:NAME`, or a folder, archive, CSV or .npz file below {places}")
     upload()
     recipe = drafted()
@@ -34,7 +36,7 @@ def page():
     if st.session_state.get("checked") == address:
         findings(address)
     python = f'import kcnn\n\nfound = kcnn.diagnose_data({address!r}, out="checked")'
-    three_ways(python, as_toml(recipe), f"kcnn check {address} --out checked")
+    three_ways(python, as_toml(recipe), f"kcnn check {shlex.quote(address)} --out checked")
 
 
 def upload():
@@ -45,6 +47,7 @@ def upload():
             with told():
                 choose({"data.source": kept_archive(given)})
                 st.session_state["uploaded"] = given.file_id
+                st.rerun()
 
 
 def findings(address):

@@ -1,10 +1,13 @@
 """Explain: where a run looks in a picture, how far that map can be trusted, and what the network sees inside."""
 
+import shlex
+
 import streamlit as st
 
 from app_widgets.asking import ask, names
-from app_widgets.places import picture, runs, scratch, trainings
+from app_widgets.places import runs, scratch, trainings
 from app_widgets.runs import TRAINED, pick
+from app_widgets.uploads import PICTURES, picture
 from app_widgets.words import empty, plain, three_ways, told
 
 SANITY = {
@@ -20,7 +23,7 @@ def page():
     if name is None:
         return
     run = str(runs() / name)
-    upload = st.file_uploader("A picture", type=["jpg", "jpeg", "png", "gif", "bmp", "webp"])
+    upload = st.file_uploader("A picture", **PICTURES)
     method, level, target = st.columns(3)
     explainers = names("explainers")
     method = method.selectbox("Method", list(explainers), format_func=lambda name: f"{name}: {explainers[name]}")
@@ -40,7 +43,7 @@ def page():
     with told():
         code = f'import kcnn\n\nrun = kcnn.load_run({run!r})\nrun.explain("picture.png", {method!r}, path="why.png")'
         toml = trainings().watch(name)["recipe"].to_toml()
-        three_ways(code, toml, f"kcnn explain {run} picture.png --method {method}")
+        three_ways(code, toml, f"kcnn explain {shlex.quote(str(run))} picture.png --method {method}")
 
 
 def heat(run, content, options):

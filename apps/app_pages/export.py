@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def page():
     written(run)
     with told():
         text = f"import kcnn\n\nrun = kcnn.load_run({str(run)!r})\nrun.export({chosen!r})"
-        three_ways(text, trainings().watch(name)["recipe"].to_toml(), f"kcnn export {run} --format {chosen}")
+        command = f"kcnn export {shlex.quote(str(run))} --format {chosen}"
+        three_ways(text, trainings().watch(name)["recipe"].to_toml(), command)
 
 
 def written(run):
@@ -52,7 +54,7 @@ def written(run):
     columns = {name: st.column_config.NumberColumn(format="%.1f") for name in rows[0] if name.startswith(("ms", "MiB"))}
     st.dataframe(pandas.DataFrame(rows), hide_index=True, column_config=columns)
     for format, row in parity.items():
-        path = run / "exports" / row["file"]
+        path = file.parent / Path(row["file"]).name
         name = f"{run.name}-{path.stem}.zip" if path.is_dir() else path.name
         st.download_button(f"Download {format}", packed(path), name, icon=":material/download:")
 

@@ -1,10 +1,13 @@
 """Predict: a run's answers to pictures that the user brings."""
 
+import shlex
+
 import streamlit as st
 
 from app_widgets.asking import ask
-from app_widgets.places import picture, runs, scratch, trainings
+from app_widgets.places import runs, scratch, trainings
 from app_widgets.runs import TRAINED, pick
+from app_widgets.uploads import PICTURES, picture
 from app_widgets.words import empty, plain, score, three_ways, told
 
 MOST = 32  # pictures at once
@@ -16,9 +19,7 @@ def page():
     if name is None:
         return
     run = runs() / name
-    given = st.file_uploader("Pictures", type=["jpg", "jpeg", "png", "gif", "bmp", "webp"], accept_multiple_files=True)[
-        :MOST
-    ]
+    given = st.file_uploader("Pictures", **PICTURES, accept_multiple_files=True)[:MOST]
     top, threshold = st.columns(2)
     top = top.slider("Answers shown", 1, 10, 3)
     threshold = threshold.slider("Least score that counts as an answer", 0.0, 1.0, 0.5, 0.01)
@@ -35,7 +36,7 @@ def page():
     with told():
         recipe = trainings().watch(name)["recipe"].to_toml()
         code = f'import kcnn\n\nrun = kcnn.load_run({str(run)!r})\nrun.predict("picture.png", top={top})'
-        three_ways(code, recipe, f"kcnn predict {run} picture.png --top {top}")
+        three_ways(code, recipe, f"kcnn predict {shlex.quote(str(run))} picture.png --top {top}")
 
 
 def answers(pictures, found, threshold, run):

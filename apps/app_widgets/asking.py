@@ -6,7 +6,8 @@ from concurrent.futures import wait
 import streamlit as st
 
 import kcnn
-from app_widgets.words import tell
+from app_widgets.places import mark
+from app_widgets.words import plain, tell
 
 LONG = ("diagnose_data", "plan", "compare", "run.export", "run.explain_sanity")
 QUIET = 0.4  # seconds before a page says that it waits
@@ -20,11 +21,7 @@ def helper(long=False):
 
 def warm_up():
     """Let the helper load what all questions need, before one is asked."""
-    _asked(_key("list_names", (), {}, None), ("list_names", (), {}))
-
-
-def _key(*question):
-    return repr(question)
+    _asked(mark(("list_names", (), {}, None)), ("list_names", (), {}))
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
@@ -38,7 +35,7 @@ def ask(verb, *args, waiting="Working", stamp=None, **options):
 
     A question that was asked before is not asked again, unless its `stamp` is another.
     """
-    key = _key(verb, args, options, stamp)
+    key = mark((verb, args, options, stamp))
     try:
         return _awaited(_asked(key, (verb, args, options)), waiting)
     except kcnn.UserError as mistake:
@@ -54,7 +51,7 @@ def _awaited(question, waiting):
     wait([question], QUIET)
     place, began = st.empty(), time.monotonic()
     while not question.done():
-        place.caption(f":material/hourglass_top: {waiting} … {time.monotonic() - began + QUIET:.0f} s")
+        place.caption(f":material/hourglass_top: {plain(waiting)} … {time.monotonic() - began + QUIET:.0f} s")
         wait([question], 0.5)
     place.empty()
     return question.result()

@@ -7,19 +7,16 @@ import shutil
 from pathlib import Path
 
 import streamlit as st
-from PIL import Image
 
 import kcnn
-from kcnn import Recipe, UserError
-from kcnn.recipe import fields, word_of
+from kcnn import UserError
+from kcnn.recipe import fields
 from kcnn.resources import RUNS, cache
 
-ADDRESS = re.compile(r"builtin:[\w-]+|tfds:\w+(/[\w.-]+)?(:[\w.]+)?")
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
-MEBIBYTE = 2**20
-PICTURE_BYTES, ARCHIVE_BYTES = 20 * MEBIBYTE, 200 * MEBIBYTE
-ROOM = 10  # times its size that must be free for an archive
+ADDRESS = re.compile(r"imagenet|builtin:[\w-]+|tfds:[A-Za-z]\w*(/\w[\w.+-]*)?(:[\d*]+\.[\d*]+\.[\d*]+)?")
 SCRATCH = 40  # results that are kept
+MADE = ("archives", "checks", "uploads")  # parts of the cache with what visitors brought or asked for
+KEPT = {"data.source": "uploads", "data.quarantine": "checks"}  # where a field may name a file of them
 
 
 def runs():
@@ -38,61 +35,50 @@ def trainings():
 
 
 def roots():
-    """All folders that may be read."""
+    """The folders that may be read."""
     data = os.environ.get("KCNN_APP_DATA", ".").split(os.pathsep)
-    return [Path(folder).resolve() for folder in (*data, runs(), cache("uploads"), cache("checks"))]
+    return [Path(folder).resolve() for folder in (*data, runs())]
 
 
-def checked(address):
-    """The address of data or weights as given, if it may be read; raises `UserError` otherwise."""
-    inside = any(Path(address).resolve().is_relative_to(root) for root in roots()) if "\0" not in address else False
-    if not (inside or ADDRESS.fullmatch(address) or address == "imagenet"):
-        shown = ", ".join(str(root) for root in roots()[: -3 or None])
+def checked(address, kept=None):
+    """The address of data or weights as given, if it may be read; raises `UserError` otherwise, before any is read.
+
+    kept: the part of the cache of which a file may be named, too.
+    """
+    if not (ADDRESS.fullmatch(address) or _is_inside(address, kept)):
+        shown = ", ".join(map(str, roots()[:-1]))
         raise UserError(f"{address} is not below {shown}; start the dashboard with --data FOLDER to use another folder")
     return address
 
 
+def _is_inside(address, kept):
+    """Whether `address` is a path, and leads below a root once links are followed.
+
+    What visitors brought lies in the cache, and is named by nobody even where a root holds the cache: so no file out of
+    an uploaded archive is taken for a table that names pictures elsewhere, or for weights.
+    """
+    if address != address.strip() or ":" in str(Path(address)).partition("/")[0]:
+        return False
+    try:
+        path = Path(address).resolve()
+    except (OSError, RuntimeError, ValueError):  # no path at all: a null byte, links in a circle
+        return False
+    if any(path.is_relative_to(cache(part).resolve()) for part in MADE):
+        return kept is not None and path.is_relative_to(cache(kept).resolve()) and path.is_file()
+    return any(path.is_relative_to(root) for root in roots())
+
+
 def checked_recipe(recipe):
     """The recipe, if all that it names on the disk may be read."""
-    for section, key in (path.split(".") for path in _places()):
+    for place in _places():
+        section, key = place.split(".")
         if (address := getattr(getattr(recipe, section), key)) is not None:
-            checked(address)
+            checked(address, KEPT.get(place))
     return recipe
 
 
 def _places():
     return [path for path, spec in fields() if spec.get("place")]
-
-
-def picture(upload):
-    """The bytes of an uploaded picture; raises `UserError` if it is too large or none, whatever its name says."""
-    if upload.size > PICTURE_BYTES:
-        raise UserError(f"{upload.name} has {upload.size:,} bytes; a picture may have {PICTURE_BYTES:,}")
-    try:
-        with Image.open(upload, formats=FORMATS) as header:
-            width, height = header.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise UserError(f"{upload.name} is no picture; give JPEG, PNG, GIF, BMP or WebP") from None
-    if width * height > Recipe().data.max_pixels:
-        raise UserError(f"{upload.name} has {width}×{height} pixels; at most {Recipe().data.max_pixels:,} are read")
-    return upload.getvalue()
-
-
-def kept_archive(upload):
-    """The address of an uploaded archive, kept under a name of our own; what is in it is checked when it is read."""
-    if upload.size > ARCHIVE_BYTES:
-        raise UserError(f"{upload.name} has {upload.size:,} bytes; an archive may have {ARCHIVE_BYTES:,}")
-    content = upload.getvalue()
-    kind = ".zip" if content[:2] == b"PK" else ".tar"
-    path = cache("uploads") / hashlib.sha256(content).hexdigest()[:24] / (word_of(Path(upload.name).name) + kind)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(path.parent).free < ROOM * len(content):
-            raise UserError("the disk is too full to keep and unpack an archive of that size; free space")
-        path.write_bytes(content)
-    except OSError as error:
-        raise UserError(f"the archive cannot be kept: {error.strerror}") from None
-    return str(path)
 
 
 def scratch(kind, *what):
@@ -101,6 +87,19 @@ def scratch(kind, *what):
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.iterdir(), key=lambda entry: -entry.stat().st_mtime)[SCRATCH:]:
         shutil.rmtree(old, ignore_errors=True)
-    made = folder / hashlib.sha256(repr(what).encode()).hexdigest()[:24]
+    made = folder / mark(what)
     made.mkdir(exist_ok=True)
     return made
+
+
+def mark(what):
+    """A short word for `what` questions are made of, another for another; bytes may be long and are not written out."""
+    return hashlib.sha256(repr(_short(what)).encode()).hexdigest()[:24]
+
+
+def _short(what):
+    if isinstance(what, bytes):
+        return hashlib.sha256(what).digest()
+    if isinstance(what, dict):
+        return {key: _short(part) for key, part in what.items()}
+    return [_short(part) for part in what] if isinstance(what, list | tuple) else what

@@ -27,7 +27,8 @@ def pick(label="Run", states=None):
     """
     known = [run["name"] for run in trainings().list() if states is None or run["state"] in states]
     if not known:
-        empty(f"No {' or '.join(states or ())} run yet in {code(runs().resolve())}.", WAY)
+        kind = f"{' or '.join(states)} run" if states else "run"
+        empty(f"No {kind} yet in {code(runs().resolve())}.", WAY)
         return None
     wanted = st.session_state.get("run") or st.query_params.get("run")
     chosen = st.selectbox(label, known, index=known.index(wanted) if wanted in known else 0)

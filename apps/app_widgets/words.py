@@ -7,20 +7,23 @@ import streamlit as st
 from kcnn import UserError
 from kcnn.recipe import as_command, as_python, as_toml
 
+LONGEST = 1000  # characters of a mistake
+
 
 def plain(text):
-    """`text` without the characters that Markdown would read."""
-    return "".join("\\" + c if c in "\\`*_[]<>#$:~|" else c for c in str(text))
+    """`text` on one line, without the characters that Markdown would read."""
+    return "".join("\\" + c if c in "\\`*_[]<>#$:~|" else c for c in " ".join(str(text).split()))
 
 
 def code(text):
     """`text` set as code."""
-    return "`" + str(text).replace("`", "'") + "`"
+    return "`" + " ".join(str(text).split()).replace("`", "'") + "`"
 
 
 def tell(mistake):
-    """A user's mistake, in the words of the command line."""
-    st.error(plain(mistake), icon=":material/error:")
+    """A user's mistake, in the words of the command line; of a very long one, its beginning."""
+    said = str(mistake)
+    st.error(plain(said if len(said) <= LONGEST else f"{said[:LONGEST]} …"), icon=":material/error:")
 
 
 @contextmanager

@@ -96,4 +96,4 @@ def _public():
         "and read what is below --data and --runs. Nothing is encrypted: put a server that speaks HTTPS before it.",
         err=True,
     )
-    return {"server.address": "0.0.0.0", "server.headless": "true"}
+    return {"server.address": "0.0.0.0", "server.allowedHosts": "*", "server.headless": "true"}

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from kcnn.errors import UserError
 def read(path):
     """{name: reason} in the CSV file `path`, which has the columns "name" and, if it likes, "reason"."""
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"data.quarantine: no such file: {path}; `kcnn check DATA --out FOLDER` writes one")
     try:
         text = read_bounded(path).decode("utf-8-sig")

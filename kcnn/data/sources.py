@@ -34,7 +34,7 @@ def _prefixed(prefix):
 
 
 def _file(*suffixes):
-    return lambda address: _is_path(address) and Path(address).suffix.lower() in suffixes and not Path(address).is_dir()
+    return lambda address: _is_path(address) and Path(address).suffix.lower() in suffixes and not os.path.isdir(address)
 
 
 def _archive(address):
@@ -50,7 +50,7 @@ SOURCES.add("tfds", Source(_prefixed("tfds:"), tfds.read, "tfds:NAME"))
 SOURCES.add("csv", Source(_file(".csv", ".tsv"), table.read, "a CSV file"))
 SOURCES.add("npz", Source(_file(".npz"), arrays.read_npz, "an .npz file"))
 SOURCES.add("archive", Source(_archive, lambda a, *more: folder.read(archives.unpacked(a), *more), "a .zip or .tar"))
-SOURCES.add("folder", Source(lambda a: _is_path(a) and Path(a).is_dir(), folder.read, "a folder"))
+SOURCES.add("folder", Source(lambda a: _is_path(a) and os.path.isdir(a), folder.read, "a folder"))
 SOURCES.add("tf.data", Source(arrays.is_tf_data, arrays.read_tf_data, "a tf.data.Dataset"))
 SOURCES.add("arrays", Source(arrays.is_arrays, arrays.read_arrays, "(x, y) or {'train': (x, y)}"))
 
@@ -107,14 +107,14 @@ def _unknown(address):
         examples = "; ".join(row.example for row in SOURCES.values())
         return UserError(f"data of type {type(address).__name__} is not understood; give one of: {examples}")
     path = Path(address)
-    if path.is_file():
+    if os.path.isfile(path):
         return UserError(
             f"data {_shown(address)} is a {path.suffix or 'nameless'} file; give a folder, .zip, .tar, .csv or .npz"
         )
     prefix = str(address).partition(":")[0]
     if ":" in str(address) and prefix.isalpha() and len(prefix) > 1:
         return unknown_name("kind of data address", prefix + ":", ["tfds:", "builtin:"])
-    if not path.suffix and path.parent.is_dir():
+    if not path.suffix and os.path.isdir(path.parent):
         near = sorted(entry.name for entry in path.parent.iterdir() if entry.is_dir())
         hint = str(unknown_name("folder", path.name, near)).partition(": ")[2] if len(near) < 200 else ""
         if hint.startswith("did"):

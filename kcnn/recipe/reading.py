@@ -30,7 +30,7 @@ def parse_setting(text):
         return path.strip(), None
     try:
         return path.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return path.strip(), value.strip()
 
 
