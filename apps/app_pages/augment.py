@@ -24,12 +24,9 @@ def page():
 
 def preview(recipe):
     """Each picture as it is, and versions of it; boxes and masks are drawn where the data has them."""
-    seen = recipe.data, recipe.augment, recipe.runtime.seed
-    options = {"data.image_size": recipe.data.image_size, "data.framing": recipe.data.framing}
-    path = ask(
-        "show_augmentation", recipe.data.source, recipe, str(scratch("sheets", seen)),
-        waiting=f"Augmenting pictures of {recipe.data.source}", **options,
-    )  # fmt: skip
+    folder = scratch("sheets", recipe.data, recipe.augment, recipe.runtime.seed)
+    waiting = f"Augmenting pictures of {recipe.data.source}"
+    path = ask("show_augmentation", recipe.data.source, recipe, str(folder), waiting=waiting)
     if path:
         st.image(path)
         st.caption("Left: as the network is evaluated on it. Right: as the first epochs would see it.")

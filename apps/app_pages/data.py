@@ -1,6 +1,7 @@
 """Data: choose it, have it checked, look at what was found, and leave the bad ones out."""
 
 import shlex
+import time
 from pathlib import Path
 
 import pandas
@@ -8,11 +9,11 @@ import streamlit as st
 
 from app_widgets.asking import ask
 from app_widgets.form import choose, draft, drafted, field
-from app_widgets.places import roots, scratch
+from app_widgets.places import kept_list, roots, scratch
 from app_widgets.runs import report
 from app_widgets.uploads import kept_archive
 from app_widgets.words import code, three_ways, told
-from kcnn.recipe import as_toml
+from kcnn.recipe import as_toml, as_value
 
 
 def page():
@@ -30,13 +31,20 @@ def page():
     recipe = drafted()
     if recipe is None:
         return
-    address = recipe.data.source
+    address, others = recipe.data.source, other_settings()
     if st.button("Check this data", type="primary", icon=":material/stethoscope:"):
-        st.session_state["checked"] = address
-    if st.session_state.get("checked") == address:
-        findings(address)
-    python = f'import kcnn\n\nfound = kcnn.diagnose_data({address!r}, out="checked")'
-    three_ways(python, as_toml(recipe), f"kcnn check {shlex.quote(address)} --out checked")
+        st.session_state["checked"] = (address, time.time())
+    if st.session_state.get("checked", ("",))[0] == address:
+        findings(address, others, st.session_state["checked"])
+    said = f", **{others!r}" if others else ""
+    python = f'import kcnn\n\nfound = kcnn.diagnose_data({address!r}, out="checked"{said})'
+    words = [f"--set {shlex.quote(f'{path}={as_value(value)}')}" for path, value in others.items()]
+    three_ways(python, as_toml(recipe), " ".join(["kcnn check", shlex.quote(address), "--out checked", *words]))
+
+
+def other_settings():
+    """What the forms say of the data beside its address."""
+    return {path: value for path, value in draft().items() if path.startswith("data.") and path != "data.source"}
 
 
 def upload():
@@ -50,10 +58,11 @@ def upload():
                 st.rerun()
 
 
-def findings(address):
-    """The doctor's page, and the list of what had better be left out."""
-    folder = scratch("findings", address)
-    found = ask("diagnose_data", address, out=str(folder), waiting="Examining every picture")
+def findings(address, others, asked):
+    """The doctor's page, and the list of what had better be left out; looked for anew when it is asked for again."""
+    folder = scratch("findings", address, others)
+    given = {"out": str(folder), "waiting": "Examining every picture", "stamp": asked}
+    found = ask("diagnose_data", address, **given, **others)
     if found is None or not (folder / "check.md").is_file():
         return
     leave_out(found["quarantine"], folder / "quarantine.csv")
@@ -62,7 +71,7 @@ def findings(address):
 
 def leave_out(rows, file):
     """What had better be left out, to look through, and the switch that does it."""
-    if draft().get("data.quarantine") == str(file):
+    if draft().get("data.quarantine"):
         st.info("Training leaves out what the list names: `data.quarantine` is set.", icon=":material/block:")
     if not rows:
         st.success("Nothing needs to be left out.", icon=":material/check:")
@@ -72,7 +81,7 @@ def leave_out(rows, file):
         st.dataframe(pandas.DataFrame(rows, columns=["picture", "why"]), hide_index=True, height=210)
         use, load = st.columns(2)
         if use.button("Leave them out in training", icon=":material/block:", width="stretch"):
-            choose({"data.quarantine": str(file)})
+            choose({"data.quarantine": kept_list(file)})
             st.rerun()
         load.download_button("Download the list", Path(file).read_bytes(), "quarantine.csv", width="stretch")
 

@@ -92,6 +92,15 @@ def scratch(kind, *what):
     return made
 
 
+def kept_list(file):
+    """The address of a copy of the list `file`, which stays for the trainings that leave out what it names."""
+    content = Path(file).read_bytes()
+    kept = cache("checks") / "lists" / f"{mark([content])}.csv"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(content)
+    return str(kept)
+
+
 def mark(what):
     """A short word for `what` questions are made of, another for another; bytes may be long and are not written out."""
     return hashlib.sha256(repr(_short(what)).encode()).hexdigest()[:24]
