@@ -17,7 +17,7 @@ from kcnn.recipe import word_of
 from kcnn.resources import RUNS
 from kcnn.run_folder import LIVE_STATES, RunFolder, list_runs, refuse_unfit
 
-NICE = 10  # how much a training yields to pages and other programs, as `nice` counts
+NICE = 10  # how much a training yields to the page that starts it, as `nice` counts
 STARTING = "starting"
 PATIENCE = 20  # seconds that the last process of a run is given to end
 TAIL = 64 << 10  # bytes of a log that are read
@@ -175,7 +175,7 @@ class Trainings:
                 start_new_session=True,
             )  # fmt: skip
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, child.pid, NICE)
+            os.setpriority(os.PRIO_PROCESS, child.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICE))
 
     @contextmanager
     def _held(self, name):

@@ -90,7 +90,7 @@ def test_data_is_checked_and_bad_files_are_left_out(places):  # noqa: F811
     assert page.dataframe[0].value["picture"].tolist() == ["dark/broken.png"]
     page = well(button(page, "Leave them out in training").click().run())
     assert "Nothing needs to be left out" in page.success[0].value
-    assert "--set data.quarantine=" in shown_code(page)["bash"]
+    assert "--set 'data.quarantine=" in shown_code(page)["bash"]
     recipe = parse(tomllib.loads(shown_code(page)["toml"]))
     assert recipe.data.source == source and "lists" in recipe.data.quarantine
     assert kcnn.check_data(source, quarantine=recipe.data.quarantine).set_aside == []
