@@ -28,6 +28,7 @@ from kcnn.errors import UserError
 from kcnn.recipe import read as read_recipe
 from kcnn.resources import RUNS
 
+EXTENDED = "stopped", "extended"  # state and reason of a run whose recipe has more epochs than it was trained for
 LIVE_STATES = ("preparing", "training", "evaluating")  # others: stopped, finished, failed
 MOST_NAME = 200  # bytes of a run's name: file systems take 255, some of which files beside the run need
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from kcnn.disk import hold, is_locked, make_folder, write_atomically, writing
 from kcnn.errors import UserError
 from kcnn.recipe import word_of
 from kcnn.resources import RUNS
-from kcnn.run_folder import LIVE_STATES, RunFolder, list_runs, refuse_unfit
+from kcnn.run_folder import EXTENDED, LIVE_STATES, RunFolder, list_runs, refuse_unfit
 
 NICE = 10  # how much a training yields to the page that starts it, as `nice` counts
 STARTING = "starting"
@@ -130,10 +130,13 @@ class Trainings:
         return self.notes / f"{name}.log"
 
     def _state(self, folder):
-        """The state of a run; "starting" where a process was begun for it that has not yet said a word."""
-        file = self._lock(folder.name)
-        silent = is_locked(file) and file.stat().st_mtime > folder.status().get("time", 0)
-        return STARTING if silent else folder.state()
+        """The state of a run; "starting" where a process was begun for it that does not train yet."""
+        file, status = self._lock(folder.name), folder.status()
+        if not is_locked(file):
+            return folder.state()
+        silent = file.stat().st_mtime > status.get("time", 0)
+        extended = (status.get("state"), status.get("reason")) == EXTENDED
+        return STARTING if silent or extended else folder.state()
 
     def _unborn(self, name):
         """The summary of a training whose run folder is not there: it is starting, or was refused."""

@@ -7,6 +7,7 @@ import keras
 
 from kcnn import advice, models, scoring, training, views
 from kcnn.errors import UserError
+from kcnn.run_folder import EXTENDED
 from kcnn.session.network import make_engine
 from kcnn.session.opening import warn
 from kcnn.training import runtime
@@ -67,7 +68,8 @@ def extend(session, epochs):
         done = max(len(found[2]["progress"]["rows"]), len(folder.history()))
         pairs = [*session.recipe.train.extensions, (done, epochs)]
         session.recipe = session.recipe.override({"train.extensions": pairs})
-        folder.set_status(state="stopped", reason="extended", epochs=session.recipe.train.last_epoch)
+        state, reason = EXTENDED
+        folder.set_status(state=state, reason=reason, epochs=session.recipe.train.last_epoch)
         folder.write_recipe(session.recipe)
         folder.log("extended", after=done, epochs=epochs)
 
