@@ -79,7 +79,7 @@ def test_architectures_heads_policies_and_schedules_are_offered(page_of, own_mod
 def test_explainers_views_and_formats_are_offered(page_of, places):  # noqa: F811
     name = train_run(places[0])
     page = well(page_of("explain", run=name))
-    assert any(option.startswith("my_explainer: A map of mine") for option in widget(page.selectbox, "Method").options)
+    assert "my_explainer" in widget(page.selectbox, "Method").options
     assert "my_view" in [tab.label for tab in page.tabs]
     page = well(page_of("export", run=name))
     assert "my_format: a file of mine" in widget(page.selectbox, "Format").options

@@ -26,11 +26,12 @@ def page():
     upload = st.file_uploader("A picture", **PICTURES)
     method, level, target = st.columns(3)
     explainers = names("explainers")
-    method = method.selectbox("Method", list(explainers), format_func=lambda name: f"{name}: {explainers[name]}")
+    method = method.selectbox("Method", list(explainers))
     levels = ask("run.levels", run, waiting="Opening the run") or []
     level = level.selectbox("Level", [None, *levels[::-1]], format_func=lambda name: name or "the deepest")
     classes = ask("run.class_names", run) or []
     target = target.selectbox("Class", [None, *classes], format_func=lambda name: name or "the predicted one")
+    st.caption(plain(explainers.get(method, "")))
     content = None
     if upload is not None:
         with told():

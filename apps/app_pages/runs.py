@@ -84,7 +84,7 @@ def details(seen):
         else:
             st.caption("The report comes when training ends or is stopped.")
     recipe.code(seen["recipe"].to_toml() if seen["recipe"] else "", language="toml")
-    log.code(seen["log"] or "nothing said yet", language=None)
+    log.code(seen["log"] or "nothing said yet", language=None, height=420)
 
 
 def compare(name):
