@@ -6,6 +6,7 @@ The names below are loaded on first use, so that `import kcnn` costs nothing.
 __version__ = "0.1.0"
 __all__ = [
     "Helper",
+    "HelperFailed",
     "Recipe",
     "Run",
     "Trainings",
@@ -37,6 +38,7 @@ _HOMES = {
     "UserError": "errors",
     "list_runs": "run_folder",
     "Helper": "helper",
+    "HelperFailed": "helper",
     "Trainings": "trainings",
 }
 

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import logging
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -45,13 +46,18 @@ class Helper:
         return self._line.submit(self._answer, (verb, args, options))
 
     def close(self):
-        """Give up; questions that were not begun are cancelled."""
+        """End the process, also while it answers; questions that were not begun are cancelled."""
         self._line.shutdown(wait=False, cancel_futures=True)
+        if self._process:
+            self._process.child.terminate()
+            self._process.child.wait()
 
     def _answer(self, question):
         self._process = self._process or _Process()
         try:
             error, answer = self._process.ask(question)
+        except (TypeError, AttributeError, pickle.PicklingError) as error:
+            raise HelperFailed(f"the question cannot be sent: {error}") from None
         except (EOFError, OSError):
             self._process = None
             raise HelperFailed("the process that answers was ended, probably for want of memory; ask again") from None
@@ -84,25 +90,29 @@ def serve(descriptor):
             question = pipe.recv()
         except EOFError:
             return
-        pipe.send(_answered(*question))
+        pipe.send_bytes(_answered(*question))
 
 
 def _answered(verb, args, options):
-    """(error, plain answer), one of them None."""
-    from kcnn import api
-
+    """(error, plain answer), one of them None, as bytes."""
     try:
-        owner, _, name = verb.rpartition(".")
-        if owner == "run":
-            run, *args = args
-            asked = getattr(_run(str(run), _stamp(run)), name)
-            return None, plain(asked(*args, **options) if callable(asked) else asked)
-        return None, plain(getattr(api, name)(*args, **options))
+        return pickle.dumps((None, plain(_asked(verb, args, options))))
     except UserError as error:
-        return UserError(str(error)), None
+        return pickle.dumps((UserError(str(error)), None))
     except Exception as error:
         log.exception("%s failed", verb)
-        return HelperFailed(f"{type(error).__name__}: {error}"), None
+        return pickle.dumps((HelperFailed(f"{type(error).__name__}: {error}"), None))
+
+
+def _asked(verb, args, options):
+    from kcnn import api
+
+    owner, _, name = verb.rpartition(".")
+    if owner != "run":
+        return getattr(api, name)(*args, **options)
+    run, *args = args
+    asked = getattr(_run(str(run), _stamp(run)), name)
+    return asked(*args, **options) if callable(asked) else asked
 
 
 @functools.lru_cache(OPEN_RUNS)

@@ -6,6 +6,7 @@ from pathlib import Path
 from kcnn.errors import UserError, unknown_name
 
 PACKAGE = Path(__file__).parent
+PASSWORD = "KCNN_APP_PASSWORD"  # the environment variable with the password of a public dashboard
 RUNS = "runs"  # where run folders go, below the working folder, unless a user says otherwise
 
 

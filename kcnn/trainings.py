@@ -9,21 +9,22 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from kcnn.disk import hold, is_locked, make_folder, write_atomically, writing
 from kcnn.errors import UserError
 from kcnn.recipe import word_of
 from kcnn.resources import RUNS
-from kcnn.run_folder import EXTENDED, LIVE_STATES, RunFolder, list_runs, refuse_unfit
+from kcnn.run_folder import EXTENDED, LIVE_STATES, MOST_NAME, RunFolder, list_runs, refuse_unfit
 
 NICE = 10  # how much a training yields to the page that starts it, as `nice` counts
 STARTING = "starting"
 PATIENCE = 20  # seconds that the last process of a run is given to end
 TAIL = 64 << 10  # bytes of a log that are read
 PARENT = "KCNN_PARENT"  # a training does not end with what started it
-_BLANK = {"step": 0, "steps": 0, "eta_seconds": None, "images_per_second": None, "best": None, "best_epoch": None,
-          "history": [], "warnings": [], "report": None, "recipe": None}  # fmt: skip
+_BLANK = {"epoch": 0, "epochs": 0, "step": 0, "steps": 0, "eta_seconds": None, "images_per_second": None, "best": None,
+          "best_epoch": None, "metrics": {}, "history": [], "warnings": [], "report": None, "recipe": None}  # fmt: skip
 
 
 class Trainings:
@@ -34,47 +35,53 @@ class Trainings:
         self.notes = self.runs / ".trainings"  # {name}.toml, .log and .lock of each training that was started here
 
     def list(self):
-        """A dict for each run, as `kcnn.list_runs`; those that have not yet made their folder come first.
+        """A dict for each run, as `kcnn.list_runs`, with `live`; those that have not made their folder come first.
 
         Folders that are none of these runs are passed over: links to other places, and names that no run can have.
         """
         known = [run for run in list_runs(self.runs) if self._is_own(run["name"])]
         names = {run["name"] for run in known}
         for run in known:
-            run["state"] = self._state(RunFolder(run["path"]))
-        asked = [file for file in self.notes.glob("*.toml") if file.stem not in names]
-        asked = sorted(asked, key=lambda file: -file.stat().st_mtime)
-        return [self._unborn(file.stem) for file in asked] + known
+            run["state"] = self._state(RunFolder(run["path"]))[0]
+        asked = [file.stem for file in sorted(self.notes.glob("*.toml"), key=_age) if file.stem not in names]
+        return [run | {"live": is_live(run["state"])} for run in [*map(self._unborn, asked), *known]]
 
     def watch(self, name):
         """All that can be told of a run now.
 
-        {name, path, state, reason, epoch, epochs, step, steps, eta_seconds, images_per_second, best, best_epoch,
+        {name, path, state, live, reason, epoch, epochs, step, steps, eta_seconds, images_per_second, best, best_epoch,
         history: [row], warnings: [text], log: text, report: path or None, recipe: `Recipe` or None, metrics}
+        live: a process works on it. A run whose files are damaged has failed, for that reason.
         """
         folder = self._folder(name)
         if not folder.recipe_file.is_file():
-            return _BLANK | self._unborn(name) | {"log": self._log(name)}
-        report = folder.report / "report.md"
-        return _BLANK | folder.status() | folder.summary() | {
-            "state": self._state(folder), "reason": folder.reason(), "history": folder.history(),
-            "warnings": list(dict.fromkeys(event["text"] for event in folder.events("warning"))),
-            "log": self._log(name), "report": str(report) if report.is_file() else None, "recipe": folder.recipe(),
-        }  # fmt: skip
+            told = self._unborn(name)
+        else:
+            told = {"name": folder.name, "path": str(folder.path)}
+            try:
+                told |= _told(folder)
+                told["state"], told["reason"] = self._state(folder)
+            except UserError as error:
+                told |= {"state": "failed", "reason": str(error)}
+        return _BLANK | told | {"log": self._log(name), "live": is_live(told["state"])}
 
     def start(self, recipe, name=None):
         """Begin a training of `recipe` in a process of its own; returns its name, numbered if none is given."""
         refuse_unfit(name)
-        name = name or self._free_name(f"{recipe.model.architecture}-{word_of(recipe.data.source)}")
-        if (self.runs / name).exists() or is_locked(self._lock(name)):
-            raise UserError(f"run {name!r} exists already in {self.runs}; choose another name")
-        recipe = recipe.override({"runtime.runs": str(self.runs)})
         make_folder(self.notes)
-        with suppress(FileNotFoundError):
-            self._log_file(name).unlink()
-        write_atomically(self._recipe_file(name), recipe.to_toml())
-        self._launch(name, "fit", self._recipe_file(name), "--name", name)
-        return name
+        stem = f"{word_of(recipe.model.architecture)}-{word_of(recipe.data.source)}"[: MOST_NAME // 2]
+        for one in [name] if name else (f"{stem}-{number}" for number in count(1)):
+            if (self.runs / one).exists():
+                continue
+            with hold(self._lock(one)) as lock:
+                if lock is not None and not (self.runs / one).exists():
+                    with suppress(FileNotFoundError):
+                        self._log_file(one).unlink()
+                    own = recipe.override({"runtime.runs": str(self.runs)})
+                    write_atomically(self._recipe_file(one), own.to_toml())
+                    self._launch(one, lock, "fit", self._recipe_file(one), "--name", one)
+                    return one
+        raise UserError(f"run {name!r} exists already in {self.runs}; choose another name")
 
     def resume(self, name):
         """Go on with a stopped or failed run."""
@@ -87,18 +94,20 @@ class Trainings:
     def stop(self, name):
         """Ask a run to stop: it finishes its step, saves a checkpoint and writes a report of what it has learned."""
         folder = self._folder(name)
-        if self._state(folder) not in (*LIVE_STATES, STARTING):
-            raise UserError(f"run {name} is {folder.state()}: there is nothing to stop")
-        if not folder.path.is_dir():
+        state, _ = self._state(folder) if folder.path.is_dir() else (self._unborn(name)["state"], None)
+        if state == STARTING:
             raise UserError(f"run {name} is still starting; stop it when it has begun")
+        if not is_live(state):
+            raise UserError(f"run {name} is {state}: there is nothing to stop")
         folder.ask_to_stop()
 
     def delete(self, name):
         """Remove a run that is not being trained, with all that is in its folder."""
         folder = self._folder(name)
-        if self._state(folder) in (*LIVE_STATES, STARTING):
-            raise UserError(f"run {name} is being trained; stop it first")
-        with writing(folder.path):
+        make_folder(self.notes)
+        with hold(self._lock(name)) as lock, writing(folder.path):
+            if lock is None or folder.is_running():
+                raise UserError(f"run {name} is being trained; stop it first")
             if folder.path.is_dir():
                 shutil.rmtree(folder.path)
             for file in (self._recipe_file(name), self._log_file(name), self._lock(name)):
@@ -130,48 +139,49 @@ class Trainings:
         return self.notes / f"{name}.log"
 
     def _state(self, folder):
-        """The state of a run; "starting" where a process was begun for it that does not train yet."""
+        """(state, reason) of a run; "starting" where a process was begun for it that does not train yet.
+
+        Where a process ended before it said a word in the run folder, its last words are the reason why.
+        """
         file, status = self._lock(folder.name), folder.status()
-        if not is_locked(file):
-            return folder.state()
-        silent = file.stat().st_mtime > status.get("time", 0)
-        extended = (status.get("state"), status.get("reason")) == EXTENDED
-        return STARTING if silent or extended else folder.state()
+        silent = self._log_file(folder.name).is_file() and _time(file) > status.get("time", 0)
+        if is_locked(file):
+            extended = (status.get("state"), status.get("reason")) == EXTENDED
+            return (STARTING, None) if silent or extended else (folder.state(), folder.reason())
+        return ("failed", self._last_words(folder.name)) if silent else (folder.state(), folder.reason())
 
     def _unborn(self, name):
         """The summary of a training whose run folder is not there: it is starting, or was refused."""
         starting = is_locked(self._lock(name))
-        said = self._log(name).strip().splitlines()
-        reason = None if starting else (said[-1].removeprefix("kcnn: ") if said else "it ended without a word")
-        state = STARTING if starting else "failed"
-        path = str(self.runs / name)
-        return {"name": name, "path": path, "state": state, "epoch": 0, "epochs": 0, "metrics": {}, "reason": reason}
+        return {"name": name, "path": str(self.runs / name), "state": STARTING if starting else "failed", "epoch": 0,
+                "epochs": 0, "metrics": {}, "reason": None if starting else self._last_words(name)}  # fmt: skip
 
     def _log(self, name):
         """The last lines of what a training said."""
-        file = self._log_file(name)
-        if not file.is_file():
+        try:
+            with open(self._log_file(name), "rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+                return file.read(TAIL).decode("utf-8", "replace")
+        except FileNotFoundError:
             return ""
-        with open(file, "rb") as opened:
-            opened.seek(max(0, file.stat().st_size - TAIL))
-            return opened.read(TAIL).decode("utf-8", "replace")
 
-    def _free_name(self, stem):
-        taken = {run["name"] for run in self.list()}
-        return next(name for n in range(1, len(taken) + 2) if (name := f"{stem}-{n}") not in taken)
+    def _last_words(self, name):
+        said = self._log(name).strip().splitlines()
+        return said[-1].removeprefix("kcnn: ") if said else "it ended without a word"
 
     def _go_on(self, name, verb, *words):
         folder = self._folder(name)
-        if self._state(folder) in (*LIVE_STATES, STARTING):
-            raise UserError(f"run {name} is being trained already")
-        self._launch(name, verb, folder.path, *words)
-
-    def _launch(self, name, *words):
-        """Start `kcnn words…` apart from this process; a lock tells for how long it lives, however it ends."""
         make_folder(self.notes)
+        if folder.is_running():
+            raise UserError(f"run {name} is being trained already")
+        with self._held(name) as lock:
+            self._launch(name, lock, verb, folder.path, *words)
+
+    def _launch(self, name, lock, *words):
+        """Start `kcnn words…` apart from this process; its `lock` tells for how long it lives, however it ends."""
         command = [sys.executable, "-m", "kcnn", *map(str, words)]
         environment = {key: value for key, value in os.environ.items() if key != PARENT}
-        with self._held(name) as lock, writing(self._log_file(name)), open(self._log_file(name), "ab") as said:
+        with writing(self._log_file(name)), open(self._log_file(name), "ab") as said:
             os.utime(lock)
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment, pass_fds=[lock],
@@ -189,6 +199,34 @@ class Trainings:
                 if lock is not None:
                     yield lock
                     return
+            if self._state(self._folder(name))[0] == STARTING:
+                raise UserError(f"run {name} is being trained already")
             if time.monotonic() > end:
                 raise UserError(f"the last process of run {name} has not ended yet; try again in a moment")
             time.sleep(0.1)
+
+
+def is_live(state):
+    """Whether a run in this state has a process that works on it."""
+    return state in (*LIVE_STATES, STARTING)
+
+
+def _told(folder):
+    """What a run folder tells of a run, beside its state."""
+    report = folder.report / "report.md"
+    return folder.status() | folder.summary() | {
+        "history": folder.history(), "recipe": folder.recipe(), "report": str(report) if report.is_file() else None,
+        "warnings": list(dict.fromkeys(event["text"] for event in folder.events("warning"))),
+    }  # fmt: skip
+
+
+def _time(file):
+    """When `file` was last changed; never, if it is not there."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _age(file):
+    return -_time(file)

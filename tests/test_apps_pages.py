@@ -1,5 +1,7 @@
 """Every page of the dashboard: does it open, does its form do what it says, and does it show what is registered?"""
 
+import json
+import os
 import shutil
 import tomllib
 from io import BytesIO
@@ -68,9 +70,17 @@ def test_start_trains_the_digits_in_one_click(places, monkeypatch):  # noqa: F81
 def test_start_shows_recent_runs_and_opens_them(with_runs):
     page = well(open_page())
     assert "first" in text(page) and "finished" in text(page)
-    page = button(page, "Open").click().run() if len(page.button) == 3 else page
-    page.session_state["run"] = "first"
-    assert "first" in text(well(page.switch_page("app_pages/runs.py").run()))
+    [one for one in page.button if one.key == "open first"][0].click().run()
+    assert page.session_state["run"] == "first"
+    page.switch_page("app_pages/runs.py").run()
+    assert widget(well(page).selectbox, "Run").value == "first"
+
+
+def test_every_pick_of_a_run_counts(with_runs):
+    page = open_page("runs")
+    for name in ("first", "second", "first", "second"):
+        widget(page.selectbox, "Run").set_value(name).run()
+        assert widget(page.selectbox, "Run").value == name and f"### {name}" in text(page)
 
 
 def test_a_recipe_fills_the_form(places):  # noqa: F811
@@ -89,11 +99,32 @@ def test_data_is_checked_and_bad_files_are_left_out(places):  # noqa: F811
     assert "1 pictures had better be left out" in text(page) and "recognised as" in text(page)
     assert page.dataframe[0].value["picture"].tolist() == ["dark/broken.png"]
     page = well(button(page, "Leave them out in training").click().run())
-    assert "Nothing needs to be left out" in page.success[0].value
-    assert "--set 'data.quarantine=" in shown_code(page)["bash"]
+    button(page, "Leave them out in training").click().run()
     recipe = parse(tomllib.loads(shown_code(page)["toml"]))
     assert recipe.data.source == source and "lists" in recipe.data.quarantine
     assert kcnn.check_data(source, quarantine=recipe.data.quarantine).set_aside == []
+    button(page, "Leave none out").click().run()
+    assert "quarantine" not in shown_code(page)["toml"]
+    button(page, "Leave them out in training").click().run()
+    widget(page.text_input, "Source").set_value("builtin:digits").run()
+    assert "quarantine" not in shown_code(page)["toml"], "a list of other data"
+
+
+def test_weights_that_have_changed_are_asked_anew(with_runs):
+    page = open_page("predict", run="first")
+    page.file_uploader[0].set_value(("a.png", png(), "image/png")).run()
+    first = [bar.value for bar in page.get("progress")]
+    shutil.copy(with_runs[0] / "second" / "best.safetensors", with_runs[0] / "first" / "best.safetensors")
+    os.utime(with_runs[0] / "first" / "best.safetensors")
+    page.run()
+    assert [bar.value for bar in page.get("progress")] != first
+
+
+def test_exports_of_earlier_versions_and_lost_ones_are_not_shown(with_runs):
+    (with_runs[0] / "first" / "exports").mkdir(exist_ok=True)
+    earlier = {"keras": {"pictures": 3, "score_difference": 0.0, "labels_agree": 1.0}}
+    (with_runs[0] / "first" / "exports" / "parity.json").write_text(json.dumps(earlier))
+    assert "Nothing is exported yet" in text(well(open_page("export", run="first")))
 
 
 def test_augment_shows_the_sheet_and_the_same_in_code(places):  # noqa: F811
@@ -126,7 +157,8 @@ def test_train_starts_what_the_form_says(places):  # noqa: F811
     well(page.button_group[0].set_value("Full").run())
     widget(page.number_input, "Limit").set_value(100).run()
     meant = parse(tomllib.loads(shown_code(page)["toml"]))
-    assert meant == Recipe().override({"model.architecture": "resnet_toy", "train.epochs": 1, "data.limit": 100})
+    changes = {"model.architecture": "resnet_toy", "train.epochs": 1, "data.limit": 100}
+    assert meant == Recipe().override(changes | {"runtime.runs": str(places[0])})
     button(page, "What will it cost?").click().run()
     assert "trainable parameters" in text(well(page))
     widget(page.text_input, "Name of the run").set_value("mine").run()

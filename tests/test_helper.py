@@ -47,8 +47,7 @@ def test_mistakes_come_back_as_they_are_and_faults_as_faults(helper):
 
 def test_a_killed_process_is_followed_by_another(helper):
     helper.ask("list_heads").result()
-    (child,) = _children()
-    os.kill(child, signal.SIGKILL)
+    os.kill(helper._process.child.pid, signal.SIGKILL)
     with pytest.raises(HelperFailed, match="was ended"):
         helper.ask("list_heads").result()
     assert helper.ask("list_heads").result() == kcnn.list_heads()
@@ -68,9 +67,18 @@ def test_its_processes_end_with_the_process_that_asked():
         time.sleep(0.1)
 
 
-def _children():
-    told = subprocess.run(["pgrep", "-f", "kcnn.helper", "-P", str(os.getpid())], capture_output=True, text=True)
-    return [int(line) for line in told.stdout.split()]
+def test_what_cannot_be_sent_is_a_fault_and_no_end(helper):
+    child = (helper.ask("list_heads").result(), helper._process.child.pid)[1]
+    with pytest.raises(HelperFailed, match="cannot be sent"):
+        helper.ask("describe", lambda: None).result()
+    assert helper.ask("list_heads").result() and helper._process.child.pid == child
+
+
+def test_closing_ends_its_process():
+    made = kcnn.Helper()
+    made.ask("list_heads").result()
+    made.close()
+    assert made._process.child.poll() is not None
 
 
 def test_plain_data():
@@ -93,3 +101,7 @@ def test_a_module_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setenv(plugins.VARIABLE, "no_such_module_of_mine")
     with pytest.raises(kcnn.UserError, match="KCNN_PLUGINS names 'no_such_module_of_mine'"):
         plugins.load()
+    helper = kcnn.Helper()
+    with pytest.raises(kcnn.UserError, match="KCNN_PLUGINS names 'no_such_module_of_mine'"):
+        helper.ask("list_heads").result()
+    helper.close()

@@ -14,7 +14,10 @@ ODD = {
     "data.source": "my photos/it's.zip",
     "model.overrides": {"width": 16, "depths": [1, 1, 1, 1]},
     "augment.crop_area": (0.25, 1.0),
-    "augment.steps": [{"choices": [{"operation": "rotate", "low": -5.0, "high": 5.0}], "probability": 0.5}],
+    "augment.steps": [
+        {"choices": [{"operation": "rotate", "low": -5.0, "high": 5.0}], "probability": 0.5},
+        {"choices": [{"operation": "invert"}]},
+    ],
     "train.ema": 0.99,
     "train.nesterov": False,
     "runtime.seed": 7,

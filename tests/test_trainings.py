@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import kcnn
-from kcnn.recipe import Recipe
+from kcnn.recipe import Recipe, read
 
 QUICK = {"data.limit": 200, "data.test": 0.1, "model.architecture": "resnet_toy", "train.batch_size": 50}
-LIVE = ("starting", "preparing", "training", "evaluating")
 
 
 def recipe(**changes):
@@ -30,7 +30,7 @@ def until(trainings, name, does, seconds=300):
 
 
 def ended(seen):
-    return seen["state"] not in LIVE
+    return not seen["live"]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_stop_resume_and_the_end_of_who_started_it(tmp_path):
     said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert said.stdout.split() == ["long"], said.stderr
     trainings = kcnn.Trainings(tmp_path / "runs")
-    assert trainings.list()[0]["state"] in LIVE
+    assert trainings.list()[0]["live"]
     seen = until(trainings, "long", lambda seen: len(seen["history"]) >= 1)
     assert os.getpriority(os.PRIO_PROCESS, _pid(tmp_path)) > os.getpriority(os.PRIO_PROCESS, 0)
     trainings.stop("long")
@@ -108,6 +108,53 @@ def test_one_that_was_refused_says_why_and_can_be_deleted(tmp_path):
     assert trainings.list()[0]["reason"] == seen["reason"]
     trainings.delete(name)
     assert trainings.list() == []
+
+
+def test_a_refused_resume_says_why(tmp_path):
+    """The data of a run is gone: what the process said last is the reason."""
+    trainings = kcnn.Trainings(tmp_path)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "recipe.toml").write_text(recipe(data__source=str(tmp_path / "gone")).to_toml())
+    (tmp_path / "old" / "status.json").write_text(json.dumps({"state": "stopped", "reason": "stop file", "time": 1}))
+    trainings.resume("old")
+    assert trainings.watch("old")["state"] == "starting"
+    with pytest.raises(kcnn.UserError, match="still starting"):
+        trainings.stop("old")
+    seen = until(trainings, "old", ended)
+    assert seen["state"] == "failed" and seen["reason"]
+    assert seen["reason"] == seen["log"].strip().splitlines()[-1].removeprefix("kcnn: ")
+
+
+def test_a_damaged_run_has_failed_for_that_and_can_be_deleted(tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "recipe.toml").write_text("[train]\nno_such_key = 1\n")
+    trainings = kcnn.Trainings(tmp_path)
+    seen = trainings.watch("old")
+    assert seen["state"] == "failed" and "no_such_key" in seen["reason"] and seen["recipe"] is None
+    trainings.delete("old")
+    assert trainings.list() == []
+
+
+def test_two_starts_at_once_are_two_runs(tmp_path, monkeypatch):
+    launched = {}
+    monkeypatch.setattr(
+        kcnn.Trainings, "_launch", lambda self, name, lock, *words: launched.update({name: time.sleep(0.3)})
+    )
+    trainings = kcnn.Trainings(tmp_path)
+    with ThreadPoolExecutor(2) as both:
+        names = [both.submit(trainings.start, recipe(runtime__seed=seed)) for seed in (1, 2)]
+    names = [one.result() for one in names]
+    assert sorted(names) == ["resnet_toy-digits-1", "resnet_toy-digits-2"] and launched.keys() == set(names)
+    kept = [read(tmp_path / ".trainings" / f"{name}.toml").runtime.seed for name in names]
+    assert kept == [1, 2]
+
+
+def test_a_name_made_from_the_recipe_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(kcnn.Trainings, "_launch", lambda *_: None)
+    odd = recipe(model__architecture="../../../escaped", data__source="x" * 300)
+    name = kcnn.Trainings(tmp_path / "runs").start(odd)
+    assert "/" not in name and len(name) < 200
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
 
 @pytest.mark.parametrize("name", ["../other", "a/b", ".hidden", "", "nobody"])

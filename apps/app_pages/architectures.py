@@ -53,7 +53,7 @@ def bounds():
 def detail(name):
     """Stages, costs, receptive fields and ancestor of one."""
     file = scratch("stages", name) / "stages.png"
-    found = ask("describe", name, out=str(file), waiting=f"Building {name}")
+    found = ask("describe", name, out=str(file), file=file, waiting=f"Building {name}")
     if found is None:
         return
     st.subheader(plain(name))

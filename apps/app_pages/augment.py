@@ -26,7 +26,9 @@ def preview(recipe):
     """Each picture as it is, and versions of it; boxes and masks are drawn where the data has them."""
     folder = scratch("sheets", recipe.data, recipe.augment, recipe.runtime.seed)
     waiting = f"Augmenting pictures of {recipe.data.source}"
-    path = ask("show_augmentation", recipe.data.source, recipe, str(folder), waiting=waiting)
+    path = ask(
+        "show_augmentation", recipe.data.source, recipe, str(folder), file=folder / "augmented.png", waiting=waiting
+    )
     if path:
         st.image(path)
         st.caption("Left: as the network is evaluated on it. Right: as the first epochs would see it.")

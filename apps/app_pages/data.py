@@ -15,6 +15,8 @@ from app_widgets.uploads import kept_archive
 from app_widgets.words import code, three_ways, told
 from kcnn.recipe import as_toml, as_value
 
+LIST = "data.quarantine"
+
 
 def page():
     st.title("Data")
@@ -28,23 +30,34 @@ def page():
     places = ", ".join(code(root) for root in roots())
     st.caption(f"`builtin:digits`, `tfds:NAME`, or a folder, archive, CSV or .npz file below {places}")
     upload()
+    forget_list_of_other_data()
     recipe = drafted()
     if recipe is None:
         return
     address, others = recipe.data.source, other_settings()
     if st.button("Check this data", type="primary", icon=":material/stethoscope:"):
-        st.session_state["checked"] = (address, time.time())
-    if st.session_state.get("checked", ("",))[0] == address:
-        findings(address, others, st.session_state["checked"])
+        st.session_state["checked"] = (address, time.time_ns())
+    checked = st.session_state.get("checked")
+    if checked and checked[0] == address:
+        findings(address, others, checked)
     said = f", **{others!r}" if others else ""
     python = f'import kcnn\n\nfound = kcnn.diagnose_data({address!r}, out="checked"{said})'
     words = [f"--set {shlex.quote(f'{path}={as_value(value)}')}" for path, value in others.items()]
     three_ways(python, as_toml(recipe), " ".join(["kcnn check", shlex.quote(address), "--out checked", *words]))
 
 
+def forget_list_of_other_data():
+    """What had better be left out of one data set says nothing of another."""
+    source = draft().get("data.source")
+    if st.session_state.setdefault("listed for", source) != source:
+        st.session_state["listed for"] = source
+        choose({LIST: None})
+
+
 def other_settings():
-    """What the forms say of the data beside its address."""
-    return {path: value for path, value in draft().items() if path.startswith("data.") and path != "data.source"}
+    """What the forms say of the data beside its address, and beside what is left out already."""
+    beside = ("data.source", LIST)
+    return {path: value for path, value in draft().items() if path.startswith("data.") and path not in beside}
 
 
 def upload():
@@ -71,8 +84,11 @@ def findings(address, others, asked):
 
 def leave_out(rows, file):
     """What had better be left out, to look through, and the switch that does it."""
-    if draft().get("data.quarantine"):
-        st.info("Training leaves out what the list names: `data.quarantine` is set.", icon=":material/block:")
+    if draft().get(LIST):
+        st.info("Training leaves out what a list names: `data.quarantine` is set.", icon=":material/block:")
+        if st.button("Leave none out", icon=":material/undo:"):
+            choose({LIST: None})
+            st.rerun()
     if not rows:
         st.success("Nothing needs to be left out.", icon=":material/check:")
         return
@@ -81,7 +97,7 @@ def leave_out(rows, file):
         st.dataframe(pandas.DataFrame(rows, columns=["picture", "why"]), hide_index=True, height=210)
         use, load = st.columns(2)
         if use.button("Leave them out in training", icon=":material/block:", width="stretch"):
-            choose({"data.quarantine": kept_list(file)})
+            choose({LIST: kept_list(file)})
             st.rerun()
         load.download_button("Download the list", Path(file).read_bytes(), "quarantine.csv", width="stretch")
 

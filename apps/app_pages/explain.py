@@ -42,15 +42,17 @@ def page():
         heat(run, content, {"method": method, "level": level, "target": target})
     inside(run, content, level)
     with told():
-        code = f'import kcnn\n\nrun = kcnn.load_run({run!r})\nrun.explain("picture.png", {method!r}, path="why.png")'
+        given = {"method": method} | {key: value for key, value in (("level", level), ("target", target)) if value}
+        code = f'import kcnn\n\nrun = kcnn.load_run({run!r})\nrun.explain("picture.png", path="why.png", **{given!r})'
+        words = [f"--{key} {shlex.quote(value)}" for key, value in given.items()]
         toml = trainings().watch(name)["recipe"].to_toml()
-        three_ways(code, toml, f"kcnn explain {shlex.quote(str(run))} picture.png --method {method}")
+        three_ways(code, toml, " ".join(["kcnn explain", shlex.quote(run), "picture.png", *words]))
 
 
 def heat(run, content, options):
     """The heat map over the picture, and its sanity figures."""
     file = scratch("heat", run, content, options) / "heat.png"
-    if ask("run.explain", run, content, path=str(file), waiting="Explaining", **options) is None:
+    if ask("run.explain", run, content, path=str(file), file=file, waiting="Explaining", **options) is None:
         return
     st.image(file)
     if not st.toggle("How far can this map be trusted?"):
@@ -71,7 +73,7 @@ def inside(run, content, level):
         with tab:
             st.caption(plain(lines[view]))
             file = scratch("views", run, view, options) / "view.png"
-            if ask("run.show", run, view, options[0], level=options[1], path=str(file), waiting="Drawing"):
+            if ask("run.show", run, view, options[0], level=options[1], path=str(file), file=file, waiting="Drawing"):
                 st.image(file)
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import shlex
+import time
 import zipfile
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def page():
     run = runs() / name
     chosen = st.selectbox("Format", list(formats), format_func=lambda format: f"{format}: {formats[format]}")
     if st.button("Write and prove it", type="primary", icon=":material/output:"):
-        path = ask("run.export", str(run), chosen, waiting=f"Writing {chosen} and asking it the same", stamp=object())
+        path = ask(
+            "run.export", str(run), chosen, waiting=f"Writing {chosen} and asking it the same", stamp=time.time_ns()
+        )
         if path:
             st.success(f"{code(path)} answers as the model does.", icon=":material/check:")
     written(run)
@@ -39,10 +42,11 @@ def page():
 def written(run):
     """The exports that are there: how well they agree, how large and how fast they are, and the files."""
     file = run / "exports" / "parity.json"
-    if not file.is_file():
+    parity = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    parity = {format: row for format, row in parity.items() if _is_whole(row, file.parent)}
+    if not parity:
         empty("Nothing is exported yet.", "Choose a format above.")
         return
-    parity = json.loads(file.read_text("utf-8"))
     rows = [
         {
             "format": format, "pictures": row["pictures"], "largest difference": f"{row['score_difference']:.1g}",
@@ -57,6 +61,11 @@ def written(run):
         path = file.parent / Path(row["file"]).name
         name = f"{run.name}-{path.stem}.zip" if path.is_dir() else path.name
         st.download_button(f"Download {format}", packed(path), name, icon=":material/download:")
+
+
+def _is_whole(row, folder):
+    """Whether an export is there with all its figures, as those of earlier versions are not."""
+    return "milliseconds" in row and (folder / Path(row["file"]).name).exists()
 
 
 @st.cache_data(max_entries=4, show_spinner="Packing")

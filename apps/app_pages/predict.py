@@ -54,7 +54,7 @@ def answers(pictures, found, threshold, run):
                 st.progress(share, text=f"{plain(label)} {share:.3f}")
             if run:
                 file = scratch("heat", run, content) / "heat.png"
-                if ask("run.explain", run, content, path=str(file), waiting="Explaining") is not None:
+                if ask("run.explain", run, content, path=str(file), file=file, waiting="Explaining") is not None:
                     st.image(file)
 
 

@@ -7,7 +7,7 @@ from app_widgets.asking import ask
 from app_widgets.comparison import comparison
 from app_widgets.form import replace_draft
 from app_widgets.places import runs, trainings
-from app_widgets.words import plain, told
+from app_widgets.words import plain, tell, told
 
 
 def page():
@@ -17,9 +17,9 @@ def page():
         return
     with told():
         seen = trainings().watch(name)
-        state, live = seen["state"], seen["state"] in shown.LIVE
+        state = seen["state"]
         steer(seen)
-        st.fragment(alive, run_every=shown.EVERY if live else None)(name, state)
+        st.fragment(alive, run_every=shown.EVERY if seen["live"] else None)(name, state)
         compare(name)
 
 
@@ -31,7 +31,7 @@ def alive(name, state):
             st.rerun()
         st.markdown(f"### {plain(name)} {shown.badge(state)}")
         if state == "failed":
-            st.error(plain(seen["reason"]), icon=":material/error:")
+            tell(seen["reason"])
         if state == "stopped":
             st.info(f"Stopped by a {plain(seen['reason'])}. Resume goes on exactly there.", icon=":material/info:")
         shown.how_far(st, seen)
@@ -42,9 +42,9 @@ def alive(name, state):
 def steer(seen):
     """What can be done with a run in its state."""
     name, state, desk = seen["name"], seen["state"], trainings()
-    live, halted = state in shown.LIVE, state in ("stopped", "failed")
+    live, halted = seen["live"], state in ("stopped", "failed")
     row = st.container(horizontal=True)
-    if row.button("Stop", icon=":material/stop:", disabled=not live):
+    if row.button("Stop", icon=":material/stop:", disabled=not live or state == "starting"):
         do(desk.stop, name)
     if row.button("Resume", icon=":material/play_arrow:", disabled=not halted):
         do(desk.resume, name)

@@ -23,11 +23,11 @@ def page():
     with beside:
         recipe = drafted()
         if recipe is not None:
-            start(recipe)
+            name = start(recipe)
             learning_rate(recipe)
             plan(recipe)
     if recipe is not None:
-        recipe_in_three_ways(recipe)
+        recipe_in_three_ways(recipe, name)
 
 
 def whole():
@@ -39,6 +39,7 @@ def whole():
 
 
 def start(recipe):
+    """The button that starts it; the name that the run was given."""
     name = st.text_input("Name of the run", placeholder="numbered by itself").strip()
     row = st.container(horizontal=True)
     if row.button("Start training", type="primary", icon=":material/play_arrow:"):
@@ -48,6 +49,7 @@ def start(recipe):
     if row.button("Reset", icon=":material/restart_alt:"):
         replace_draft(Recipe())
         st.rerun()
+    return name
 
 
 def learning_rate(recipe):

@@ -1,7 +1,8 @@
 """Answers of the helper process: while one is worked on, the page says for how long and stays alive."""
 
 import time
-from concurrent.futures import wait
+from concurrent.futures import CancelledError, wait
+from pathlib import Path
 
 import streamlit as st
 
@@ -30,20 +31,36 @@ def _asked(key, _question):
     return helper(verb in LONG).ask(verb, *args, **options)
 
 
-def ask(verb, *args, waiting="Working", stamp=None, **options):
+def ask(verb, *args, waiting="Working", stamp=None, file=None, **options):
     """What kcnn's public `verb` answers, or None after the page has said why it does not.
 
-    A question that was asked before is not asked again, unless its `stamp` is another.
+    A question that was asked before is not asked again, unless its `stamp` is another, the run that it is about has
+    other weights, or the `file` that the answer wrote is gone.
     """
+    if verb.startswith("run.") or verb == "compare":
+        stamp = stamp, [_weights(run) for run in (args if verb == "compare" else args[:1])]
     key = mark((verb, args, options, stamp))
+    if file is not None and not Path(file).exists():
+        _asked.clear(key, None)
+    question = _asked(key, (verb, args, options))
     try:
-        return _awaited(_asked(key, (verb, args, options)), waiting)
+        return _awaited(question, waiting)
     except kcnn.UserError as mistake:
         tell(mistake)
-    except RuntimeError:
+    except (kcnn.HelperFailed, CancelledError):
         tell("kcnn failed at this; the terminal that runs the dashboard shows where")
+    except BaseException:  # the visitor wants something else: what nobody works on yet need not be done
+        if question.cancel():
+            _asked.clear(key, None)
+        raise
     _asked.clear(key, None)
     return None
+
+
+def _weights(run):
+    """What changes with the weights or the report of a run."""
+    files = (Path(run, "best.safetensors"), Path(run, "report", "metrics.json"))
+    return [file.stat().st_mtime_ns if file.exists() else 0 for file in files]
 
 
 def _awaited(question, waiting):

@@ -2,12 +2,20 @@
 
 import hmac
 import os
+import threading
 import time
 
 import streamlit as st
 
-PASSWORD = "KCNN_APP_PASSWORD"
-PAUSE = 2.0  # seconds that a wrong password costs, whoever gives it
+from kcnn.resources import PASSWORD
+
+PAUSE = 2.0  # seconds that a wrong password costs, one visitor after another
+
+
+@st.cache_resource(show_spinner=False)
+def _turn():
+    """One lock for all visitors, so that many at once guess no faster."""
+    return threading.Lock()
 
 
 def ask_password():
@@ -22,6 +30,7 @@ def ask_password():
             if hmac.compare_digest(given.encode(), expected.encode()):
                 st.session_state["let in"] = True
                 st.rerun()
-            time.sleep(PAUSE)
+            with _turn():
+                time.sleep(PAUSE)
             st.error("That is not the password.", icon=":material/lock:")
     st.stop()

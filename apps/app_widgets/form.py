@@ -8,7 +8,7 @@ import math
 import streamlit as st
 
 from app_widgets.asking import names
-from app_widgets.places import checked_recipe
+from app_widgets.places import checked_recipe, runs
 from app_widgets.words import tell
 from kcnn import Recipe, UserError
 from kcnn.recipe import as_value, changes, fields, parse_setting
@@ -23,8 +23,11 @@ def draft():
 
 def choose(values):
     """Put `values` into the draft; widgets that are drawn later show them."""
+    default = dict(fields())
     for path, value in values.items():
         draft()[path] = value
+        if value == default[path].get("default"):
+            del draft()[path]
         for key in [key for key in st.session_state if str(key).startswith(f"{KEY}{path}")]:
             del st.session_state[key]
 
@@ -40,7 +43,7 @@ def replace_draft(recipe):
 def drafted():
     """The `Recipe` of the draft, or None after its mistakes were told."""
     try:
-        return checked_recipe(Recipe().override(draft()))
+        return checked_recipe(Recipe().override({**draft(), "runtime.runs": str(runs())}))
     except UserError as mistake:
         tell(mistake)
         return None
@@ -124,7 +127,7 @@ def _switch(path, spec, value, *_):
 def _text(path, spec, value, optional, _):
     typed = st.text_input(_label(path), key=_kept(path, value or ""), help=_help(path, spec),
                           placeholder="none" if optional else "").strip()  # fmt: skip
-    return typed or (None if optional else value)
+    return typed or (None if optional else spec.get("default"))
 
 
 def _number(path, spec, value, optional, sliders, part="", label=None):
@@ -135,20 +138,27 @@ def _number(path, spec, value, optional, sliders, part="", label=None):
     value = None if value is None else kind(value)
     options = {"key": _kept(path, value, part), "help": _help(path, spec), "label": label or _label(path)}
     if sliders and None not in (low, high) and not optional:
-        step = 1 if kind is int else 10.0 ** math.floor(math.log10((high - low) / 40))
-        return st.slider(min_value=kind(low), max_value=kind(high), step=step, **options)
-    step = 1 if kind is int else 10.0 ** math.floor(math.log10(abs(value or 0) or 1)) / (1 if value else 10)
+        step = 1 if kind is int else _step((high - low) / 4)
+        shown = "%d" if kind is int else f"%.{max(0, -round(math.log10(step)))}f"
+        return st.slider(min_value=kind(low), max_value=kind(high), step=step, format=shown, **options)
     return st.number_input(
-        min_value=None if low is None else kind(low), max_value=None if high is None else kind(high), step=step,
-        format="%d" if kind is int else "%.4g", placeholder="none", **({"value": None} if optional else {}), **options,
+        min_value=None if low is None else kind(low), max_value=None if high is None else kind(high),
+        step=1 if kind is int else _step(value or 0.1), format="%d" if kind is int else "%.4g", placeholder="none",
+        **({"value": None} if optional else {}), **options,
     )  # fmt: skip
+
+
+def _step(size):
+    """A tenth of the power of ten below `size`."""
+    return 10.0 ** (math.floor(math.log10(abs(size))) - 1)
 
 
 def _pair(path, spec, value, optional, sliders):
     """Two numbers, the smaller first; a switch before them where there may be none."""
     if optional and not st.toggle(_label(path), key=_kept(path, value is not None, " on"), help=_help(path, spec)):
         return None
-    given = value or (0.5, 1.0)
+    high = spec["prefixItems"][1].get("maximum", 1.0)
+    given = value or (high / 2, high)
     sides = zip(st.columns(2), spec["prefixItems"], given, ("from", "to"), strict=True)
     found = []
     for column, part, start, word in sides:

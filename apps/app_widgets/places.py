@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -13,9 +14,10 @@ from kcnn import UserError
 from kcnn.recipe import fields
 from kcnn.resources import RUNS, cache
 
-ADDRESS = re.compile(r"imagenet|builtin:[\w-]+|tfds:[A-Za-z]\w*(/\w[\w.+-]*)?(:[\d*]+\.[\d*]+\.[\d*]+)?")
-SCRATCH = 40  # results that are kept
+ADDRESS = re.compile(r"builtin:[\w-]+|tfds:[A-Za-z]\w*(/\w[\w.+-]*)?(:[\d*]+\.[\d*]+\.[\d*]+)?")
+SCRATCH = 200  # results that are kept
 MADE = ("archives", "checks", "uploads")  # parts of the cache with what visitors brought or asked for
+NAMES = {"model.weights": ("imagenet",)}  # what a field may name beside addresses
 KEPT = {"data.source": "uploads", "data.quarantine": "checks"}  # where a field may name a file of them
 
 
@@ -40,19 +42,20 @@ def roots():
     return [Path(folder).resolve() for folder in (*data, runs())]
 
 
-def checked(address, kept=None):
-    """The address of data or weights as given, if it may be read; raises `UserError` otherwise, before any is read.
+def checked(address, place="data.source"):
+    """The address as given for the field `place` of a recipe, if it may be read; raises `UserError` otherwise.
 
-    kept: the part of the cache of which a file may be named, too.
+    Nothing is read before.
     """
-    if not (ADDRESS.fullmatch(address) or _is_inside(address, kept)):
+    named = ADDRESS.fullmatch(address) or address in NAMES.get(place, ())
+    if not (named or _is_inside(address, KEPT.get(place))):
         shown = ", ".join(map(str, roots()[:-1]))
         raise UserError(f"{address} is not below {shown}; start the dashboard with --data FOLDER to use another folder")
     return address
 
 
 def _is_inside(address, kept):
-    """Whether `address` is a path, and leads below a root once links are followed.
+    """Whether `address` is a path, and leads below a root, or to a file of the part `kept` of the cache.
 
     What visitors brought lies in the cache, and is named by nobody even where a root holds the cache: so no file out of
     an uploaded archive is taken for a table that names pictures elsewhere, or for weights.
@@ -73,7 +76,7 @@ def checked_recipe(recipe):
     for place in _places():
         section, key = place.split(".")
         if (address := getattr(getattr(recipe, section), key)) is not None:
-            checked(address, KEPT.get(place))
+            checked(address, place)
     return recipe
 
 
@@ -82,13 +85,14 @@ def _places():
 
 
 def scratch(kind, *what):
-    """A folder in the cache for what is made of `what`; of each `kind` the newest are kept."""
+    """A folder in the cache for what is made of `what`; of each `kind` those used last are kept."""
     folder = cache("checks") / kind
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in sorted(folder.iterdir(), key=lambda entry: -entry.stat().st_mtime)[SCRATCH:]:
-        shutil.rmtree(old, ignore_errors=True)
     made = folder / mark(what)
-    made.mkdir(exist_ok=True)
+    made.mkdir(parents=True, exist_ok=True)
+    os.utime(made)
+    with suppress(FileNotFoundError):  # another visitor may be sweeping, too
+        for old in sorted(folder.iterdir(), key=lambda entry: -entry.stat().st_mtime)[SCRATCH:]:
+            shutil.rmtree(old, ignore_errors=True)
     return made
 
 

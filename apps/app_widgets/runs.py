@@ -8,16 +8,16 @@ import streamlit as st
 from app_widgets.places import runs, trainings
 from app_widgets.words import code, duration, empty, plain, score
 
-LIVE = ("starting", "preparing", "training", "evaluating")
+PICKED = "picked run"
 TRAINED = ("finished", "stopped")  # with weights that can be asked
-COLOURS = dict.fromkeys(LIVE, "blue") | {"finished": "green", "stopped": "orange"}
+COLOURS = {"finished": "green", "stopped": "orange", "failed": "red"}
 EVERY = 2  # seconds between two looks at a run that is trained
 WAY = "Train something on the **Train** page, or the digits by one click on **Start**."
 
 
 def badge(state):
     """The state of a run in its colour."""
-    return f":{COLOURS.get(state, 'red')}-badge[{plain(state)}]"
+    return f":{COLOURS.get(state, 'blue')}-badge[{plain(state)}]"
 
 
 def pick(label="Run", states=None):
@@ -30,8 +30,10 @@ def pick(label="Run", states=None):
         kind = f"{' or '.join(states)} run" if states else "run"
         empty(f"No {kind} yet in {code(runs().resolve())}.", WAY)
         return None
-    wanted = st.session_state.get("run") or st.query_params.get("run")
-    chosen = st.selectbox(label, known, index=known.index(wanted) if wanted in known else 0)
+    if st.session_state.get(PICKED) not in known:
+        wanted = st.session_state.get("run") or st.query_params.get("run")
+        st.session_state[PICKED] = wanted if wanted in known else known[0]
+    chosen = st.selectbox(label, known, key=PICKED)
     st.session_state["run"] = st.query_params["run"] = chosen
     return chosen
 
@@ -80,7 +82,7 @@ def curves(history):
     for place, chart in zip(places * len(charts), charts, strict=False):
         name = next(iter(chart.values()))
         with place.container(border=True):
-            st.caption(name.replace("_", " "))
+            st.caption(plain(name.replace("_", " ")))
             shown = pandas.DataFrame({label: rows[column] for label, column in chart.items()})
             st.line_chart(shown, height=230, x_label="epoch")
 

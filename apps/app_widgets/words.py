@@ -43,9 +43,9 @@ def three_ways(python, toml, command):
             tab.code(text, language=language, wrap_lines=True)
 
 
-def recipe_in_three_ways(recipe):
-    """The training that a recipe says."""
-    three_ways(as_python(recipe), as_toml(recipe), as_command(recipe))
+def recipe_in_three_ways(recipe, name=""):
+    """The training that a recipe says, called `name`."""
+    three_ways(as_python(recipe, name), as_toml(recipe), as_command(recipe, name))
 
 
 def empty(what, way_out):

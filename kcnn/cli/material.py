@@ -9,9 +9,9 @@ import typer
 
 from kcnn.cli.words import Settings, app, parsed, say, the_api
 from kcnn.errors import UserError
-from kcnn.resources import RUNS
+from kcnn.resources import PASSWORD, RUNS
 
-PASSWORD, LEAST = "KCNN_APP_PASSWORD", 12  # the environment variable, and how many characters it has at least
+LEAST = 12  # characters of the password of a public dashboard
 
 
 @app.command()
@@ -81,7 +81,20 @@ def app_(
     folders = os.pathsep.join(str(path.resolve()) for path in data or [Path()])
     given = {"KCNN_RUNS": runs, "KCNN_APP_DATA": folders} | ({} if public else {PASSWORD: ""})
     # In place of this process: none is left behind when it ends.
-    os.execve(sys.executable, command, {**os.environ, **given})
+    os.execve(sys.executable, command, {**_unsettled(), **given})
+
+
+def _unsettled():
+    """The environment without what would change a setting of the dashboard's own."""
+    import re
+    import tomllib
+
+    from kcnn.resources import folder
+
+    settings = tomllib.loads((folder("apps") / ".streamlit" / "config.toml").read_text("utf-8"))
+    names = [f"streamlit_{section}_{key}" for section, keys in settings.items() for key in keys]
+    own = {re.sub("([A-Z])", r"_\1", name).upper() for name in names}
+    return {name: value for name, value in os.environ.items() if name not in own}
 
 
 def _public():
@@ -93,7 +106,8 @@ def _public():
         )
     typer.echo(
         "kcnn: public: whoever reaches this machine and has the password can train here, use its disk and processor, "
-        "and read what is below --data and --runs. Nothing is encrypted: put a server that speaks HTTPS before it.",
+        "and read what is below --data and --runs. Nothing is encrypted, and files can be sent before the password is "
+        "given: put a server before it that speaks HTTPS and limits who comes.",
         err=True,
     )
     return {"server.address": "0.0.0.0", "server.allowedHosts": "*", "server.headless": "true"}

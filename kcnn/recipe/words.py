@@ -22,10 +22,11 @@ def changes(recipe):
     }
 
 
-def as_python(recipe, verb="build_and_fit"):
-    """Python that trains it."""
+def as_python(recipe, name=""):
+    """Python that trains it, as a run called `name` if that is given."""
     text = pprint.pformat(_nested(recipe), width=88, indent=1, sort_dicts=False).replace("\n", "\n" + 9 * " ")
-    return f"import kcnn\n\nrecipe = {text}\nrun = kcnn.{verb}(recipe)"
+    called = f", name={name!r}" if name else ""
+    return f"import kcnn\n\nrecipe = {text}\nrun = kcnn.build_and_fit(recipe{called})"
 
 
 def as_toml(recipe):
@@ -33,11 +34,12 @@ def as_toml(recipe):
     return tomli_w.dumps(without_none(_nested(recipe))) or "# all of it is the default\n"
 
 
-def as_command(recipe, verb="fit"):
-    """The command that trains it."""
+def as_command(recipe, name=""):
+    """The command that trains it, as a run called `name` if that is given."""
     said = {"data.source": recipe.data.source} | changes(recipe)
-    words = [f"kcnn {verb}", *(f"{OPTIONS[key]} {shlex.quote(str(v))}" for key, v in said.items() if key in OPTIONS)]
+    words = ["kcnn fit", *(f"{OPTIONS[key]} {shlex.quote(str(v))}" for key, v in said.items() if key in OPTIONS)]
     words += [f"--set {shlex.quote(f'{key}={_bare(v)}')}" for key, v in said.items() if key not in OPTIONS]
+    words += [f"--name {shlex.quote(name)}"] if name else []
     return " \\\n    ".join(words)
 
 
@@ -58,6 +60,7 @@ def _bare(value):
 def as_value(value):
     """A value as TOML has it on one line, as `parse_setting` reads it; none for None."""
     if isinstance(value, dict):
+        value = without_none(value)
         return "{" + ", ".join(f"{tomli_w.dumps({k: 0})[:-5]} = {as_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(as_value, value)) + "]"
