@@ -65,7 +65,7 @@ def test_the_tour(chromium, digit, tmp_path):
         visitor.turn_to("Predict")
         visitor.upload(digit)
         visitor.see("three.png")
-        assert visitor.tab.get_by_test_id("stProgress").first.inner_text().startswith("3 ")
+        assert visitor.tab.get_by_test_id("stProgress").first.inner_text().startswith("3:")
         visitor.turn_to("Explain")
         visitor.upload(digit)
         visitor.tab.get_by_test_id("stImage").nth(1).wait_for()

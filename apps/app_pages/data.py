@@ -9,7 +9,7 @@ import streamlit as st
 
 from app_widgets.asking import ask
 from app_widgets.form import choose, draft, drafted, field
-from app_widgets.places import kept_list, roots, scratch
+from app_widgets.places import found_below, kept_list, roots, scratch
 from app_widgets.runs import report
 from app_widgets.uploads import kept_archive
 from app_widgets.words import code, three_ways, told
@@ -29,8 +29,8 @@ def page():
         field("data.framing")
     places = ", ".join(code(root) for root in roots())
     st.caption(f"`builtin:digits`, `tfds:NAME`, or a folder, archive, CSV or .npz file below {places}")
+    nearby()
     upload()
-    forget_list_of_other_data()
     recipe = drafted()
     if recipe is None:
         return
@@ -46,18 +46,20 @@ def page():
     three_ways(python, as_toml(recipe), " ".join(["kcnn check", shlex.quote(address), "--out checked", *words]))
 
 
-def forget_list_of_other_data():
-    """What had better be left out of one data set says nothing of another."""
-    source = draft().get("data.source")
-    if st.session_state.setdefault("listed for", source) != source:
-        st.session_state["listed for"] = source
-        choose({LIST: None})
-
-
 def other_settings():
     """What the forms say of the data beside its address, and beside what is left out already."""
     beside = ("data.source", LIST)
     return {path: value for path, value in draft().items() if path.startswith("data.") and path not in beside}
+
+
+def nearby():
+    """What lies directly in the folders of data, to be picked instead of typed."""
+    known = found_below()
+    chosen = st.selectbox("Found there", known, index=None, placeholder=f"{len(known)} folders and files")
+    if chosen and chosen != st.session_state.get("picked data"):
+        st.session_state["picked data"] = chosen
+        choose({"data.source": chosen})
+        st.rerun()
 
 
 def upload():

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app_widgets.asking import ask, names
 from app_widgets.places import runs, scratch, trainings
-from app_widgets.runs import TRAINED, pick
+from app_widgets.runs import pick
 from app_widgets.uploads import PICTURES, picture
 from app_widgets.words import empty, plain, three_ways, told
 
@@ -19,7 +19,7 @@ SANITY = {
 
 def page():
     st.title("Explain")
-    name = pick(states=TRAINED)
+    name = pick(trained=True)
     if name is None:
         return
     run = str(runs() / name)

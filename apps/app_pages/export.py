@@ -12,7 +12,7 @@ import streamlit as st
 
 from app_widgets.asking import ask, names
 from app_widgets.places import runs, trainings
-from app_widgets.runs import TRAINED, pick
+from app_widgets.runs import pick
 from app_widgets.words import code, empty, three_ways, told
 
 MEBIBYTE = 2**20
@@ -20,7 +20,7 @@ MEBIBYTE = 2**20
 
 def page():
     st.title("Export")
-    name = pick(states=TRAINED)
+    name = pick(trained=True)
     formats = names("export formats")
     if name is None or not formats:
         return
@@ -59,7 +59,7 @@ def written(run):
     st.dataframe(pandas.DataFrame(rows), hide_index=True, column_config=columns)
     for format, row in parity.items():
         path = file.parent / Path(row["file"]).name
-        name = f"{run.name}-{path.stem}.zip" if path.is_dir() else path.name
+        name = f"{run.name}-{path.stem}.zip" if path.is_dir() else f"{run.name}-{path.name}"
         st.download_button(f"Download {format}", packed(path), name, icon=":material/download:")
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app_widgets.asking import ask
 from app_widgets.places import runs, scratch, trainings
-from app_widgets.runs import TRAINED, pick
+from app_widgets.runs import pick
 from app_widgets.uploads import PICTURES, picture
 from app_widgets.words import empty, plain, score, three_ways, told
 
@@ -15,7 +15,7 @@ MOST = 32  # pictures at once
 
 def page():
     st.title("Predict")
-    name = pick(states=TRAINED)
+    name = pick(trained=True)
     if name is None:
         return
     run = runs() / name
@@ -51,7 +51,7 @@ def answers(pictures, found, threshold, run):
             sure, label = answer["score"] >= threshold, plain(answer["label"])
             st.markdown(f"**{label}** {score(answer['score'])}" if sure else f"unsure: {label}?")
             for label, share in answer["top"]:
-                st.progress(share, text=f"{plain(label)} {share:.3f}")
+                st.progress(share, text=f"{plain(label)}: {share:.1%}")
             if run:
                 file = scratch("heat", run, content) / "heat.png"
                 if ask("run.explain", run, content, path=str(file), file=file, waiting="Explaining") is not None:

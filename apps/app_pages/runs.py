@@ -33,7 +33,7 @@ def alive(name, state):
         if state == "failed":
             tell(seen["reason"])
         if state == "stopped":
-            st.info(f"Stopped by a {plain(seen['reason'])}. Resume goes on exactly there.", icon=":material/info:")
+            st.info(f"Stopped at step {seen['step']}. Resume goes on exactly there.", icon=":material/info:")
         shown.how_far(st, seen)
         shown.figures(seen)
         details(seen)

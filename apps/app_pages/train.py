@@ -4,10 +4,11 @@ import pandas
 import streamlit as st
 
 from app_widgets.asking import ask
-from app_widgets.form import drafted, form, replace_draft
+from app_widgets.form import beside_the_short_form, drafted, form, replace_draft
 from app_widgets.places import trainings
-from app_widgets.words import plain, recipe_in_three_ways, told
+from app_widgets.words import duration, plain, recipe_in_three_ways, told
 from kcnn import Recipe
+from kcnn.recipe import as_value
 
 
 def page():
@@ -20,6 +21,7 @@ def page():
         else:
             for section in Recipe.model_fields:
                 form(section, basic=True, columns=2, title=section.capitalize())
+            also_set()
     with beside:
         recipe = drafted()
         if recipe is not None:
@@ -28,6 +30,14 @@ def page():
             plan(recipe)
     if recipe is not None:
         recipe_in_three_ways(recipe, name)
+
+
+def also_set():
+    """What the full form and other pages have set, so that nothing is trained with unseen."""
+    others = beside_the_short_form()
+    if others:
+        said = ", ".join(f"{path} = {as_value(value)}" for path, value in others.items())
+        st.caption(f"Also set, in the full form: {plain(said)}")
 
 
 def whole():
@@ -65,8 +75,12 @@ def plan(recipe):
     """Memory and time, from a few real steps, when asked for."""
     if st.button("What will it cost?", icon=":material/timer:", width="stretch"):
         found = ask("plan", recipe.model_dump(), waiting="Taking a few steps")
-        for line in found["lines"] if found else ():
-            st.markdown(plain(line.strip()))
+        if found:
+            row = st.container(horizontal=True)
+            row.metric("All epochs", duration(found["epochs"] * found["epoch_seconds"]), width="content")
+            row.metric("Memory, MiB", f"{found['peak_memory'] / 2**20:,.0f}", width="content")
+            with st.expander("All of the plan"):
+                st.code("\n".join(found["lines"]), language=None, wrap_lines=True)
 
 
 page()

@@ -15,6 +15,7 @@ from kcnn.recipe import fields
 from kcnn.resources import RUNS, cache
 
 ADDRESS = re.compile(r"builtin:[\w-]+|tfds:[A-Za-z]\w*(/\w[\w.+-]*)?(:[\d*]+\.[\d*]+\.[\d*]+)?")
+DATA = (".csv", ".npz", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 SCRATCH = 200  # results that are kept
 MADE = ("archives", "checks", "uploads")  # parts of the cache with what visitors brought or asked for
 NAMES = {"model.weights": ("imagenet",)}  # what a field may name beside addresses
@@ -40,6 +41,14 @@ def roots():
     """The folders that may be read."""
     data = os.environ.get("KCNN_APP_DATA", ".").split(os.pathsep)
     return [Path(folder).resolve() for folder in (*data, runs())]
+
+
+def found_below():
+    """Folders and files directly in the folders of data that may be addresses; the folders themselves first."""
+    folders = [root for root in roots()[:-1] if root.is_dir()]
+    entries = [entry for root in folders for entry in sorted(root.iterdir()) if not entry.name.startswith(".")]
+    found = [entry for entry in entries if entry.is_dir() or entry.suffix in DATA]
+    return [str(path) for path in (*folders, *found)][:SCRATCH]
 
 
 def checked(address, place="data.source"):

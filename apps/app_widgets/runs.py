@@ -9,7 +9,7 @@ from app_widgets.places import runs, trainings
 from app_widgets.words import code, duration, empty, plain, score
 
 PICKED = "picked run"
-TRAINED = ("finished", "stopped")  # with weights that can be asked
+WEIGHTS = "best.safetensors"  # of a run: there once an epoch has ended
 COLOURS = {"finished": "green", "stopped": "orange", "failed": "red"}
 EVERY = 2  # seconds between two looks at a run that is trained
 WAY = "Train something on the **Train** page, or the digits by one click on **Start**."
@@ -20,15 +20,14 @@ def badge(state):
     return f":{COLOURS.get(state, 'blue')}-badge[{plain(state)}]"
 
 
-def pick(label="Run", states=None):
+def pick(label="Run", trained=False):
     """The name of a run that the user picks, kept over pages and in the address; None after saying that there is none.
 
-    states: only runs in these.
+    trained: only runs that have learned something.
     """
-    known = [run["name"] for run in trainings().list() if states is None or run["state"] in states]
+    known = [run["name"] for run in trainings().list() if not trained or Path(run["path"], WEIGHTS).is_file()]
     if not known:
-        kind = f"{' or '.join(states)} run" if states else "run"
-        empty(f"No {kind} yet in {code(runs().resolve())}.", WAY)
+        empty(f"No {'trained ' if trained else ''}run yet in {code(runs().resolve())}.", WAY)
         return None
     if st.session_state.get(PICKED) not in known:
         wanted = st.session_state.get("run") or st.query_params.get("run")
@@ -41,7 +40,7 @@ def pick(label="Run", states=None):
 def card(run):
     """One run in a line: name, state, how far it is, its scores; and the way to it."""
     with st.container(border=True):
-        name, progress, scores, way = st.columns([4, 3, 4, 1], vertical_alignment="center")
+        name, progress, scores, way = st.columns([4, 3, 4, 2], vertical_alignment="center")
         name.markdown(f"**{plain(run['name'])}** {badge(run['state'])}")
         how_far(progress, run)
         numbers = [(key, value) for key, value in run["metrics"].items() if isinstance(value, (int, float))][:3]
@@ -84,7 +83,8 @@ def curves(history):
         with place.container(border=True):
             st.caption(plain(name.replace("_", " ")))
             shown = pandas.DataFrame({label: rows[column] for label, column in chart.items()})
-            st.line_chart(shown, height=230, x_label="epoch")
+            draw = st.line_chart if len(shown) > 1 else st.scatter_chart
+            draw(shown, height=230, x_label="epoch")
 
 
 def report(path):
