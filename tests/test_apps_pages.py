@@ -127,6 +127,17 @@ def test_exports_of_earlier_versions_and_lost_ones_are_not_shown(with_runs):
     assert "Nothing is exported yet" in text(well(open_page("export", run="first")))
 
 
+def test_data_nearby_is_picked_and_what_is_set_is_said(places):  # noqa: F811
+    class_folder(places[1] / "photos", 3)
+    page = well(open_page("data"))
+    found = widget(page.selectbox, "Found there")
+    assert found.options == [str(places[1]), str(places[1] / "photos")]
+    found.set_value(str(places[1] / "photos")).run()
+    assert widget(well(page).text_input, "Source").value == str(places[1] / "photos")
+    page = open_page("train", draft={"augment.rotation": 10.0})
+    assert "augment.rotation = 10.0" in text(page)
+
+
 def test_augment_shows_the_sheet_and_the_same_in_code(places):  # noqa: F811
     page = well(open_page("augment"))
     sheet = page.get("image")

@@ -4,7 +4,7 @@ import pandas
 import streamlit as st
 
 from app_widgets.asking import ask, names
-from app_widgets.form import choose
+from app_widgets.draft import choose
 from app_widgets.places import scratch
 from app_widgets.words import empty, large, plain, three_ways
 

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from app_widgets.asking import ask
-from app_widgets.form import drafted, form
+from app_widgets.draft import drafted
+from app_widgets.form import form
 from app_widgets.places import scratch
 from app_widgets.words import recipe_in_three_ways
 

@@ -8,11 +8,12 @@ import pandas
 import streamlit as st
 
 from app_widgets.asking import ask
-from app_widgets.form import choose, draft, drafted, field
-from app_widgets.places import found_below, kept_list, roots, scratch
+from app_widgets.draft import choose, draft, drafted
+from app_widgets.form import field
+from app_widgets.places import kept_list, roots, scratch
 from app_widgets.runs import report
-from app_widgets.uploads import kept_archive
-from app_widgets.words import code, three_ways, told
+from app_widgets.sources import nearby, upload
+from app_widgets.words import code, three_ways
 from kcnn.recipe import as_toml, as_value
 
 LIST = "data.quarantine"
@@ -50,27 +51,6 @@ def other_settings():
     """What the forms say of the data beside its address, and beside what is left out already."""
     beside = ("data.source", LIST)
     return {path: value for path, value in draft().items() if path.startswith("data.") and path not in beside}
-
-
-def nearby():
-    """What lies directly in the folders of data, to be picked instead of typed."""
-    known = found_below()
-    chosen = st.selectbox("Found there", known, index=None, placeholder=f"{len(known)} folders and files")
-    if chosen and chosen != st.session_state.get("picked data"):
-        st.session_state["picked data"] = chosen
-        choose({"data.source": chosen})
-        st.rerun()
-
-
-def upload():
-    """An archive from the visitor's own machine becomes the data."""
-    with st.expander("Upload an archive: one folder a class", icon=":material/upload:"):
-        given = st.file_uploader("A .zip or .tar, at most 200 MB", type=["zip", "tar", "gz", "tgz", "bz2", "xz"])
-        if given is not None and st.session_state.get("uploaded") != given.file_id:
-            with told():
-                choose({"data.source": kept_archive(given)})
-                st.session_state["uploaded"] = given.file_id
-                st.rerun()
 
 
 def findings(address, others, asked):

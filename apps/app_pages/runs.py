@@ -5,7 +5,7 @@ import streamlit as st
 from app_widgets import runs as shown
 from app_widgets.asking import ask
 from app_widgets.comparison import comparison
-from app_widgets.form import replace_draft
+from app_widgets.draft import replace_draft
 from app_widgets.places import runs, trainings
 from app_widgets.words import plain, tell, told
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app_widgets.asking import warm_up
-from app_widgets.form import replace_draft
+from app_widgets.draft import replace_draft
 from app_widgets.places import runs, trainings
 from app_widgets.runs import card
 from app_widgets.words import code, empty, recipe_in_three_ways, told

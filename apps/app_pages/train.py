@@ -4,7 +4,8 @@ import pandas
 import streamlit as st
 
 from app_widgets.asking import ask
-from app_widgets.form import beside_the_short_form, drafted, form, replace_draft
+from app_widgets.draft import beside_the_short_form, drafted, replace_draft
+from app_widgets.form import form
 from app_widgets.places import trainings
 from app_widgets.words import duration, plain, recipe_in_three_ways, told
 from kcnn import Recipe
