@@ -47,7 +47,7 @@ def ask(verb, *args, waiting="Working", stamp=None, file=None, **options):
         return _awaited(question, waiting)
     except kcnn.UserError as mistake:
         tell(mistake)
-    except (kcnn.HelperFailed, CancelledError):
+    except (RuntimeError, CancelledError):
         tell("kcnn failed at this; the terminal that runs the dashboard shows where")
     except BaseException:  # the visitor wants something else: what nobody works on yet need not be done
         if question.cancel():
