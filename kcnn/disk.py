@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -154,7 +155,7 @@ def hold(path):
     with writing(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        yield descriptor if _try(descriptor, fcntl.LOCK_EX) else None
+        yield descriptor if _take(descriptor) else None
     finally:
         os.close(descriptor)
 
@@ -169,6 +170,15 @@ def is_locked(path):
         return not _try(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor):
+    """True if the lock was got; one who only asks whether it is held has it for a moment, which is waited for."""
+    for wait in (0.02, 0.1, 0):
+        if _try(descriptor, fcntl.LOCK_EX):
+            return True
+        time.sleep(wait)
+    return False
 
 
 def _try(descriptor, kind):

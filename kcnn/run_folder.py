@@ -140,15 +140,14 @@ class RunFolder:
 
     def state(self):
         """The state in its status; "failed" for one whose process died without a word."""
-        state = self.status().get("state", "failed")
-        return "failed" if state in LIVE_STATES and not self.is_running() else state
+        return self._standing()[0]
 
     def reason(self):
         """Why it is in that state, in words, where there is more to say; None else."""
-        status = self.status()
-        if self.state() != "failed" or status.get("state") == "failed":
-            return status.get("reason") if self.state() in ("stopped", "failed") else None
-        return f"its process {status.get('pid', '')} ended without a word: killed, out of memory, or no power"
+        state, status = self._standing()
+        if state == "failed" and status.get("state") in LIVE_STATES:
+            return f"its process {status.get('pid', '')} ended without a word: killed, out of memory, or no power"
+        return status.get("reason") if state in ("stopped", "failed") else None
 
     def ask_to_stop(self):
         """Ask whoever trains it to finish the step, save a checkpoint and stop."""
@@ -158,6 +157,13 @@ class RunFolder:
     def is_running(self):
         """True while a process trains or scores this run; a process that died does not, whatever the status says."""
         return self.status().get("state") in LIVE_STATES and is_locked(self.lock_file)
+
+    def _standing(self):
+        """(state, status), of one moment: what its process says last, it says before it lets go of the lock."""
+        while (status := self.status()).get("state") in LIVE_STATES and not is_locked(self.lock_file):
+            if self.status() == status:
+                return "failed", status
+        return status.get("state", "failed"), status
 
     def forget_stop(self):
         """Remove a `stop` file, so that a run that goes on does not stop at once."""

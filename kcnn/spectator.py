@@ -17,7 +17,7 @@ class Spectator(RunFolder):
     def _leave(self, *_, **__):
         """Nothing: the chief does it."""
 
-    discard = write_recipe = set_status = fail = forget_stop = write_json = log = write_history = _leave
+    discard = write_recipe = set_status = fail = ask_to_stop = forget_stop = write_json = log = write_history = _leave
 
     @contextmanager
     def held(self):

@@ -59,8 +59,8 @@ class Trainings:
         else:
             told = {"name": folder.name, "path": str(folder.path)}
             try:
-                told |= _told(folder)
-                told["state"], told["reason"] = self._state(folder)
+                state, reason = self._state(folder)  # first, so that the rest is at least as new
+                told |= _told(folder) | {"state": state, "reason": reason}
             except UserError as error:
                 told |= {"state": "failed", "reason": str(error)}
         return _BLANK | told | {"log": self._log(name), "live": is_live(told["state"])}
@@ -145,9 +145,10 @@ class Trainings:
         """
         file, status = self._lock(folder.name), folder.status()
         silent = self._log_file(folder.name).is_file() and _time(file) > status.get("time", 0)
-        if is_locked(file):
-            extended = (status.get("state"), status.get("reason")) == EXTENDED
-            return (STARTING, None) if silent or extended else (folder.state(), folder.reason())
+        if is_locked(file):  # what its process says of itself holds, also before it holds the run
+            if silent or (status.get("state"), status.get("reason")) == EXTENDED:
+                return STARTING, None
+            return status.get("state"), None if is_live(status.get("state")) else folder.reason()
         return ("failed", self._last_words(folder.name)) if silent else (folder.state(), folder.reason())
 
     def _unborn(self, name):

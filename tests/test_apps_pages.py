@@ -176,7 +176,7 @@ def test_train_starts_what_the_form_says(places):  # noqa: F811
     widget(page.text_input, "Name of the run").set_value("mine").run()
     button(page, "Start training").click().run()
     seen = until(kcnn.Trainings(places[0]), "mine", ended)
-    assert seen["state"] == "finished" and seen["recipe"].train.epochs == 1
+    assert (seen["state"], seen["reason"]) == ("finished", None) and seen["recipe"].train.epochs == 1
 
 
 def test_mistakes_are_told_in_one_line(places):  # noqa: F811

@@ -220,7 +220,7 @@ def test_every_format_that_lies_is_caught_and_the_good_export_stays(tmp_path, rn
     before = sorted(p.name for p in tmp_path.rglob("*"))
     other = made((16, 16, 2), seed=1)[0]
     honest = EXPORTERS[format]
-    lying = type(honest)(honest.file, "", lambda m, *rest: honest.write(other, *rest), honest.answers)
+    lying = type(honest)(honest.file, "", lambda m, *rest: honest.write(other, *rest), honest.load)
     monkeypatch.setitem(EXPORTERS._rows, format, lying)
     with pytest.raises(ExportDisagrees, match="differs from the model"):
         export(format, model, head, facts, tmp_path, images)
