@@ -48,6 +48,7 @@ ROOMS += [
 ]
 FOR_ALL = {
     "errors",
+    "masks",
     "registry",
     "recipe",
     "resources",
