@@ -51,6 +51,11 @@ def build_and_fit_classifier(source, architecture="resnet18", **settings):
     return build_and_fit(Recipe(), source, architecture=architecture, head="classifier", **settings)
 
 
+def build_and_fit_segmenter(source, architecture="resnet34", head="unet", **settings):
+    """Train a segmenter on `source`, pictures and masks (an address, arrays or tf.data); see `build_and_fit`."""
+    return build_and_fit(Recipe(), source, architecture=architecture, head=head, **settings)
+
+
 def dry_run(recipe="classify/digits", source=None, **settings):
     """What `build_and_fit` would do, once and small, with nothing written: a `Rehearsal` of shapes, memory and time.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcnn import data, evaluation, inspection, models, scoring, session, training
+from kcnn import answers, data, evaluation, inspection, models, scoring, session, training
 from kcnn.errors import UserError
 from kcnn.run_folder import RunFolder
 
@@ -74,13 +74,13 @@ class Run:
 
     @cached_property
     def _built(self):
-        model, head = session.build(self.recipe, self.facts)
+        model, head = session.build_to_answer(self.recipe, self.facts)
         training.load_weights(model, self.folder.best)
         return model, head
 
     @property
     def model(self):
-        """The `keras.Model` with the best weights: pictures 0–255 (N, H, W, C) → logits."""
+        """The `keras.Model` with the best weights: pictures 0–255 (N, H, W, C) → raw outputs, such as logits."""
         return self._built[0]
 
     @property
@@ -91,15 +91,13 @@ class Run:
     def predict(self, images, top=5):
         """What the model sees in `images`: a path, encoded bytes, an array (H, W, C), or a list of these.
 
-        Returns a list of dicts (one dict for one image): name, label, score, top [(label, score), …]. A picture
-        that cannot be read gets label "" and score 0, and an `error`.
+        Returns a list of dicts (one dict for one image), with name and, of a classifier: label, score, top [(label,
+        score), …]; of a segmenter: mask (H, W) uint8 of class numbers at the picture's own size, score, classes
+        [(class, share of the places), …]. A picture that cannot be read gets score 0, and an `error`.
         """
         single = not isinstance(images, (list, tuple))
-        items = [images] if single else list(images)
-        frames, ok = self._frames(items)
-        scores = self._answer(frames)
-        answers = [self._describe(*row, top) for row in zip(items, scores, ok, strict=True)]
-        return answers[0] if single else answers
+        found = self._answers.predict([images] if single else list(images), top)
+        return found[0] if single else found
 
     def features(self, images):
         """The vectors (N, D) before the last layer, for anything that `predict` takes."""
@@ -112,17 +110,16 @@ class Run:
 
         Args:
             image: anything that `predict` takes, one of it.
-            target: class name to explain; the predicted one if None.
+            target: class name to explain; if None the predicted one, of a segmenter the one that most places have
+                beside class 0.
             level: "c2" … or a layer's name; the deepest level if None.
         """
-        explainer = inspection.EXPLAINERS[method]
-        frame, index = self._frame(image, method), self._class_index(target)
+        explainer, frame = inspection.EXPLAINERS[method], self._frame(image, method)
+        index = self._class_index(target, frame)
         heat = explainer(self.model, frame, target=index, level=level)
         if path is not None:
-            scores = self._answer(frame[None])[0]
-            chosen = int(scores.argmax()) if index is None else index
-            label = f"{self.facts.class_names[chosen]}, score {scores[chosen]:.3f}"
-            inspection.save_overlay(frame, heat, path, label)
+            score = self._answers.scores(frame[None])[0, index]
+            inspection.save_overlay(frame, heat, path, f"{self.facts.class_names[index]}, score {score:.3f}")
         return heat
 
     def explain_sanity(self, image, method="grad_cam", *, target=None, level=None):
@@ -132,9 +129,10 @@ class Run:
         are those of `explain`.
         """
         explain = partial(inspection.EXPLAINERS[method], level=level)
-        frame, index = self._frame(image, method), self._class_index(target)
+        frame = self._frame(image, method)
+        index = self._class_index(target, frame)
         heat = explain(self.model, frame, target=index)
-        return inspection.sanity(self.model, frame, heat, explain, index, score=self._answer)
+        return inspection.sanity(self.model, frame, heat, explain, index, score=self._answers.scores)
 
     def show(self, view, image=None, *, level=None, path):
         """A sheet of what the network is made of or computes, as a PNG at `path`; returns the path.
@@ -211,7 +209,7 @@ class Run:
 
     def _go_on(self, opened, callbacks, console):
         session.train(opened, resume=True, callbacks=callbacks, console=console)
-        for answer in ("recipe", "_built", "_answer_graph"):
+        for answer in ("recipe", "_built", "_answers"):
             self.__dict__.pop(answer, None)
         return self
 
@@ -232,27 +230,18 @@ class Run:
             raise UserError(f"{method} looks at an image: name one, as in `kcnn explain {self.path} IMAGE`")
         frames, ok = self._frames([image])
         if not ok[0]:
-            raise UserError(f"{_name(image)}: {_unread(image)}")
+            raise UserError(f"{answers.name_of(image)}: {answers.why_unread(image)}")
         return frames[0]
 
     @cached_property
-    def _answer_graph(self):
-        return evaluation.answer(*self._built)
+    def _answers(self):
+        return answers.answers_of(*self._built, self.facts)
 
-    def _answer(self, frames):
-        return np.concatenate([self._answer_graph(frames[i : i + 64])["scores"] for i in range(0, len(frames), 64)])
-
-    def _describe(self, item, scores, ok, top):
-        if not ok:
-            return {"name": _name(item), "label": "", "score": 0.0, "top": [], "error": _unread(item)}
-        ranked = [(self.facts.class_names[i], float(scores[i])) for i in np.argsort(-scores)[:top]]
-        return {"name": _name(item), "label": ranked[0][0], "score": ranked[0][1], "top": ranked}
-
-    def _class_index(self, name):
-        """The index of the class of this name; None for None."""
+    def _class_index(self, name, frame):
+        """The index of the class of this name; for None, of the one that is seen in the frame."""
         names = list(self.facts.class_names)
         if name is None:
-            return None
+            return self._answers.seen(frame)
         if name not in names:
             raise UserError(f"unknown class {name!r}; known: {', '.join(names)}")
         return names.index(name)
@@ -262,13 +251,3 @@ class Run:
             state = self.status.get("state", "unfinished")
             way = "has finished, or was stopped after an epoch by a file called stop in its folder"
             raise UserError(f"run {self.name} is {state}: {what} comes when training {way}")
-
-
-def _unread(item):
-    """Why there is no answer for `item`."""
-    missing = isinstance(item, (str, Path)) and not Path(item).exists()
-    return "no such file" if missing else "cannot be read as a picture"
-
-
-def _name(item):
-    return str(item) if isinstance(item, (str, Path)) else type(item).__name__

@@ -18,6 +18,7 @@ ROOMS = [
     "evaluation",
     "doctor",
     "inspection",
+    "answers",
 ]
 ROOMS += [
     "exporting",

@@ -12,6 +12,7 @@ from kcnn.data.rendering import fit_to_frame, frames_from_bytes
 from kcnn.data.samples import Arrays, DataSet, Encoded, Files, Samples
 from kcnn.data.sources import SOURCES, load
 from kcnn.data.stream import batches
+from kcnn.data.whole import pictures_as_png, read_whole, resized, working_size
 
 __all__ = [
     "OPERATIONS",
@@ -32,7 +33,11 @@ __all__ = [
     "frames_from_bytes",
     "load",
     "picture_files",
+    "pictures_as_png",
     "policy_of",
     "read",
+    "read_whole",
+    "resized",
     "statistics",
+    "working_size",
 ]

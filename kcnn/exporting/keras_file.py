@@ -13,13 +13,13 @@ def write(model, head, facts, path, images):
 
 
 def load(path, head, facts):
-    """{"model": images (N, H, W, C) → {"label", "scores"}}, by the file at `path`."""
+    """{"model": images (N, H, W, C) → answers}, by the file at `path`."""
     ask = answer(keras.models.load_model(path, compile=False, safe_mode=True), head)
     names = np.asarray(facts.class_names, object)
 
     def answers(images):
         given = {name: value.numpy() for name, value in ask(images).items()}
-        return {"label": names[given["label"]], "scores": given["scores"]}
+        return given | {"label": names[given["label"]]} if "label" in given else given
 
     return {"model": answers}
 

@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from kcnn.evaluation.predictions import answer
+from kcnn.exporting.programs import PROGRAMS
 
 TOLERANCE = 1e-4
 SIZES, WARM, REPEATS = (1, 8), 3, 15  # pictures at once; answers before the timing, and timed
@@ -18,27 +19,23 @@ class ExportDisagrees(RuntimeError):
 def compare(model, head, facts, images, answers):
     """{"pictures", "score_difference", "labels_agree"} of `answers` against the model itself.
 
-    answers: {way to ask: {"label", "scores"}}, see `Exporter.load`.
+    answers: {way to ask: what it gives for `images`}, see `Exporter.load`.
 
-    score_difference is the largest of any class, picture and way to ask; labels_agree is a share. Raises
-    `ExportDisagrees` above 1e-4, or where a label is not that of a best score.
+    score_difference is the largest of any class, picture (or place) and way to ask; labels_agree is a share of them.
+    Raises `ExportDisagrees` above 1e-4, or where a label is not that of a best score.
     """
-    expected = answer(model, head)(images)["scores"].numpy()
-    names = np.asarray(facts.class_names, dtype=object)
+    expected = answer(model, head)(images)
     coarse = any(layer.compute_dtype in ("bfloat16", "float16") for layer in model.layers)
     tolerance = COARSE_TOLERANCE if coarse else TOLERANCE
     worst, agree = 0.0, 1.0
     for way, given in answers.items():
-        difference = float(np.abs(given["scores"] - expected).max())
-        label = [np.flatnonzero(names == name) for name in given["label"]]
-        behind = [expected[i].max() - expected[i, place].max(initial=-1) for i, place in enumerate(label)]
-        if not (difference <= tolerance and max(behind) <= tolerance):
+        difference, behind, equal = PROGRAMS[head.task].disagreement(expected, given, facts.class_names)
+        if not (difference <= tolerance and behind <= tolerance):
             raise ExportDisagrees(
-                f"the export's {way} differs from the model by {difference:.2g} in a score and {max(behind):.2g} in "
+                f"the export's {way} differs from the model by {difference:.2g} in a score and {behind:.2g} in "
                 f"that of a label, over {len(images)} pictures; at most {tolerance:g} is allowed"
             )
-        worst = max(worst, difference)
-        agree = min(agree, float(np.mean(names[expected.argmax(1)] == np.asarray(given["label"], dtype=object))))
+        worst, agree = max(worst, difference), min(agree, equal)
     return {"pictures": len(images), "score_difference": worst, "labels_agree": agree}
 
 

@@ -16,7 +16,7 @@ def grad_cam(model, image, *, target=None, level=None):
     Returns heat (H, W) float32 in [0, 1] for `image` (H, W, C).
 
     image: in the units that the model reads; (T, C) and (D, H, W, C) are taken too and give (T,) and (D, H, W).
-    target: index of the class, that of the highest logit when None.
+    target: index of the class; see `evidence` for None, and for models that answer every place.
     level: a level's name ("c4"), a layer's own name, or None for the last level.
 
     The heat is all zero where nothing speaks for the class. Raises `UserError` for an unknown level or class.
@@ -33,7 +33,7 @@ def grad_cam(model, image, *, target=None, level=None):
         with tf.GradientTape() as tape:
             tape.watch(inputs)  # a frozen model has no weights that would be followed by themselves
             maps, logits = probe(inputs, training=False)
-            logit = tf.reduce_max(logits) if target is None else logits[0, int(target)]
+            logit = evidence(logits[0], target)
         return maps[0], tape.gradient(logit, maps)[0]
 
     inputs = tf.cast(image, tf.float32)[None]
@@ -42,6 +42,20 @@ def grad_cam(model, image, *, target=None, level=None):
     heat = np.maximum(np.asarray(tf.cast(maps, tf.float32)) @ weights.numpy(), 0)
     heat = upsampled(heat, np.shape(image)[:-1])
     return heat / heat.max() if heat.max() > 0 else heat
+
+
+def evidence(logits, target=None):
+    """What speaks for a class: its logit of `logits` (K,); of (places…, K) the mean over the places that it wins.
+
+    target: index of the class; if None that of the highest logit, or the one that wins most places. One that wins none
+    is judged by all places (as Vinogradova et al. 2020, Towards interpretable semantic segmentation, by any region).
+    """
+    logits = tf.reshape(logits, [-1, logits.shape[-1]])
+    won = tf.one_hot(tf.argmax(logits, -1), logits.shape[-1])
+    target = tf.argmax(tf.reduce_sum(won, 0)) if target is None else int(target)
+    where = tf.gather(won, target, axis=1)
+    where = tf.cond(tf.reduce_any(where > 0), lambda: where, lambda: tf.ones_like(where))
+    return tf.reduce_sum(tf.gather(logits, target, axis=1) * where) / tf.reduce_sum(where)
 
 
 def upsampled(heat, shape):

@@ -2,37 +2,73 @@
 
 import functools
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
 from kcnn import models, training, views
+from kcnn.errors import UserError
+from kcnn.heads import HEADS
+from kcnn.recipe import Recipe
 from kcnn.training import precision, runtime
 
 log = logging.getLogger(__name__)
+SETTINGS = ("model.top", "model.dropout", "train.label_smoothing", "train.focal_gamma", "train.class_weights")
 
 
-def build(recipe, facts, auxiliary=False):
-    """(model, head) of a recipe and the facts of its data; with the family's `auxiliary` outputs if to be trained."""
-    section = recipe.model
-    options = {"num_classes": facts.num_classes, "multi_label": facts.multi_label}
-    options |= {"top": section.top, "dropout": section.dropout, "label_smoothing": recipe.train.label_smoothing}
-    options |= {"focal_gamma": recipe.train.focal_gamma, "class_weights": balanced(recipe, facts)}
-    head = models.head_of(section.head, **options)
+def build(recipe, facts, auxiliary=False, any_size=False):
+    """(model, head) of a recipe and the facts of its data; with the `auxiliary` outputs of training if asked for.
+
+    any_size: the model takes pictures of any size, where the head answers every place of a picture by itself.
+    """
+    section, head = recipe.model, make_head(recipe, facts)
+    shape = tuple(facts.input_shape)
     with runtime.precision(recipe.runtime):
         model = models.build_model(
-            section.architecture, head, input_shape=tuple(facts.input_shape), stem=section.stem, mean=facts.mean,
-            std=facts.std, overrides=section.overrides, style=section.style,
-            auxiliary=auxiliary and section.auxiliary,
+            section.architecture, head, input_shape=(*[None] * (len(shape) - 1), shape[-1]) if any_size else shape,
+            stem=models.chosen_stem(section.stem, shape) or section.stem, mean=facts.mean, std=facts.std,
+            overrides=section.overrides, style=section.style, auxiliary=auxiliary and section.auxiliary,
         )  # fmt: skip
     return model, head
 
 
+def build_to_answer(recipe, facts):
+    """(model, head) to answer with: of any size where every place is answered, unless the family fixes its size."""
+    if HEADS[recipe.model.head].task == "labels":
+        return build(recipe, facts)
+    try:
+        return build(recipe, facts, any_size=True)
+    except UserError:  # what else is wrong with the recipe is told again
+        return build(recipe, facts)
+
+
+def make_head(recipe, facts):
+    """The head record of a recipe; raises `UserError` where a setting is not one of this head, or the data not its."""
+    name, kind = recipe.model.head, HEADS[recipe.model.head]
+    if kind.task != facts.task:
+        fitting = ", ".join(other for other, row in HEADS.items() if row.task == facts.task)
+        raise UserError(
+            f"the head {name} learns {kind.task} and the data has {facts.task}: set model.head to {fitting}"
+        )
+    known = {field.name for field in fields(kind)}
+    found = {"multi_label": facts.multi_label, "class_weights": balanced(recipe, facts)}
+    for path in SETTINGS:
+        section, option = path.split(".")
+        value, usual = (getattr(getattr(of, section), option) for of in (recipe, Recipe()))
+        if option in known:
+            found.setdefault(option, value)
+        elif value != usual:
+            raise UserError(f"{path} is {value!r}: the head {name} has no such option; leave it out")
+    found = {option: value for option, value in found.items() if option in known}
+    return models.head_of(name, **found | {"num_classes": facts.num_classes} | recipe.model.head_options)
+
+
 def balanced(recipe, facts):
-    """One weight a class, mean 1 over the training pictures, if the recipe balances classes; else None."""
+    """One weight a class, mean 1 over the training pictures or pixels, if the recipe balances classes; else None."""
     if recipe.train.class_weights == "none":
         return None
-    counts = np.maximum(np.array(facts.class_counts, np.float64), 1)
+    counts = facts.class_pixels or facts.class_counts
+    counts = np.maximum(np.array(counts, np.float64), 1)
     return tuple(counts.sum() / len(counts) / counts)
 
 

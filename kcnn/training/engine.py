@@ -156,9 +156,15 @@ class Engine:
         return self.means(total)
 
     def means(self, sums):
-        """{metric: Σ sum / Σ weight} of added-up answers of a step; nothing weighed is 0."""
-        names = (*self.names, "gradient_norm")
-        return {name: float(s / w) if w else 0.0 for name, (s, w) in zip(names, np.asarray(sums), strict=False)}
+        """{metric: Σ sum / Σ weight} of added-up answers of a step; nothing weighed is 0.
+
+        A metric "a/b" is a part of "a", which is the mean over its parts that weigh anything.
+        """
+        found = {}
+        for name, (total, weight) in zip((*self.names, "gradient_norm"), np.asarray(sums), strict=False):
+            parts = found.setdefault(name.partition("/")[0], [])
+            parts += [float(total / weight)] if weight else []
+        return {name: sum(parts) / len(parts) if parts else 0.0 for name, parts in found.items()}
 
     def latest_norms(self):
         """[(path, gradient norm)] of each trained variable in the last step."""

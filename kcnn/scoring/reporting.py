@@ -1,4 +1,4 @@
-"""Scoring: a session's model on its splits, and the report of what came out."""
+"""A session's model on its splits, and the report of what came out."""
 
 import io
 import logging
@@ -6,14 +6,16 @@ import math
 
 import numpy as np
 
-from kcnn import baselines, evaluation, models, training, views
+from kcnn import evaluation, models, training, views
 from kcnn.archives import read_plain_npz
 from kcnn.disk import write_atomically
 from kcnn.errors import UserError
+from kcnn.scoring import labels, masks
 
 log = logging.getLogger(__name__)
 SEEN = ("train", "val")
 FRAMES = "frames.npz"
+TASKS = {"labels": labels, "masks": masks}  # by the task of a head
 
 
 def finish(session):
@@ -42,9 +44,9 @@ def report_so_far(session):
 def _report(session, splits, notes=()):
     """Score `splits`, write the report with `notes` before others; {split: what the head is judged by}."""
     folder = session.folder
-    scored, shown, probe = {}, {}, baselines.fit_probe(session)
+    scored, shown, prepared = {}, {}, TASKS[session.head.task].prepare(session)
     for split in sorted(splits, key=lambda name: name != "val"):
-        scored[split], shown[split] = score(session, split, probe=probe, earlier=scored)
+        scored[split], shown[split] = score(session, split, prepared=prepared, earlier=scored)
     evaluation.write_report(
         folder.report, {split: scored[split] for split in splits}, title=folder.name, history=folder.history(),
         metric=session.head.main_metric, details=details(session),
@@ -72,19 +74,18 @@ def kept_frames(folder):
 
 def score_again(session, split, source=None):
     """`score` of a run that has a report: what is known from it is not found again."""
-    earlier = reported(session.folder)
-    known = (earlier.get(split, {}).get("baselines") or {}).get("linear")
+    earlier, task = reported(session.folder), TASKS[session.head.task]
     compared = source is None and split != "train" and split in session.dataset.splits
-    probe = baselines.fit_probe(session) if compared and not known else None
-    return score(session, split, source, probe, earlier)
+    prepared = task.prepare(session, compared and not task.known(earlier.get(split, {})))
+    return score(session, split, source, prepared, earlier)
 
 
-def score(session, split, source=None, probe=None, earlier=None):
-    """(figures, {"worst", "pairs": pictures of the mistakes}) of one split, whose predictions are kept in the run.
+def score(session, split, source=None, prepared=None, earlier=None):
+    """(figures, pictures for the report) of one split, whose predictions are kept in the run.
 
     Each use of a split that training never saw is logged; `source` names other data, whose predictions are not kept.
-    probe: of `baselines.fit_probe`, to compare with; earlier {split: figures}: whose temperature of val, and whose
-    baselines of this split, still hold.
+    prepared: what the task's `prepare` gave, to compare with; earlier {split: figures}: what of them still holds, such
+    as the temperature of val and the baselines of this split.
     """
     if split not in session.dataset.splits:
         raise UserError(f"this data has no split {split!r}; it has {', '.join(session.dataset.splits)}")
@@ -92,21 +93,10 @@ def score(session, split, source=None, probe=None, earlier=None):
         session.folder.log("scored", split=split, source=str(source))
     elif split not in SEEN:
         session.folder.log("scored", split=split, uses=1 + uses(session.folder, split))
-    samples, names = session.dataset.splits[split], session.facts.class_names
-    p = evaluation.predict(models.main_part(session.model), session.head, views.batches(session, split))
-    figures = evaluation.measure(p, names, samples.names, seed=session.recipe.runtime.seed)
-    earlier, own = earlier or {}, source is None
-    known = earlier.get("val", {}).get("calibration", {}).get("temperature")
-    temperature = evaluation.fit_temperature(p) if split == "val" and own else known
-    figures["calibration"] = evaluation.calibration(p, temperature, "val")
-    figures["slices"] = evaluation.slices(evaluation.rightness(p), p.weights, _groups(session, samples, p))
-    known = earlier.get(split, {}).get("baselines") if own and probe is None else None
-    figures["baselines"] = known or baselines.score(session, split, p, probe if split != "train" else None)
-    if own:
+    figures, shown = TASKS[session.head.task].score(session, split, source is None, prepared, earlier or {})
+    if source is None:
         figures["uses"] = None if split in SEEN else uses(session.folder, split)
-        identity = evaluation.identity_of(samples, names)
-        evaluation.store(session.folder.report, split, p, evaluation.losses(p), samples.names, identity)
-    return figures, _pictures(session, samples, figures)
+    return figures, shown
 
 
 def warnings(folder):
@@ -123,28 +113,6 @@ def reported(folder):
     """{split: figures} of a run's report, {} before there is one."""
     file = folder.report / "metrics.json"
     return evaluation.read_metrics(folder.report)["splits"] if file.exists() else {}
-
-
-def _groups(session, samples, predictions):
-    """The slices' groups: the table's columns, but those that steer the training, and what the pictures look like."""
-    chosen = session.recipe.data
-    columns = {name: values[predictions.index] for name, values in samples.columns.items()}
-    headers = getattr(samples.images, "headers", None)
-    headers = None if headers is None else headers[predictions.index]
-    steering = (chosen.split_column, chosen.weight_column, "split")
-    groups = evaluation.column_groups(columns, steering)
-    return groups | evaluation.picture_groups(headers, predictions.brightness)
-
-
-def _pictures(session, samples, figures):
-    """{"worst", "pairs"}: the pictures of the mistakes listed in `figures`, two a pair, in their order."""
-    pairs = evaluation.pictured(figures.get("most_confused", []))
-    worst = [entry["index"] for entry in figures["worst"]]
-    both = [pair[key]["index"] for pair in pairs for key in ("example", "lookalike")]
-    if not worst:
-        return {}
-    images = evaluation.pictures(views.some(session, samples, np.array(worst + both, np.int64)))
-    return {"worst": images[: len(worst)], "pairs": images[len(worst) :]}
 
 
 def _limit(history):

@@ -1,0 +1,14 @@
+"""Answers: what a trained network says of the pictures that a user brings, by what its head answers in."""
+
+from kcnn.answers.labels import LabelAnswers
+from kcnn.answers.masks import MaskAnswers, whole_mask
+from kcnn.answers.naming import name_of, why_unread
+
+TASKS = {"labels": LabelAnswers, "masks": MaskAnswers}
+
+__all__ = ["TASKS", "LabelAnswers", "MaskAnswers", "answers_of", "name_of", "whole_mask", "why_unread"]
+
+
+def answers_of(model, head, facts):
+    """The answers of a `model` with its `head` on data of these `facts`."""
+    return TASKS[head.task](model, head, facts)

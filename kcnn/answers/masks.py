@@ -1,0 +1,127 @@
+"""Masks of pictures of any size, each at the picture's own size.
+
+A picture is seen whole, at the scale of training; one that is large even there, in overlapping tiles whose scores are
+blended.
+"""
+
+from functools import cached_property
+
+import numpy as np
+import tensorflow as tf
+
+from kcnn import data, evaluation
+from kcnn.answers.naming import name_of, why_unread
+from kcnn.errors import UserError
+
+MOST_WHOLE = 1 << 20  # pixels at the scale of training: above, a picture is seen in tiles
+TILE, OVERLAP = 512, 128
+TOGETHER = 16  # frames, whose scores are many numbers
+
+
+class MaskAnswers:
+    """Answers of a `model` whose head gives scores (B, places…, K)."""
+
+    def __init__(self, model, head, facts):
+        self.model, self.head, self.facts = model, head, facts
+        self.of_pictures = not facts.measured and len(facts.input_shape) == 3 and facts.input_shape[-1] in (1, 3)
+
+    def predict(self, items, top):
+        """A dict for each of `items`: name, mask, score, classes [(class, share of the places), …], or an error.
+
+        mask uint8 of the picture's own size; score: the mean of the best class's over all places; classes: so many,
+        those with most places first.
+        """
+        return [self._describe(item, self._mask(item), top) for item in items]
+
+    def scores(self, frames):
+        """The mean scores (N, K) over the places of `frames` (N, H, W, C)."""
+        parts = (frames[i : i + TOGETHER] for i in range(0, len(frames), TOGETHER))
+        places = tuple(range(1, len(self.facts.input_shape)))
+        return np.concatenate([np.mean(self._graph(part)["scores"], places) for part in parts])
+
+    def seen(self, frame):
+        """The index of the class that most places of one frame (H, W, C) have, beside class 0 if there is another."""
+        mask = np.asarray(self._graph(frame[None])["mask"])[0]
+        counts = np.bincount(mask.ravel(), minlength=self.facts.num_classes)
+        return int(counts[1:].argmax()) + 1 if counts[1:].any() else 0
+
+    @cached_property
+    def _graph(self):
+        return evaluation.answer(self.model, self.head)
+
+    @cached_property
+    def _whole(self):
+        picture = tf.TensorSpec((None, None, self.facts.input_shape[-1]), tf.uint8)
+        return tf.function(
+            lambda picture: whole_mask(self.model, self.head, self.facts, picture), input_signature=[picture]
+        )
+
+    def _mask(self, item):
+        """(mask, score of each place) of one picture, or of data of another kind; None where it cannot be read."""
+        if not self.of_pictures:
+            return self._of_data(np.asarray(item))
+        picture = data.read_whole(item, self.facts.input_shape[-1], self.facts.max_pixels)
+        if picture is None:
+            return None
+        size = seen_size(self.model, self.facts, picture.shape[:2])
+        if np.prod(size) <= MOST_WHOLE:
+            return tuple(part.numpy() for part in self._whole(picture))
+        seen = data.resized(tf.constant(picture), size).numpy()
+        mask, score = evaluation.tiled(lambda tiles: self._graph(tiles)["scores"], seen, TILE, OVERLAP)
+        return tuple(_nearest(part, picture.shape[:2]) for part in (mask, score))
+
+    def _of_data(self, item):
+        known = self.facts.input_shape
+        fits = item.dtype.kind in "buif" and item.ndim == len(known) and item.shape[-1] == known[-1] and item.size
+        if not fits:
+            raise UserError(
+                f"this model sees data of {len(known) - 1} axes and {known[-1]} channels: give arrays of it"
+            )
+        found = self._graph(item[None].astype(np.float32))
+        return found["mask"][0].numpy(), found["score"][0].numpy()
+
+    def _describe(self, item, found, top):
+        if found is None:
+            return {"name": name_of(item), "mask": None, "score": 0.0, "classes": [], "error": why_unread(item)}
+        mask, score = found
+        shares = np.bincount(mask.ravel(), minlength=self.facts.num_classes) / mask.size
+        ranked = [(self.facts.class_names[k], float(shares[k])) for k in np.argsort(-shares)[:top] if shares[k]]
+        return {
+            "name": name_of(item),
+            "mask": mask,
+            "score": float(np.mean(score, dtype=np.float64)),
+            "classes": ranked,
+        }
+
+
+def seen_size(model, facts, size):
+    """int32 (2,): at what height and width a picture of `size` (2,) is seen."""
+    frame = facts.input_shape
+    free = model.input_shape[1:3] == (None, None)
+    return data.working_size(size, frame, facts.framing if free else "stretch")
+
+
+def whole_mask(model, head, facts, picture):
+    """(mask uint8 (h, w), best score float32 (h, w)) of a `picture` (h, w, C) uint8, in graph operations."""
+    size = tf.shape(picture)[:2]
+    seen = data.resized(picture, seen_size(model, facts, size))
+    scores = head.decode(model(tf.cast(seen, tf.float32)[None], training=False))["scores"][0]
+
+    def better(k, mask, best):
+        """One class after another: all classes at the picture's size would be too many numbers."""
+        score = tf.image.resize(scores[..., k, None], size)[..., 0]
+        mask = tf.where(score > best, tf.cast(k, tf.uint8), mask)
+        return k + 1, mask, tf.maximum(score, best)
+
+    start = (tf.constant(0), tf.zeros(size, tf.uint8), tf.fill(size, -1.0))
+    _, mask, best = tf.while_loop(lambda k, *_: k < facts.num_classes, better, start, parallel_iterations=1)
+    return mask, best
+
+
+def _nearest(values, size):
+    """`values` (h, w) at another `size`: each place takes the nearest one."""
+    rows, columns = (
+        np.minimum((np.arange(n) + 0.5) * old / n, old - 1).astype(int)
+        for n, old in zip(size, values.shape, strict=True)
+    )
+    return values[rows[:, None], columns]

@@ -1,0 +1,14 @@
+"""Scoring: a session's model on its splits, by what its head answers in, and the report of what came out."""
+
+from kcnn.scoring.reporting import (
+    SEEN,
+    finish,
+    kept_frames,
+    report_so_far,
+    reported,
+    score,
+    score_again,
+    uses,
+)
+
+__all__ = ["SEEN", "finish", "kept_frames", "report_so_far", "reported", "score", "score_again", "uses"]

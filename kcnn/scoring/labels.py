@@ -1,0 +1,54 @@
+"""Scoring what answers in labels: figures, baselines, slices and the pictures of mistakes."""
+
+import numpy as np
+
+from kcnn import baselines, evaluation, models, views
+
+
+def prepare(session, needed=True):
+    """What several splits are compared with: the probe of `baselines`; None if not `needed`."""
+    return baselines.fit_probe(session) if needed else None
+
+
+def known(figures):
+    """Whether the `figures` of an earlier scoring hold all that `prepare` is for."""
+    return bool((figures.get("baselines") or {}).get("linear"))
+
+
+def score(session, split, own, probe, earlier):
+    """(figures, {"worst", "pairs": pictures of the mistakes}) of one split; see `scoring.score`."""
+    samples, names = session.dataset.splits[split], session.facts.class_names
+    p = evaluation.predict(models.main_part(session.model), session.head, views.batches(session, split))
+    figures = evaluation.measure(p, names, samples.names, seed=session.recipe.runtime.seed)
+    known = earlier.get("val", {}).get("calibration", {}).get("temperature")
+    temperature = evaluation.fit_temperature(p) if split == "val" and own else known
+    figures["calibration"] = evaluation.calibration(p, temperature, "val")
+    figures["slices"] = evaluation.slices(evaluation.rightness(p), p.weights, _groups(session, samples, p))
+    known = earlier.get(split, {}).get("baselines") if own and probe is None else None
+    figures["baselines"] = known or baselines.score(session, split, p, probe if split != "train" else None)
+    if own:
+        identity = evaluation.identity_of(samples, names)
+        evaluation.store(session.folder.report, split, p, evaluation.losses(p), samples.names, identity)
+    return figures, _pictures(session, samples, figures)
+
+
+def _groups(session, samples, predictions):
+    """The slices' groups: the table's columns, but those that steer the training, and what the pictures look like."""
+    chosen = session.recipe.data
+    columns = {name: values[predictions.index] for name, values in samples.columns.items()}
+    headers = getattr(samples.images, "headers", None)
+    headers = None if headers is None else headers[predictions.index]
+    steering = (chosen.split_column, chosen.weight_column, "split")
+    groups = evaluation.column_groups(columns, steering)
+    return groups | evaluation.picture_groups(headers, predictions.brightness)
+
+
+def _pictures(session, samples, figures):
+    """{"worst", "pairs"}: the pictures of the mistakes listed in `figures`, two a pair, in their order."""
+    pairs = evaluation.pictured(figures.get("most_confused", []))
+    worst = [entry["index"] for entry in figures["worst"]]
+    both = [pair[key]["index"] for pair in pairs for key in ("example", "lookalike")]
+    if not worst:
+        return {}
+    images = evaluation.pictures(views.some(session, samples, np.array(worst + both, np.int64)))
+    return {"worst": images[: len(worst)], "pairs": images[len(worst) :]}
