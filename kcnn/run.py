@@ -92,8 +92,8 @@ class Run:
         """What the model sees in `images`: a path, encoded bytes, an array (H, W, C), or a list of these.
 
         Returns a list of dicts (one dict for one image), with name and, of a classifier: label, score, top [(label,
-        score), …]; of a segmenter: mask (H, W) uint8 of class numbers at the picture's own size, score, classes
-        [(class, share of the places), …]. A picture that cannot be read gets score 0, and an `error`.
+        score), …]; of a segmenter: the same, with shares of the places in top, and a mask (H, W) uint8 of class
+        numbers at the picture's own size. A picture that cannot be read gets score 0, and an `error`.
         """
         single = not isinstance(images, (list, tuple))
         found = self._answers.predict([images] if single else list(images), top)

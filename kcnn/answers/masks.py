@@ -26,10 +26,10 @@ class MaskAnswers:
         self.of_pictures = not facts.measured and len(facts.input_shape) == 3 and facts.input_shape[-1] in (1, 3)
 
     def predict(self, items, top):
-        """A dict for each of `items`: name, mask, score, classes [(class, share of the places), …], or an error.
+        """A dict for each of `items`: name, label, mask, score, top [(class, share of the places), …], or an error.
 
-        mask uint8 of the picture's own size; score: the mean of the best class's over all places; classes: so many,
-        those with most places first.
+        mask uint8 of the picture's own size; label: see `leading`; score: the mean of the best class's over all places;
+        top: so many classes, those with most places first.
         """
         return [self._describe(item, self._mask(item), top) for item in items]
 
@@ -41,9 +41,7 @@ class MaskAnswers:
 
     def seen(self, frame):
         """The index of the class that most places of one frame (H, W, C) have, beside class 0 if there is another."""
-        mask = np.asarray(self._graph(frame[None])["mask"])[0]
-        counts = np.bincount(mask.ravel(), minlength=self.facts.num_classes)
-        return int(counts[1:].argmax()) + 1 if counts[1:].any() else 0
+        return leading(np.asarray(self._graph(frame[None])["mask"])[0])
 
     @cached_property
     def _graph(self):
@@ -82,7 +80,7 @@ class MaskAnswers:
 
     def _describe(self, item, found, top):
         if found is None:
-            return {"name": name_of(item), "mask": None, "score": 0.0, "classes": [], "error": why_unread(item)}
+            return {"name": name_of(item), "mask": None, "label": "", "score": 0.0, "top": [], "error": why_unread(item)}
         mask, score = found
         shares = np.bincount(mask.ravel(), minlength=self.facts.num_classes) / mask.size
         ranked = [(self.facts.class_names[k], float(shares[k])) for k in np.argsort(-shares)[:top] if shares[k]]
@@ -92,6 +90,12 @@ class MaskAnswers:
             "score": float(np.mean(score, dtype=np.float64)),
             "classes": ranked,
         }
+
+
+def leading(mask):
+    """The class number that most places have, beside class 0 if there is another: that is mostly the background."""
+    counts = np.bincount(mask.ravel())
+    return int(counts[1:].argmax()) + 1 if counts[1:].any() else 0
 
 
 def seen_size(model, facts, size):
