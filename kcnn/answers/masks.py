@@ -84,12 +84,8 @@ class MaskAnswers:
         mask, score = found
         shares = np.bincount(mask.ravel(), minlength=self.facts.num_classes) / mask.size
         ranked = [(self.facts.class_names[k], float(shares[k])) for k in np.argsort(-shares)[:top] if shares[k]]
-        return {
-            "name": name_of(item),
-            "mask": mask,
-            "score": float(np.mean(score, dtype=np.float64)),
-            "classes": ranked,
-        }
+        label, score = self.facts.class_names[leading(mask)], float(np.mean(score, dtype=np.float64))
+        return {"name": name_of(item), "label": label, "score": score, "top": ranked, "mask": mask}
 
 
 def leading(mask):
