@@ -88,15 +88,18 @@ class Run:
         """Names of the levels of its model, shallowest first: what `level` of `explain` and `show` can be."""
         return list(models.levels(self.model))
 
-    def predict(self, images, top=5):
+    def predict(self, images, top=5, out=None):
         """What the model sees in `images`: a path, encoded bytes, an array (H, W, C), or a list of these.
 
         Returns a list of dicts (one dict for one image), with name and, of a classifier: label, score, top [(label,
         score), …]; of a segmenter: the same, with shares of the places in top, and a mask (H, W) uint8 of class
         numbers at the picture's own size. A picture that cannot be read gets score 0, and an `error`.
+
+        out: of a segmenter, a folder for each picture's overlay, mask (PNG of class numbers) and polygons (JSON), whose
+        paths are then in `files`.
         """
         single = not isinstance(images, (list, tuple))
-        found = self._answers.predict([images] if single else list(images), top)
+        found = self._answers.predict([images] if single else list(images), top, out)
         return found[0] if single else found
 
     def features(self, images):

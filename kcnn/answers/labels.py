@@ -6,6 +6,7 @@ import numpy as np
 
 from kcnn import data, evaluation
 from kcnn.answers.naming import name_of, why_unread
+from kcnn.errors import UserError
 
 TOGETHER = 64
 
@@ -16,8 +17,10 @@ class LabelAnswers:
     def __init__(self, model, head, facts):
         self.model, self.head, self.facts = model, head, facts
 
-    def predict(self, items, top):
+    def predict(self, items, top, out=None):
         """A dict for each of `items`: name, label, score, top [(label, score), …] of so many classes, or an error."""
+        if out is not None:
+            raise UserError(f"out is {str(out)!r}, but labels are not drawn: leave it out")
         frames, ok = data.read(
             items, self.facts.input_shape, framing=self.facts.framing, max_pixels=self.facts.max_pixels
         )

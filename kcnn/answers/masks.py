@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn import data, evaluation
-from kcnn.answers.naming import name_of, why_unread
+from kcnn.answers.drawing import write_mask
+from kcnn.answers.naming import name_of, stems_of, why_unread
 from kcnn.errors import UserError
 
 MOST_WHOLE = 1 << 20  # pixels at the scale of training: above, a picture is seen in tiles
@@ -25,13 +26,14 @@ class MaskAnswers:
         self.model, self.head, self.facts = model, head, facts
         self.of_pictures = not facts.measured and len(facts.input_shape) == 3 and facts.input_shape[-1] in (1, 3)
 
-    def predict(self, items, top):
+    def predict(self, items, top, out=None):
         """A dict for each of `items`: name, label, mask, score, top [(class, share of the places), …], or an error.
 
         mask uint8 of the picture's own size; label: see `leading`; score: the mean of the best class's over all places;
-        top: so many classes, those with most places first.
+        top: so many classes, those with most places first. out: a folder for `write_mask`, whose files are then named.
         """
-        return [self._describe(item, self._mask(item), top) for item in items]
+        stems = stems_of(items) if out is not None else [None] * len(items)
+        return [self._described(item, top, out, stem) for item, stem in zip(items, stems, strict=True)]
 
     def scores(self, frames):
         """The mean scores (N, K) over the places of `frames` (N, H, W, C)."""
@@ -54,8 +56,8 @@ class MaskAnswers:
             lambda picture: whole_mask(self.model, self.head, self.facts, picture), input_signature=[picture]
         )
 
-    def _mask(self, item):
-        """(mask, score of each place) of one picture, or of data of another kind; None where it cannot be read."""
+    def _answered(self, item):
+        """(picture, mask, score of each place) of one picture, or of other data; None where it cannot be read."""
         if not self.of_pictures:
             return self._of_data(np.asarray(item))
         picture = data.read_whole(item, self.facts.input_shape[-1], self.facts.max_pixels)
@@ -63,10 +65,10 @@ class MaskAnswers:
             return None
         size = seen_size(self.model, self.facts, picture.shape[:2])
         if np.prod(size) <= MOST_WHOLE:
-            return tuple(part.numpy() for part in self._whole(picture))
+            return picture, *(part.numpy() for part in self._whole(picture))
         seen = data.resized(tf.constant(picture), size).numpy()
         mask, score = evaluation.tiled(lambda tiles: self._graph(tiles)["scores"], seen, TILE, OVERLAP)
-        return tuple(_nearest(part, picture.shape[:2]) for part in (mask, score))
+        return picture, *(_nearest(part, picture.shape[:2]) for part in (mask, score))
 
     def _of_data(self, item):
         known = self.facts.input_shape
@@ -76,16 +78,26 @@ class MaskAnswers:
                 f"this model sees data of {len(known) - 1} axes and {known[-1]} channels: give arrays of it"
             )
         found = self._graph(item[None].astype(np.float32))
-        return found["mask"][0].numpy(), found["score"][0].numpy()
+        return item, found["mask"][0].numpy(), found["score"][0].numpy()
 
-    def _describe(self, item, found, top):
+    def _described(self, item, top, out, stem):
+        found = self._answered(item)
         if found is None:
-            return {"name": name_of(item), "mask": None, "label": "", "score": 0.0, "top": [], "error": why_unread(item)}
-        mask, score = found
+            return {
+                "name": name_of(item),
+                "mask": None,
+                "label": "",
+                "score": 0.0,
+                "top": [],
+                "error": why_unread(item),
+            }
+        picture, mask, score = found
         shares = np.bincount(mask.ravel(), minlength=self.facts.num_classes) / mask.size
         ranked = [(self.facts.class_names[k], float(shares[k])) for k in np.argsort(-shares)[:top] if shares[k]]
         label, score = self.facts.class_names[leading(mask)], float(np.mean(score, dtype=np.float64))
-        return {"name": name_of(item), "label": label, "score": score, "top": ranked, "mask": mask}
+        answer = {"name": name_of(item), "label": label, "score": score, "top": ranked, "mask": mask}
+        written = {} if out is None else write_mask(picture, mask, self.facts.class_names, out, stem)
+        return answer | ({"files": {kind: str(path) for kind, path in written.items()}} if written else {})
 
 
 def leading(mask):

@@ -12,3 +12,13 @@ def why_unread(item):
     """Why there is no answer for `item`."""
     missing = isinstance(item, (str, Path)) and not Path(item).exists()
     return "no such file" if missing else "cannot be read as a picture"
+
+
+def stems_of(items):
+    """What the files of each item's answer are called after: its file's name, numbered where two have the same."""
+    stems = [Path(item).stem if isinstance(item, (str, Path)) else "picture" for item in items]
+    seen, found = {}, []
+    for stem in stems:
+        seen[stem] = count = seen.get(stem, 0) + 1
+        found.append(stem if count == 1 else f"{stem}-{count}")
+    return found
