@@ -37,6 +37,11 @@ class Run:
         return data.Facts.read(self.folder.facts_file)
 
     @property
+    def task(self):
+        """What it answers in: "labels" or "masks"."""
+        return self.facts.task
+
+    @property
     def class_names(self):
         """The names of the classes, in the order of the scores."""
         return list(self.facts.class_names)

@@ -1,6 +1,7 @@
 """Predict: a run's answers to pictures that the user brings."""
 
 import shlex
+from pathlib import Path
 
 import streamlit as st
 
@@ -29,7 +30,9 @@ def page():
         with told():
             pictures.append((upload.name, picture(upload)))
     if pictures:
-        found = ask("run.predict", str(run), [content for _, content in pictures], top=top, waiting="Looking")
+        contents = [content for _, content in pictures]
+        drawn = {"out": str(scratch("masks", str(run), contents))} if ask("run.task", str(run)) == "masks" else {}
+        found = ask("run.predict", str(run), contents, top=top, waiting="Looking", **drawn)
         answers(pictures, found or [], threshold, str(run) if looks else None)
     else:
         empty("No picture yet.", "Drop some above: of what the run was trained on, in any size.")
@@ -40,18 +43,21 @@ def page():
 
 
 def answers(pictures, found, threshold, run):
-    """Each picture with its answers; below the threshold the answer is said to be unsure. `run`: draw its heat, too."""
+    """Each picture with its answers, and masks over it; below the threshold one is said to be unsure. `run`: heat, too."""
     columns = st.columns(4)
     for place, (name, content), answer in zip(columns * len(pictures), pictures, found, strict=False):
         with place.container(border=True):
             if answer.get("error"):
                 st.error(plain(f"{name}: {answer['error']}"), icon=":material/error:")
                 continue
-            st.image(content, caption=plain(name), width="stretch")
+            files = answer.get("files", {})
+            st.image(files.get("overlay", content), caption=plain(name), width="stretch")
             sure, label = answer["score"] >= threshold, plain(answer["label"])
             st.markdown(f"**{label}** {score(answer['score'])}" if sure else f"unsure: {label}?")
             for label, share in answer["top"]:
                 st.progress(share, text=f"{plain(label)}: {share:.1%}")
+            for kind, file in files.items():
+                st.download_button(kind, Path(file).read_bytes(), Path(file).name, key=file, type="tertiary")
             if run:
                 file = scratch("heat", run, content) / "heat.png"
                 if ask("run.explain", run, content, path=str(file), file=file, waiting="Explaining") is not None:
