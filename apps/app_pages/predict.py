@@ -31,7 +31,10 @@ def page():
             pictures.append((upload.name, picture(upload)))
     if pictures:
         contents = [content for _, content in pictures]
-        drawn = {"out": str(scratch("masks", str(run), contents))} if ask("run.task", str(run)) == "masks" else {}
+        drawn = {}
+        if ask("run.task", str(run)) == "masks":
+            folder = scratch("masks", str(run), contents)
+            drawn = {"out": str(folder), "file": folder / "picture-overlay.png"}
         found = ask("run.predict", str(run), contents, top=top, waiting="Looking", **drawn)
         answers(pictures, found or [], threshold, str(run) if looks else None)
     else:
