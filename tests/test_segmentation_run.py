@@ -1,0 +1,155 @@
+"""A segmenter from data to masks: is what is trained, answered, written and exported the same thing everywhere?"""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kcnn
+from kcnn.answers import masks as mask_answers
+from kcnn.inspection.grad_cam import evidence
+from kcnn.masks import IGNORE, colours
+from tests.test_cli import kcnn as command
+
+# Runs where TensorFlow is and kcnn is not.
+STRANGER = """
+import sys
+sys.modules["kcnn"] = None
+import numpy as np, tensorflow as tf
+given = np.load(sys.argv[2], allow_pickle=False)
+ends = np.cumsum(given["lengths"])
+items = [given["bytes"][end - n : end].tobytes() for end, n in zip(ends, given["lengths"])]
+served = tf.saved_model.load(sys.argv[1]).signatures
+found = served["from_bytes"](bytes=tf.constant(items))["png"].numpy()
+masks = [tf.io.decode_png(png).numpy()[..., 0] if png else np.zeros((0, 0), np.uint8) for png in found]
+whole = served["serving_default"](image=tf.constant(given["same"]))
+named = served["class_names"]()
+np.savez(sys.argv[3], *masks, same=whole["mask"].numpy(), colours=named["colours"].numpy(),
+         names=np.char.decode(named["class_names"].numpy().astype("S"), "utf-8"))
+"""
+SETTINGS = {"architecture": "resnet_toy", "head": "unet", "epochs": 6, "batch_size": 8, "learning_rate": 3e-3}
+NAMES = ["ground", "bright", "dark"]
+
+
+def scenes(count, rng, side=32):
+    """(pictures (N, side, side, 3), masks): a bright and a dark square on noise of middle grey, a frame not judged."""
+    pictures = rng.integers(90, 160, (count, side, side, 3), np.uint8)
+    masks = np.zeros((count, side, side), np.uint8)
+    for picture, mask in zip(pictures, masks, strict=True):
+        for k, (low, high) in enumerate(((200, 256), (0, 50)), start=1):
+            y, x = rng.integers(0, side - 12, 2)
+            picture[y : y + 12, x : x + 12] = rng.integers(low, high, (12, 12, 3))
+            mask[y : y + 12, x : x + 12] = k
+    masks[:, :1] = IGNORE
+    return pictures, masks
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    data = {"train": scenes(64, rng), "val": scenes(16, rng), "class_names": NAMES}
+    return kcnn.build_and_fit_segmenter(data, **SETTINGS, **{"runtime.runs": str(tmp_path_factory.mktemp("runs"))})
+
+
+def as_png(picture):
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_it_learns_and_reports(run):
+    figures = run.metrics
+    assert run.task == figures["task"] == "masks" and figures["mean_iou"] > 0.8
+    assert [row["name"] for row in figures["per_class"]] == NAMES
+    last = run.history[-1]
+    assert last["val_mean_iou"] > 0.8 and "val_mean_iou/0" not in last
+    best = max(row["val_mean_iou"] for row in run.history)
+    assert figures["mean_iou"] == pytest.approx(best, abs=1e-6), "the epoch's figure is that of the report"
+    assert "mean IoU" in run.report.read_text()
+
+
+def test_answers_have_the_pictures_own_size(run, tmp_path, rng):
+    picture, mask = (part[0] for part in scenes(1, rng, side=45))
+    answer = run.predict(picture[:, :33], out=tmp_path)
+    found = np.asarray(Image.open(answer["files"]["mask"]))
+    assert answer["mask"].shape == (45, 33) and (found == answer["mask"]).all()
+    assert answer["label"] in NAMES[1:] and 0 < answer["score"] <= 1
+    assert sum(share for _, share in answer["top"]) == pytest.approx(1)
+    assert Image.open(answer["files"]["overlay"]).size == (33, 45)
+    outlines = json.loads(open(answer["files"]["polygons"]).read())
+    assert sum(region["area"] for region in outlines) == 45 * 33
+    missing = run.predict([str(tmp_path / "none.png"), b"no picture"])
+    assert [row["error"] for row in missing] == ["no such file", "cannot be read as a picture"]
+
+
+def test_a_tiled_answer_is_that_of_the_whole(run, rng, monkeypatch):
+    picture, _ = (part[0] for part in scenes(1, rng, side=200))
+    whole = run.predict(picture)["mask"]
+    monkeypatch.setattr(mask_answers, "MOST_WHOLE", 100)
+    monkeypatch.setattr(mask_answers, "TILE", 32)
+    monkeypatch.setattr(mask_answers, "OVERLAP", 16)
+    tiled = run.predict(picture)["mask"]
+    assert tiled.shape == whole.shape and (tiled == whole).mean() > 0.9
+
+
+def test_a_process_with_tensorflow_alone_gives_the_same_masks(run, rng, tmp_path):
+    pictures = [scenes(1, rng, side)[0][0][: rng.integers(20, side + 1)] for side in rng.integers(24, 60, 99)]
+    items = [*map(as_png, pictures), b"no picture"]
+    content = np.frombuffer(b"".join(items), np.uint8)
+    same = scenes(3, rng, 40)[0]
+    np.savez(tmp_path / "in.npz", bytes=content, lengths=[len(item) for item in items], same=same)
+    (tmp_path / "stranger.py").write_text(STRANGER)
+    exported = run.export("saved_model")
+    words = [sys.executable, tmp_path / "stranger.py", exported, tmp_path / "in.npz", tmp_path / "out.npz"]
+    subprocess.run(words, check=True, cwd=tmp_path)
+    found = np.load(tmp_path / "out.npz")
+    for i, answer in enumerate(run.predict(items[:-1])):
+        assert found[f"arr_{i}"].shape == pictures[i].shape[:2]
+        assert (found[f"arr_{i}"] == answer["mask"]).mean() > 0.999
+    assert found["arr_99"].size == 0, "what is no picture has no mask"
+    assert (found["same"] == np.stack([answer["mask"] for answer in run.predict(list(same))])).mean() > 0.999
+    assert found["names"].tolist() == NAMES and (found["colours"] == colours(3)).all()
+
+
+def test_the_keras_file_is_proved_too(run):
+    assert run.export("keras").name == "model.keras"
+
+
+def test_heat_is_that_of_the_class_asked_for(run, rng):
+    picture, mask = (part[0] for part in scenes(1, rng))
+    heat = run.explain(picture, target="bright", level="c2")
+    assert heat.shape == (32, 32) and heat[mask == 1].mean() > heat[mask == 2].mean()
+    assert run.explain(picture).shape == (32, 32)
+    assert set(run.explain_sanity(picture, target="bright", level="c2")) >= {"deletion", "insertion", "randomised"}
+
+
+def test_evidence_is_the_mean_logit_where_the_class_wins():
+    logits = np.array([[[3.0, 1.0], [0.0, 4.0]], [[5.0, 0.0], [1.0, 2.0]]], np.float32)
+    assert evidence(logits, 0) == 4 and evidence(logits, 1) == 3 and evidence(logits[:1, :1], 1) == 1
+    assert evidence(np.float32([1, 7, 2])) == 7 and evidence(np.float32([1, 7, 2]), 2) == 2
+
+
+def test_the_command_writes_the_masks(run, tmp_path, rng):
+    Image.fromarray(scenes(1, rng)[0][0]).save(tmp_path / "a.png")
+    said = command("predict", run.path, tmp_path / "a.png", "--out", tmp_path / "out")
+    answer = json.loads(said.stdout.strip().splitlines()[-1])
+    assert answer["files"]["overlay"].endswith("a-overlay.png") and "mask" not in answer
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a-mask.png", "a-overlay.png", "a-polygons.json"]
+
+
+def test_heads_and_data_that_do_not_fit_are_refused(tmp_path, rng):
+    data, runs = scenes(8, rng), {"runtime.runs": str(tmp_path)}
+    with pytest.raises(kcnn.UserError, match="learns labels and the data has masks: set model.head to .*unet"):
+        kcnn.build_and_fit_segmenter(data, **SETTINGS | {"head": "classifier"}, **runs)
+    labels = (data[0], np.arange(8) % 2)
+    with pytest.raises(kcnn.UserError, match="learns masks and the data has labels: set model.head to classifier"):
+        kcnn.build_and_fit_segmenter(labels, **SETTINGS, **runs)
+    with pytest.raises(kcnn.UserError, match="model.top is 'own': the head unet has no such option"):
+        kcnn.build_and_fit_segmenter(data, **SETTINGS, top="own", **runs)
+    with pytest.raises(kcnn.UserError, match="unknown option of the head unet 'los': did you mean 'loss'"):
+        kcnn.build_and_fit_segmenter(data, **SETTINGS, head_options={"los": "dice"}, **runs)
+    assert not any(tmp_path.iterdir())
