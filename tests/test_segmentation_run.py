@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_answers_have_the_pictures_own_size(run, tmp_path, rng):
     assert answer["label"] in NAMES[1:] and 0 < answer["score"] <= 1
     assert sum(share for _, share in answer["top"]) == pytest.approx(1)
     assert Image.open(answer["files"]["overlay"]).size == (33, 45)
-    outlines = json.loads(open(answer["files"]["polygons"]).read())
+    outlines = json.loads(Path(answer["files"]["polygons"]).read_text())
     assert sum(region["area"] for region in outlines) == 45 * 33
     missing = run.predict([str(tmp_path / "none.png"), b"no picture"])
     assert [row["error"] for row in missing] == ["no such file", "cannot be read as a picture"]

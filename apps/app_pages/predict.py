@@ -46,7 +46,7 @@ def page():
 
 
 def answers(pictures, found, threshold, run):
-    """Each picture with its answers, and masks over it; below the threshold one is said to be unsure. `run`: heat, too."""
+    """Each picture with its answers; below the threshold the answer is said to be unsure. `run`: draw its heat, too."""
     columns = st.columns(4)
     for place, (name, content), answer in zip(columns * len(pictures), pictures, found, strict=False):
         with place.container(border=True):
