@@ -4,6 +4,7 @@ from kcnn.evaluation.baselines import SIDE, fit_probe, majority, some
 from kcnn.evaluation.calibration import calibration, fit_temperature
 from kcnn.evaluation.classification import losses, measure, rightness
 from kcnn.evaluation.markdown import short_name, summary
+from kcnn.evaluation.masks import MaskTally, measure_masks, shown_pictures, shown_places, tally_masks
 from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.pairing import difference
 from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictures, predict
@@ -13,6 +14,7 @@ from kcnn.evaluation.stored import identity_of, read_stored, store
 
 __all__ = [
     "SIDE",
+    "MaskTally",
     "Predictions",
     "add_split",
     "answer",
@@ -26,6 +28,7 @@ __all__ = [
     "losses",
     "majority",
     "measure",
+    "measure_masks",
     "picture_groups",
     "pictured",
     "pictures",
@@ -35,9 +38,12 @@ __all__ = [
     "rebuild",
     "rightness",
     "short_name",
+    "shown_pictures",
+    "shown_places",
     "slices",
     "some",
     "store",
     "summary",
+    "tally_masks",
     "write_report",
 ]
