@@ -6,6 +6,7 @@ from kcnn.evaluation.classification import losses, measure, rightness
 from kcnn.evaluation.markdown import short_name, summary
 from kcnn.evaluation.masks import MaskTally, measure_masks, shown_pictures, shown_places, tally_masks
 from kcnn.evaluation.mistakes import pictured
+from kcnn.evaluation.overlays import overlay, polygons, save_mask
 from kcnn.evaluation.pairing import difference
 from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictures, predict
 from kcnn.evaluation.report import add_split, read_metrics, rebuild, write_report
@@ -29,15 +30,18 @@ __all__ = [
     "majority",
     "measure",
     "measure_masks",
+    "overlay",
     "picture_groups",
     "pictured",
     "pictures",
+    "polygons",
     "predict",
     "read_metrics",
     "read_stored",
     "rebuild",
     "rightness",
     "short_name",
+    "save_mask",
     "shown_pictures",
     "shown_places",
     "slices",
