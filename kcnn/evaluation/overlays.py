@@ -59,8 +59,8 @@ def polygons(mask, class_names, least=1):
     """The connected regions of each class as outlines: [{class, polygon, holes, area}], the largest of a class first.
 
     `polygon` and each of `holes` is a list of corners [x, y] along the edges of the pixels, 0, 0 being the upper left
-    corner of the picture: the pixels whose centres lie inside are those of the mask. area: pixels. Pixels that touch at a corner only
-    are not connected; regions below `least` pixels are left out.
+    corner of the picture: the pixels whose centres lie inside are those of the mask. area: pixels. Pixels that touch
+    at a corner only are not connected; regions below `least` pixels are left out.
     """
     from scipy import ndimage
 
