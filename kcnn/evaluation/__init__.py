@@ -12,6 +12,7 @@ from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictur
 from kcnn.evaluation.report import add_split, read_metrics, rebuild, write_report
 from kcnn.evaluation.slices import column_groups, picture_groups, slices
 from kcnn.evaluation.stored import identity_of, read_stored, store
+from kcnn.evaluation.tiling import tiled
 
 __all__ = [
     "SIDE",
@@ -49,5 +50,6 @@ __all__ = [
     "store",
     "summary",
     "tally_masks",
+    "tiled",
     "write_report",
 ]
