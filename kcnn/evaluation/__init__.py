@@ -4,15 +4,19 @@ from kcnn.evaluation.baselines import SIDE, fit_probe, majority, some
 from kcnn.evaluation.calibration import calibration, fit_temperature
 from kcnn.evaluation.classification import losses, measure, rightness
 from kcnn.evaluation.markdown import short_name, summary
+from kcnn.evaluation.masks import MaskTally, measure_masks, shown_pictures, shown_places, tally_masks
 from kcnn.evaluation.mistakes import pictured
+from kcnn.evaluation.overlays import overlay, polygons, save_mask
 from kcnn.evaluation.pairing import difference
 from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictures, predict
 from kcnn.evaluation.report import add_split, read_metrics, rebuild, write_report
 from kcnn.evaluation.slices import column_groups, picture_groups, slices
 from kcnn.evaluation.stored import identity_of, read_stored, store
+from kcnn.evaluation.tiling import tiled
 
 __all__ = [
     "SIDE",
+    "MaskTally",
     "Predictions",
     "add_split",
     "answer",
@@ -26,18 +30,26 @@ __all__ = [
     "losses",
     "majority",
     "measure",
+    "measure_masks",
+    "overlay",
     "picture_groups",
     "pictured",
     "pictures",
+    "polygons",
     "predict",
     "read_metrics",
     "read_stored",
     "rebuild",
     "rightness",
     "short_name",
+    "save_mask",
+    "shown_pictures",
+    "shown_places",
     "slices",
     "some",
     "store",
     "summary",
+    "tally_masks",
+    "tiled",
     "write_report",
 ]

@@ -9,8 +9,12 @@ NAMES = {
     "mean_average_precision": "Mean average precision (area under precision-recall)",
     "roc_auc": "Mean ROC area",
     "log_loss": "Log loss",
+    "mean_iou": "Mean IoU (intersection over union, mean of classes)",
+    "mean_dice": "Mean Dice (mean of classes)",
+    "pixel_accuracy": "Pixel accuracy",
+    "boundary_f": "Boundary F (mean of classes)",
 }
-FRACTIONS = {"accuracy", "balanced_accuracy", "top5", "exact_match"}
+FRACTIONS = {"accuracy", "balanced_accuracy", "top5", "exact_match", "pixel_accuracy"}
 
 
 def plain(text):

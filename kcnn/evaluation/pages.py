@@ -1,10 +1,10 @@
 """report.md: a pure function of what metrics.json says. The summary first, then the run, its learning, each split."""
 
-from kcnn.evaluation import sections
-from kcnn.evaluation.markdown import NAMES, name, number, plain, span, table
-from kcnn.evaluation.verdicts import verdicts
+from kcnn.evaluation import mask_sections, sections
+from kcnn.evaluation.markdown import NAMES, name, number, plain, short_name, span, table
 
 FIRST = ("test", "val")
+TASKS = {"labels": sections, "masks": mask_sections}
 
 
 def page(metrics):
@@ -17,8 +17,14 @@ def page(metrics):
     parts += _notes(metrics) + _learning(metrics)
     for split, figures in splits.items():
         parts += _split(split, figures, metrics["figures"].get(split, {}))
-    parts += ["## How to read this page", sections.READING] if splits else []
+    reading = dict.fromkeys(of_task(figures).READING for figures in splits.values())
+    parts += ["## How to read this page", *reading] if splits else []
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def of_task(figures):
+    """What is written of a split, by what its figures are of."""
+    return TASKS[figures.get("task", "labels")]
 
 
 def _summary(metrics, splits):
@@ -27,14 +33,13 @@ def _summary(metrics, splits):
         return ["No split has been scored yet."]
     split, figures = next(iter(splits.items()))
     key = metrics["metric"]
-    score = f"**{number(key, figures.get(key))} {name(key).lower()} on {plain(split)}**"
+    score = f"**{number(key, figures.get(key))} {short_name(key)[0].lower()}{short_name(key)[1:]} on {plain(split)}**"
     bounds = figures.get("intervals", {}).get(key)
     words = f"{score} (95 % interval {span(key, bounds)})" if bounds else score
-    count = f"{figures['mistakes']} of {figures['samples']} samples"
-    headline = f"{words}: {count} {'have a wrong label' if figures['multi_label'] else 'are wrong'}."
+    headline = f"{words}: {of_task(figures).headline(figures)}."
     if split == "val":
         headline += " The validation split also chose the weights, so a new picture may fare a little worse."
-    remarks = verdicts(split, figures)
+    remarks = of_task(figures).remarks(split, figures)
     return [headline, "\n".join(f"- {remark}" for remark in remarks), _side_by_side(splits)]
 
 
@@ -85,13 +90,11 @@ def _best(known, lowest):
 
 
 def _split(split, figures, drawn):
-    """One split: confusion, classes, ranking, calibration, slices, mistakes; each plot with its numbers below."""
-    titles = ((key, words) for key, words in sections.TITLES.items() if key in drawn)
+    """One split: what its task has to say, each plot with its numbers below."""
+    task = of_task(figures)
+    titles = ((key, words) for key, words in task.TITLES.items() if key in drawn)
     picture = {key: f"![{words} on {plain(split)}]({drawn[key]})" for key, words in titles}
-    parts = [f"## Scores on {plain(split)}"]
-    parts += sections.confusion(figures, picture) + sections.classes(figures, picture)
-    parts += sections.ranking(figures, picture) + sections.calibration(split, figures, picture)
-    return parts + sections.slices(figures, picture) + sections.mistakes(figures, picture)
+    return [f"## Scores on {plain(split)}", *task.paragraphs(split, figures, picture)]
 
 
 def _value(value):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from kcnn.evaluation.markdown import short_name
 from kcnn.evaluation.theme import (
     BLUE,
     GREEN,
@@ -25,7 +26,7 @@ FEW_CLASSES = 20
 @styled
 def curves(history, path, metric="accuracy"):
     """Loss, metric and learning rate over epochs as a PNG; `history` is {column: [a value or None for each epoch]}."""
-    panels = [("Loss", "loss"), (metric.replace("_", " ").capitalize(), metric), ("Learning rate", "learning_rate")]
+    panels = [("Loss", "loss"), (short_name(metric), metric), ("Learning rate", "learning_rate")]
     panels = [(title, key) for title, key in panels if _numbers(history, key) is not None]
     figure = new_figure(4.2 * len(panels), 3.3)
     epochs = np.asarray(history.get("epoch") or range(1, len(next(iter(history.values()))) + 1), float)
@@ -47,8 +48,11 @@ def curves(history, path, metric="accuracy"):
 
 
 @styled
-def confusion_matrix(counts, class_names, path):
-    """Confusion matrix (K, K), rows true and columns predicted, coloured by the share of each row, as a PNG."""
+def confusion_matrix(counts, class_names, path, cell=lambda count, share: _count(count)):
+    """Confusion matrix (K, K), rows true and columns predicted, coloured by the share of each row, as a PNG.
+
+    cell: what stands in a cell of up to 20 classes, of its count and its share of the row.
+    """
     counts, k = np.asarray(counts), len(class_names)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     width = min(max(k * (0.42 if k <= FEW_CLASSES else 0.13), 1.6), 26)
@@ -74,7 +78,7 @@ def confusion_matrix(counts, class_names, path):
             axes.text(
                 column,
                 row,
-                _count(counts[row, column]),
+                cell(counts[row, column], share[row, column]),
                 ha="center",
                 va="center",
                 fontsize=8,

@@ -36,10 +36,17 @@ class Predictions:
             yield slice(start, start + ROWS)
 
 
-def answer(model, head):
-    """A compiled function from images (B, ...) of any dtype to the head's decoded answers, as outside training."""
-    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
-    run = tf.function(lambda image: head.decode(model(image, training=False)), input_signature=signature)
+def answer(model, head, only=None):
+    """A compiled function from images (B, ...) of any dtype to the head's decoded answers, as outside training.
+
+    only: the name of the one answer wanted; what else the head decodes is then not computed.
+    """
+
+    def decoded(image):
+        answers = head.decode(model(image, training=False))
+        return answers if only is None else answers[only]
+
+    run = tf.function(decoded, input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
     run = run.get_concrete_function()
     return lambda image: run(tf.cast(image, tf.float32))
 

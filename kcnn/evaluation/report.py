@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 from kcnn.disk import make_folder, read_json, write_atomically
-from kcnn.evaluation import diagrams, plots
+from kcnn.evaluation import diagrams, mask_diagrams, plots
 from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.pages import page
 
@@ -15,10 +15,10 @@ def write_report(
 ):
     """Write metrics.json, plots and report.md into `folder`, replacing an earlier report; returns report.md's path.
 
-    splits: {split: the dict of `classification.measure`}; history: history.csv's rows, one dict an epoch;
-    details: {what: value}, the facts at the top of the page; set_aside: [(file, reason)];
+    splits: {split: the dict of `classification.measure` or of `MaskTally.figures`}; history: history.csv's rows, one
+    dict an epoch; details: {what: value}, the facts at the top of the page; set_aside: [(file, reason)];
     pictures: {split: {"worst": images (n, ...) of that split's "worst" entries in their order, "pairs": (2m, ...) of
-    its pictured pairs}}; either may be missing.
+    its pictured pairs}}; either may be missing. Of masks: {split: what `shown_pictures` gives of its `shown_places`}.
     """
     folder = Path(folder)
     make_folder(folder)
@@ -64,16 +64,20 @@ def _add(metrics, folder, split, figures, images):
     """Put one split's figures into `metrics` and draw its plots; file names carry a number, not the split's name."""
     figures = json.loads(json.dumps(figures, allow_nan=False))
     metrics["splits"][split] = figures
-    number, names = list(metrics["splits"]).index(split) + 1, [row["name"] for row in figures["per_class"]]
-    images, drawn = images or {}, {}
+    number, drawn = list(metrics["splits"]).index(split) + 1, {}
 
     def draw(key, plot, *content):
         drawn[key] = f"{number}-{key}.png"
         plot(*content, folder / drawn[key])
 
+    {"labels": _draw_labels, "masks": _draw_masks}[figures.get("task", "labels")](draw, figures, images or {})
+    metrics["figures"][split] = drawn
+
+
+def _draw_labels(draw, figures, images):
     draw("classes", plots.class_dots, figures["per_class"])
     if figures.get("confusion"):
-        draw("confusion", plots.confusion_matrix, figures["confusion"], names)
+        draw("confusion", plots.confusion_matrix, figures["confusion"], _names(figures))
     if len(images.get("pairs", ())):
         draw("pairs", diagrams.pairs, pictured(figures["most_confused"]), images["pairs"])
     if figures.get("ranking"):
@@ -84,7 +88,22 @@ def _add(metrics, folder, split, figures, images):
         draw("slices", diagrams.slices, figures["slices"], figures["accuracy"])
     if len(images.get("worst", ())):
         draw("worst", plots.gallery, figures["worst"], images["worst"])
-    metrics["figures"][split] = drawn
+
+
+def _draw_masks(draw, figures, images):
+    draw("classes", mask_diagrams.class_shares, figures["per_class"])
+    if figures["confusion"]:
+        draw("confusion", mask_diagrams.confusion, figures["confusion"], _names(figures))
+    start = 0
+    for kind, rows in figures["shown"].items():
+        part = {key: values[start : start + len(rows)] for key, values in images.items()}
+        if part and rows:
+            draw(kind, mask_diagrams.examples, rows, part, _names(figures))
+        start += len(rows)
+
+
+def _names(figures):
+    return [row["name"] for row in figures["per_class"]]
 
 
 def _columns(rows):

@@ -1,6 +1,7 @@
 """What report.md says of one split: functions from its figures and {plot: its Markdown} to paragraphs."""
 
 from kcnn.evaluation.markdown import name, number, plain, span, table
+from kcnn.evaluation.verdicts import verdicts
 
 TITLES = {
     "confusion": "Confusion matrix",
@@ -19,6 +20,23 @@ READING = (
     "over 15 bins of equal width. Brightness is the mean grey level of the picture as the network sees it."
 )
 MOST_CLASSES = 60
+
+
+def headline(figures):
+    """What is said of the score: how many samples are wrong."""
+    count = f"{figures['mistakes']} of {figures['samples']} samples"
+    return f"{count} {'have a wrong label' if figures['multi_label'] else 'are wrong'}"
+
+
+def remarks(split, figures):
+    """The lines below the headline."""
+    return verdicts(split, figures)
+
+
+def paragraphs(split, figures, picture):
+    """All that the page says of a split: confusion, classes, ranking, calibration, slices, mistakes."""
+    parts = confusion(figures, picture) + classes(figures, picture) + ranking(figures, picture)
+    return parts + calibration(split, figures, picture) + slices(figures, picture) + mistakes(figures, picture)
 
 
 def confusion(figures, picture):

@@ -9,7 +9,7 @@ def verdicts(split, figures):
         line
         for line in (
             _against_baselines(figures), *_weak(figures), _calibrated(figures.get("calibration") or {}),
-            _used(split, figures),
+            used(split, figures),
         ) if line
     ]  # fmt: skip
 
@@ -69,7 +69,8 @@ def _calibrated(found):
     return words + "."
 
 
-def _used(split, figures):
+def used(split, figures):
+    """How often a split that training never saw was looked at; "" where that is not counted."""
     times = figures.get("uses")
     if not times:
         return ""

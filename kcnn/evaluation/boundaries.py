@@ -1,0 +1,64 @@
+"""Boundary F: do the outlines of an answer run where the true ones do (Csurka et al. 2013)?
+
+A class's border are those of its own places that touch, above, below, left or right, a place of another class; the
+edge of the frame makes none, nor does what is not judged. A border place is right where the other mask has a border
+of the same class within 0.0075 of the frame's diagonal, and never less than one place.
+"""
+
+import math
+
+import numpy as np
+
+from kcnn.masks import IGNORE
+
+SHARE = 0.0075  # of the frame's diagonal
+
+
+def boundary_f(truth, guess, classes):
+    """float64 (classes,): the F of each class's border in one picture, from two masks (H, W) uint8.
+
+    The harmonic mean of the shares of true and of answered border places that are right: 0 where only one of the two
+    has a border, NaN where neither has.
+    """
+    lines = [borders(truth), borders(np.where(truth == IGNORE, np.uint8(IGNORE), guess))]
+    reach = max(1.0, SHARE * math.hypot(*truth.shape))
+    recall, precision = (_share(one, other, reach, classes) for one, other in (lines, lines[::-1]))
+    with np.errstate(invalid="ignore"):
+        f = np.nan_to_num(2 * precision * recall / (precision + recall))
+    return np.where(np.isnan(precision) & np.isnan(recall), np.nan, f)
+
+
+def borders(mask):
+    """uint8 (H, W): the class number on the inner border of each class, `IGNORE` elsewhere."""
+    edge = np.zeros(mask.shape, bool)
+    for here, other in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        apart = (mask[here] != mask[other]) & (mask[here] != IGNORE) & (mask[other] != IGNORE)
+        edge[here] |= apart
+        edge[other] |= apart
+    return np.where(edge, mask, np.uint8(IGNORE))
+
+
+def _share(lines, others, reach, classes):
+    """(classes,): which share of each class's places in `lines` has one of that class in `others` within `reach`.
+
+    Line by line from the own one outwards, the nearest place of the class is looked up in the sorted ones.
+    """
+    rows, columns, kinds = _places(lines)
+    width, (down, right, theirs) = lines.shape[1], _places(others)
+    there = np.append(np.sort((down * classes + theirs) * width + right), np.iinfo(np.int64).max)
+    near = np.isin(kinds, theirs)  # a class that the other mask lacks is nowhere
+    left = np.flatnonzero(near)
+    for step in sorted(range(-int(reach), int(reach) + 1), key=abs):
+        wide = int(math.sqrt(reach * reach - step * step))
+        line = ((rows[left] + step) * classes + kinds[left]) * width
+        nearest = there[np.searchsorted(there, line + np.maximum(columns[left] - wide, 0))]
+        left = left[nearest > line + np.minimum(columns[left] + wide, width - 1)]
+    near[left] = False
+    with np.errstate(invalid="ignore"):
+        return np.bincount(kinds, near, classes) / np.bincount(kinds, minlength=classes)
+
+
+def _places(lines):
+    """(rows, columns, class numbers), each int64 (n,), of the places on a border."""
+    rows, columns = np.nonzero(lines != IGNORE)
+    return rows, columns, lines[rows, columns].astype(np.int64)
