@@ -6,9 +6,15 @@ import numpy as np
 
 from kcnn.archives import read_plain_npz
 from kcnn.data.labels import from_arrays
+from kcnn.data.mask_arrays import from_masks, is_mask
+from kcnn.data.mask_classes import notes_of
 from kcnn.data.samples import Arrays, DataSet, Encoded, Samples, as_strings, numbered
 from kcnn.data.splits import split_name
 from kcnn.errors import UserError
+
+TARGETS = ("segmentation_mask", "mask", "label")
+PARTS = {"x": 0, "images": 0, "image": 0, "weights": 2, "w": 2}
+PARTS |= dict.fromkeys(("y", "labels", "label", "masks", "mask"), 1)
 
 
 def is_arrays(address):
@@ -23,7 +29,7 @@ def is_tf_data(address):
 
 
 def read_arrays(address, options, seed):
-    """(x, y), (x, y, weights), or {"train": (x, y), "test": ..., "class_names": [...]}."""
+    """(x, y), (x, y, weights), or {"train": (x, y), "test": ..., "class_names": [...]}; y may be masks."""
     splits = dict(address) if isinstance(address, Mapping) else {"train": address}
     class_names = splits.pop("class_names", None)
     splits = {split_name(k): _collect(v) if is_tf_data(v) else tuple(v) for k, v in splits.items()}
@@ -37,7 +43,7 @@ def read_npz(address, options, seed):
     splits = {}
     for key, values in found.items():
         part, _, split = key.partition("_")
-        place = {"x": 0, "images": 0, "image": 0, "y": 1, "labels": 1, "label": 1, "weights": 2, "w": 2}.get(part)
+        place = PARTS.get(part)
         if place is not None:
             splits.setdefault(split_name(split or "train"), {})[place] = values
     if not splits or any(not {0, 1} <= set(parts) for parts in splits.values()):
@@ -48,7 +54,10 @@ def read_npz(address, options, seed):
 
 
 def read_tf_data(address, options, seed):
-    """A finite tf.data.Dataset of (image, label), (image, label, weight) or {"image", "label", ...}, batched or not."""
+    """A finite tf.data.Dataset of (image, label), (image, label, weight) or {"image", "label", ...}, batched or not.
+
+    A mask may stand in for the label, in a dict as "mask" or "segmentation_mask".
+    """
     return _dataset({"train": _collect(address)}, None, "a tf.data dataset, read once into memory")
 
 
@@ -59,13 +68,22 @@ def _dataset(splits, class_names, format):
         if not len(parts[0]):
             raise UserError(f"split {name!r} is empty")
     class_names = None if class_names is None else tuple(map(str, class_names))
-    labels, class_names, several = from_arrays({name: parts[1] for name, parts in splits.items()}, class_names)
+    images = {name: _images(parts[0], name) for name, parts in splits.items()}
+    labels, masks, pixels, several = {name: parts[1] for name, parts in splits.items()}, {}, {}, False
+    if any(is_mask(images[name], y) for name, y in labels.items()):
+        labels, masks, pixels, class_names = from_masks(images, labels, class_names)
+    else:
+        labels, class_names, several = from_arrays(labels, class_names)
     made = {}
     for name, parts in splits.items():
         weights = None if len(parts) < 3 else _weights(np.asarray(parts[2], np.float32), name)
         names = numbered(len(parts[0]), "index" if len(splits) == 1 else name)  # no two splits may share a name
-        made[name] = Samples(_images(parts[0], name), labels[name], names, weights)
+        made[name] = Samples(images[name], labels[name], names, weights, masks=masks.get(name), pixels=pixels.get(name))
     notes = []
+    if masks:
+        format += f", masks of {len(class_names)} classes"
+        counts, names = (np.concatenate([getattr(s, part) for s in made.values()]) for part in ("pixels", "names"))
+        notes += notes_of(counts, class_names, names)
     values = getattr(made["train"].images, "values", None) if "train" in made else None
     if values is not None and values.ndim == 3:
         notes.append(
@@ -107,9 +125,10 @@ def _collect(dataset):
         raise UserError("data is an endless tf.data dataset; give one pass over it, or use kcnn.fit")
     spec = dataset.element_spec
     if isinstance(spec, Mapping):
-        if not {"image", "label"} <= set(spec):
-            raise UserError(f"data is a tf.data dataset of {', '.join(spec)}; it needs 'image' and 'label'")
-        keys = [key for key in ("image", "label", "weight") if key in spec]
+        target = next((key for key in TARGETS if key in spec), None)
+        if "image" not in spec or target is None:
+            raise UserError(f"data is a tf.data dataset of {', '.join(spec)}; it needs 'image' and 'label' or 'mask'")
+        keys = [key for key in ("image", target, "weight") if key in spec]
         dataset = dataset.map(lambda row: tuple(row[key] for key in keys))
         spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) not in (2, 3):
@@ -119,7 +138,12 @@ def _collect(dataset):
     parts = list(zip(*dataset.as_numpy_iterator(), strict=True))
     if not parts:
         raise UserError("data is an empty tf.data dataset")
-    return (_stack(parts[0]), *(np.asarray(part) for part in parts[1:]))
+    return (_stack(parts[0]), _targets(parts[1]), *(np.asarray(part) for part in parts[2:]))
+
+
+def _targets(labels):
+    """One array, or of masks of several sizes a list."""
+    return np.asarray(labels) if len({np.shape(label) for label in labels}) == 1 else list(labels)
 
 
 def _stack(pictures):

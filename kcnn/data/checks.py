@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.data.decode import UNREADABLE, checked_header, decode_stored
-from kcnn.data.headers import FORMATS, JPEG
+from kcnn.data.headers import FORMATS, JPEG, upright_sizes
+from kcnn.data.mask_values import mask_sizes
 from kcnn.data.reading import MAX_BYTES
 from kcnn.data.reasons import explain
 from kcnn.data.samples import Arrays, Files
@@ -51,17 +52,37 @@ def keep_readable(dataset, examined, options, training=True):
     """`check` after every picture was looked at: `examined` is {split: Examination}."""
     splits, set_aside = {}, list(dataset.set_aside)
     for name, samples in dataset.splits.items():
-        bad = np.flatnonzero(~examined[name].readable)
-        reasons = [(samples.names[i], explain(samples.images, i, options.max_pixels).text) for i in bad]
+        seen, misfits = examined[name], mask_misfits(samples, examined[name])
+        bad = sorted({*np.flatnonzero(~seen.readable).tolist(), *misfits})
+        reasons = [
+            (samples.names[i], misfits.get(i) or explain(samples.images, i, options.max_pixels).text) for i in bad
+        ]
         set_aside += reasons
         if len(bad) == len(samples):
+            what = "used" if misfits else "read"
             example = f"{reasons[0][0]}: {reasons[0][1]}"
-            raise UserError(f"no picture of split {name!r} can be read ({len(bad)} looked at; {example})")
-        splits[name] = _keep(samples, examined[name])
+            raise UserError(f"no picture of split {name!r} can be {what} ({len(bad)} looked at; {example})")
+        readable = seen.readable.copy()
+        readable[bad] = False
+        splits[name] = _keep(samples, replace(seen, readable=readable))
     checked = replace(dataset, splits=splits, set_aside=set_aside)
     if training:
         _refuse_one_class(checked)
     return checked
+
+
+def mask_misfits(samples, examined):
+    """{place: reason} of readable pictures whose masks are of another size; masks lie on upright pictures."""
+    if samples.masks is None or isinstance(samples.masks, Arrays) and samples.masks.values.ndim != 3:
+        return {}
+    sizes, masks = upright_sizes(examined.headers), mask_sizes(samples.masks)
+    found = {}
+    for i in np.flatnonzero(examined.readable & (sizes != masks).any(1)).tolist():
+        turned = examined.headers[i, 4] > 4 and (masks[i] == sizes[i][::-1]).all()
+        hint = ", which EXIF turns: turn the mask, too" if turned else ""
+        (height, width), (own_height, own_width) = masks[i].tolist(), sizes[i].tolist()
+        found[i] = f"its mask is {width}x{height}, the picture {own_width}x{own_height}{hint}"
+    return found
 
 
 def examine(images, max_pixels, progress=None):
@@ -134,6 +155,8 @@ def _refuse_one_class(dataset):
     present = [name for name, count in zip(dataset.class_names, counts, strict=False) if count]
     if not dataset.multi_label and len(present) < 2:
         found = f"one class ({present[0]})" if present else "no class"
+        if dataset.task == "masks":
+            raise UserError(f"the training masks have {found}; a network learns to tell two or more apart")
         hint = "; ".join(note for note in dataset.notes if "sub-folders" in note)
         raise UserError(
             f"the training pictures have {found}; a classifier needs two or more: give each class a folder, name or "

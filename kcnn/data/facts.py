@@ -4,6 +4,7 @@ A model is rebuilt from recipe, facts and weights; nothing else is needed.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,7 +20,8 @@ class Facts(BaseModel):
 
     `input_shape` is (H, W, C); `mean` and `std` are what the scaling layer subtracts and divides by, one number or
     one a channel, `measured` on data that is no pictures from 0 to 255; `split_sizes` and `class_counts` (of the
-    training split) count pictures.
+    training split) count pictures. `task` is the data set's: "labels" or "masks", of which `class_pixels` are counted
+    in the training split.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +36,8 @@ class Facts(BaseModel):
     max_pixels: int = Data().max_pixels
     split_sizes: dict[str, int] = {}
     class_counts: tuple[int, ...] = ()
+    task: Literal["labels", "masks"] = "labels"
+    class_pixels: tuple[int, ...] = ()
     format: str = ""
     fingerprint: str = ""
     set_aside: tuple[tuple[str, str], ...] = ()
@@ -79,6 +83,8 @@ def facts_of(dataset, recipe):
         max_pixels=recipe.data.max_pixels,
         split_sizes={name: len(samples) for name, samples in dataset.splits.items()},
         class_counts=dataset.class_counts("train"),
+        task=dataset.task,
+        class_pixels=dataset.class_pixels("train"),
         format=dataset.format,
         fingerprint=dataset.fingerprint,
         set_aside=tuple(dataset.set_aside),

@@ -29,7 +29,11 @@ def finisher(samples, frame, num_classes, augment):
         place = tf.maximum(index, 0)
         weight = tf.ones(tf.shape(index), tf.float32) if weights is None else tf.gather(weights, place)
         pictures = tf.ensure_shape(pictures, [None, *frame])
-        batch = {"label": tf.gather(labels, place), "weight": tf.where(index >= 0, weight, 0.0), "index": index}
+        batch = {"weight": tf.where(index >= 0, weight, 0.0), "index": index}
+        if samples.masks is None:
+            batch["label"] = tf.gather(labels, place)
+        else:
+            batch["mask"] = tf.ensure_shape(row["mask"], [None, *frame[:-1]])
         if augment is None:
             return {"image": pictures, **batch}
         for name, blank in BLANKS.items():
@@ -52,4 +56,8 @@ def _refuse_impossible(samples, frame, augment):
         if getattr(augment, name) and len(frame) != 3:
             raise UserError(f"augment.{name} needs pictures (H, W, C), not data of shape {tuple(frame)}: set it to 0")
     if augment.copy_paste:
-        raise UserError("augment.copy_paste needs instance masks, and this data has labels only: set it to 0")
+        has = "labels" if samples.masks is None else "masks of classes"
+        raise UserError(f"augment.copy_paste needs instance masks, and this data has {has} only: set it to 0")
+    for name in ("mixup", "cutmix") if samples.masks is not None else ():
+        if getattr(augment, name):
+            raise UserError(f"augment.{name} mixes labels, which masks cannot follow: set it to 0; augment.mosaic can")

@@ -10,13 +10,14 @@ from kcnn.errors import UserError
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".avif"}
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
-LAYOUTS = "accepted: DIR/CLASS/picture.jpg, or DIR/train/CLASS/picture.jpg beside val, test or other split folders"
+LAYOUTS = "accepted: DIR/CLASS/picture.jpg, or DIR/train/CLASS/picture.jpg beside val, test or other split folders; "
+LAYOUTS += "with masks DIR/images and DIR/masks"
 
 
 def read(address, options, seed):
     """The pictures under the folder `address`, sorted by class and name; files that are no pictures are counted."""
     root = Path(address)
-    inside = {entry.name: entry for entry in _folders(root)}
+    inside = {entry.name: entry for entry in folders_in(root)}
     split_folders = {name: path for name, path in inside.items() if _holds_classes(path)}
     ignored = []
     if any(split_name(name) in KNOWN for name in split_folders):
@@ -25,7 +26,7 @@ def read(address, options, seed):
         trees, format = {"train": inside}, "a folder a class"
     else:
         raise _refusal(root)
-    listed = {split: {name: _pictures(path, ignored) for name, path in t.items()} for split, t in trees.items()}
+    listed = {split: {name: pictures_below(path, ignored) for name, path in t.items()} for split, t in trees.items()}
     empty = {name for t in listed.values() for name, paths in t.items() if not paths}
     listed = {split: {name: paths for name, paths in t.items() if paths} for split, t in listed.items()}
     empty -= {name for t in listed.values() for name in t}
@@ -45,7 +46,7 @@ def picture_files(paths):
     """
     found = []
     for path in map(Path, paths):
-        inside = _pictures(path, []) if path.is_dir() else [str(path)]
+        inside = pictures_below(path, []) if path.is_dir() else [str(path)]
         if not inside:
             raise UserError(f"folder {path} holds no pictures (.jpg .png .gif .bmp .webp)")
         found += inside
@@ -58,7 +59,7 @@ def _split_trees(root, folders):
         split = split_name(name)
         if split in trees:
             raise UserError(f"data {root} has two folders for split {split!r}: {name} is one; rename the other")
-        trees[split] = {entry.name: entry for entry in _folders(path)}
+        trees[split] = {entry.name: entry for entry in folders_in(path)}
     return trees
 
 
@@ -86,17 +87,19 @@ def _notes(listed, ignored, class_names):
     return notes
 
 
-def _folders(root):
-    return sorted((e for e in Path(root).iterdir() if e.is_dir() and not e.name.startswith(".")), key=lambda e: e.name)
+def folders_in(root):
+    """The folders in the folder `root`, sorted by name; hidden ones are passed over."""
+    with os.scandir(root) as entries:
+        return sorted((Path(e) for e in entries if e.is_dir() and not e.name.startswith(".")), key=lambda e: e.name)
 
 
 def _holds_classes(path):
     """True for a folder of folders with pictures and no picture of its own: a split, not a class."""
     own = any(entry.is_file() and entry.suffix.lower() in SUFFIXES for entry in path.iterdir())
-    return not own and any(_pictures(folder, [], first=True) for folder in _folders(path))
+    return not own and any(pictures_below(folder, [], first=True) for folder in folders_in(path))
 
 
-def _pictures(folder, ignored, first=False):
+def pictures_below(folder, ignored, first=False):
     """Sorted paths (str) of all pictures below `folder`; others are added to `ignored`. `first`: stop at one."""
     found = []
     for where, folders, files in os.walk(folder):
@@ -125,7 +128,7 @@ def _looks_like_picture(path):
 
 def _refusal(root):
     own = [entry.name for entry in sorted(root.iterdir()) if entry.is_file() and entry.suffix.lower() in SUFFIXES]
-    folders = _folders(root)
+    folders = folders_in(root)
     if not folders and not own:
         hint = "it is empty" if not any(root.iterdir()) else "it holds no pictures"
     elif not folders:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kcnn.data.mask_values import count_pixels
+
 
 @dataclass(frozen=True, eq=False)
 class Files:
@@ -86,6 +88,9 @@ class Samples:
     `images` is Files, Encoded or Arrays; `labels` int32 (N,) or float32 (N, K) (several labels, or soft ones);
     `weights` float32 (N,) or None; `names` (N,) str, by which a picture is known to the user; `columns` what else a
     table says of the pictures, name -> (N,) str.
+
+    `masks`: class numbers on the pictures' places and `kcnn.masks.IGNORE`, as Encoded (grey PNGs) or Arrays (uint8
+    (N, *spatial)); `labels` then says which classes occur, and `pixels`, if known, is int64 (N, K): how often.
     """
 
     images: Files | Encoded | Arrays
@@ -93,12 +98,14 @@ class Samples:
     names: np.ndarray
     weights: np.ndarray | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    masks: Encoded | Arrays | None = None
+    pixels: np.ndarray | None = None
 
     def __post_init__(self):
-        weights = () if self.weights is None else (self.weights,)
-        lengths = {len(part) for part in (self.images, self.labels, self.names, *weights, *self.columns.values())}
+        some = [part for part in (self.weights, self.masks, self.pixels) if part is not None]
+        lengths = {len(part) for part in (self.images, self.labels, self.names, *some, *self.columns.values())}
         if len(lengths) != 1:
-            raise ValueError(f"images, labels, names, weights and columns differ in length: {sorted(lengths)}")
+            raise ValueError(f"images, labels, names, weights, masks and columns differ in length: {sorted(lengths)}")
 
     def __len__(self):
         return len(self.labels)
@@ -110,9 +117,10 @@ class Samples:
 
     def take(self, indices):
         """The samples at `indices` (integers or a mask), in that order."""
-        weights = None if self.weights is None else self.weights[indices]
+        weights, pixels = (None if part is None else part[indices] for part in (self.weights, self.pixels))
         columns = {name: values[indices] for name, values in self.columns.items()}
-        return Samples(self.images.take(indices), self.labels[indices], self.names[indices], weights, columns)
+        images, masks = (None if part is None else part.take(indices) for part in (self.images, self.masks))
+        return Samples(images, self.labels[indices], self.names[indices], weights, columns, masks, pixels)
 
     def digest(self):
         yield "\n".join(map(str, self.names)).encode("utf-8", "surrogateescape")
@@ -120,6 +128,8 @@ class Samples:
         if self.weights is not None:
             yield np.ascontiguousarray(self.weights).data
         yield from self.images.digest()
+        if self.masks is not None:
+            yield from self.masks.digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +156,21 @@ class DataSet:
     def num_classes(self):
         return len(self.class_names)
 
+    @property
+    def task(self):
+        """What is to be learned: "masks" where pictures have them, else "labels"."""
+        return "masks" if any(samples.masks is not None for samples in self.splits.values()) else "labels"
+
+    def class_pixels(self, split="train"):
+        """How many places of a split's masks each class has: a tuple of K whole numbers, empty without masks."""
+        samples = self.splits[split]
+        if samples.masks is None:
+            return ()
+        pixels = count_pixels(samples.masks, self.num_classes) if samples.pixels is None else samples.pixels
+        return tuple(pixels.sum(0).tolist())
+
     def class_counts(self, split="train"):
-        """How often each class occurs in a split: a tuple of K whole numbers (soft labels are rounded)."""
+        """In how many pictures of a split each class occurs: K whole numbers in a tuple (soft labels are rounded)."""
         labels = self.splits[split].labels
         if labels.ndim == 1:
             return tuple(np.bincount(labels, minlength=self.num_classes).tolist())

@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kcnn import archives
-from kcnn.data import arrays, builtin, folder, quarantine, table, tfds
+from kcnn.data import arrays, builtin, folder, mask_folder, quarantine, table, tfds
 from kcnn.data.labels import translated
+from kcnn.data.renumbering import renumbered
 from kcnn.data.splits import divide
 from kcnn.errors import UserError, unknown_name
 from kcnn.recipe import word_of
 from kcnn.registry import Registry
 
 SOURCES = Registry("kind of data")
+FOLDERS = ("masks", "folder")  # kinds that a folder may be, in the order of SOURCES
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ def _archive(address):
     return _is_path(address) and archives.is_archive(address)
 
 
+def _read_folder(address, *more):
+    """A folder that came out of an archive, by the first kind of folder that it is."""
+    return next(SOURCES[kind] for kind in FOLDERS if SOURCES[kind].accepts(address)).read(address, *more)
+
+
 def _is_path(address):
     return isinstance(address, str | os.PathLike)
 
@@ -49,7 +56,8 @@ SOURCES.add("builtin", Source(_prefixed("builtin:"), builtin.read, "builtin:digi
 SOURCES.add("tfds", Source(_prefixed("tfds:"), tfds.read, "tfds:NAME"))
 SOURCES.add("csv", Source(_file(".csv", ".tsv"), table.read, "a CSV file"))
 SOURCES.add("npz", Source(_file(".npz"), arrays.read_npz, "an .npz file"))
-SOURCES.add("archive", Source(_archive, lambda a, *more: folder.read(archives.unpacked(a), *more), "a .zip or .tar"))
+SOURCES.add("archive", Source(_archive, lambda a, *more: _read_folder(archives.unpacked(a), *more), "a .zip or .tar"))
+SOURCES.add("masks", Source(lambda a: _is_path(a) and mask_folder.accepts(a), mask_folder.read, "images/ and masks/"))
 SOURCES.add("folder", Source(lambda a: _is_path(a) and os.path.isdir(a), folder.read, "a folder"))
 SOURCES.add("tf.data", Source(arrays.is_tf_data, arrays.read_tf_data, "a tf.data.Dataset"))
 SOURCES.add("arrays", Source(arrays.is_arrays, arrays.read_arrays, "(x, y) or {'train': (x, y)}"))
@@ -60,8 +68,9 @@ def load(address, options, seed=0, class_names=None):
 
     With the `class_names` of a run, data to score by it: any of its classes, splits as they are, "train" or not.
 
-    `address`: a folder with one sub-folder a class (inside train/val/test/... folders or not), a .csv or .npz file,
-    "tfds:NAME", "builtin:digits", arrays (x, y), {"train": (x, y), ...} or a tf.data.Dataset of (image, label).
+    `address`: a folder with one sub-folder a class (inside train/val/test/... folders or not) or with pictures and
+    masks, a .csv or .npz file, "tfds:NAME", "builtin:digits", arrays (x, y), {"train": (x, y), ...} or a
+    tf.data.Dataset of (image, label); labels may be masks.
     `options`: recipe.Data. What data.quarantine names is left out; then what the data does not bring (validation,
     test, limit) is held out by `seed`, class by class. Pictures are not opened here: `check` does that. Raises
     UserError where nothing can be recognised.
@@ -87,10 +96,14 @@ def load(address, options, seed=0, class_names=None):
 
 
 def _of_classes(dataset, class_names, address):
-    """`dataset` with its labels by the names of a run's classes."""
+    """`dataset` with its labels, and masks, by the names of a run's classes."""
     try:
         splits = {
-            split: replace(samples, labels=translated(samples.labels, dataset.class_names, class_names))
+            split: renumbered(
+                replace(samples, labels=translated(samples.labels, dataset.class_names, class_names)),
+                dataset.class_names,
+                class_names,
+            )
             for split, samples in dataset.splits.items()
         }
     except UserError as error:

@@ -6,6 +6,7 @@ and what was read before, and resuming is starting at g.
 """
 
 import functools
+import operator
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,7 @@ import tensorflow as tf
 from kcnn.data import draws as drawing
 from kcnn.data import finishing, pictures
 from kcnn.data.decode import as_it_is
+from kcnn.data.mask_frames import MaskFrames
 from kcnn.data.program import Program
 from kcnn.errors import UserError
 from kcnn.recipe import Augment, Data
@@ -38,7 +40,8 @@ def batches(
     """A tf.data.Dataset of dicts: image (B, H, W, C) uint8 (float32 for float data), label, weight (B,), index (B,).
 
     `frame` is (H, W, C). `label` is int32 (B,), or float32 (B, K) for several, soft or mixed labels; `index` int64 is
-    the sample's place in `samples`.
+    the sample's place in `samples`. Samples with masks have no label but a `mask` uint8 (B, *frame[:-1]) that follows
+    its picture by the nearest pixel, `kcnn.masks.IGNORE` where the frame shows what lies outside.
 
     training=True: endless, shuffled, with `augment` (recipe.Augment); `start` is the global sample number to start at,
     a multiple of `batch_size`. training=False: one pass in order; the last batch is filled up with samples of weight 0
@@ -51,6 +54,7 @@ def batches(
     augment = (augment or Augment()) if training else None
     threads = threads or tf.data.AUTOTUNE
     source = pictures.source(samples.images, frame, framing, max_pixels, augment)
+    masks = None if samples.masks is None else MaskFrames(samples.masks, frame, framing, augment)
     finish = finishing.finisher(samples, frame, num_classes, augment)
     program = Program(augment, frame[-1])
     last = np.iinfo(np.int64).max // batch_size if training else -(-len(samples) // batch_size)
@@ -58,14 +62,16 @@ def batches(
     own = slice(*(batch_size // shard[1] * np.array([shard[0], shard[0] + 1])))
     plan = functools.partial(_training_plan if training else _ordered_plan, batch_size, own, len(samples), seed)
     stream = _map(numbers, plan, threads)
-    stream = _map(stream, lambda row: source.prepare(row) | program.draw(row.get("draws")), threads)
+    parts = [source.prepare, lambda row: program.draw(row.get("draws")), *([masks.prepare] if masks else [])]
+    stream = _map(stream, lambda row: functools.reduce(operator.or_, (part(row) for part in parts)), threads)
 
     def single(row):
         """(the picture of one sample of the plan after its program, what the batch needs of the sample)."""
         picture = row["picture"] if source.batched else source(row)
-        return program.run(picture, row), {key: row[key] for key in ("index", "draws") if key in row}
+        kept = {key: row[key] for key in ("index", "draws") if key in row}
+        return program.run(picture, row), kept | ({"mask": masks(row)} if masks else {})
 
-    if source.batched and not program.steps:
+    if source.batched and not program.steps and (masks is None or masks.batched):
         stream = _map(stream, lambda row: finish(row["picture"], row), threads)
     else:
         stream = _map(stream.unbatch(), single, threads).batch(own.stop - own.start, drop_remainder=True)

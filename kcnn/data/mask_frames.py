@@ -1,0 +1,52 @@
+"""Masks in the stream: each goes where its picture goes, by the same matrix and the same displacement."""
+
+import tensorflow as tf
+
+from kcnn.data.annotations import transform_mask_batch
+from kcnn.data.geometry import frame_matrix, is_aligned, is_still
+from kcnn.data.mask_values import mask_sizes
+from kcnn.data.neighbourhood import displacement
+from kcnn.data.samples import Arrays
+from kcnn.masks import IGNORE
+
+
+class MaskFrames:
+    """The mask source beside a picture source: `prepare` takes a batch of the plan, a call one sample of it.
+
+    With `batched` masks of one array the work is done by `prepare`; what no frame of (H, W, C) shows stays as it is.
+    """
+
+    def __init__(self, masks, frame, framing, augment):
+        self.frame, self.framing, self.augment = tuple(frame), framing, augment
+        self.aligned, self.elastic = is_aligned(augment), augment is not None and augment.elastic > 0
+        self.batched = isinstance(masks, Arrays) and not self.elastic
+        whole = isinstance(masks, Arrays)
+        self.values = tf.constant(masks.values if whole else list(masks), tf.uint8 if whole else tf.string)
+        self.encoded, self.moves = not whole, len(frame) == 3
+        if self.moves:
+            self.sizes = tf.constant(mask_sizes(masks))
+            same = whole and masks.values.shape[1:3] == self.frame[:2]
+            self.moves = not (same and is_still(augment) and not self.elastic)
+
+    def prepare(self, row):
+        """{"mask"} (B, *frame[:-1]) of a batch of the plan, or the {"mask_matrix"} by which each is then seen."""
+        index = tf.maximum(row["index"], 0)
+        if not self.moves:
+            return {"mask": tf.gather(self.values, index)}
+        sizes = tf.gather(self.sizes, index)
+        matrices = frame_matrix(sizes, self.frame, self.framing, self.augment, row.get("draws"))
+        if not self.batched:
+            return {"mask_matrix": matrices}
+        return {"mask": self._seen(tf.gather(self.values, index), matrices)}
+
+    def __call__(self, row):
+        if "mask" in row:
+            return row["mask"]
+        mask = self.values[tf.maximum(row["index"], 0)]
+        if self.encoded:
+            mask = tf.io.decode_png(mask, channels=1)[..., 0]
+        field = displacement(row["amounts"][0], self.frame[:2]) if self.elastic else None  # the program's first step
+        return self._seen(mask[None], row["mask_matrix"][None], field)[0]
+
+    def _seen(self, masks, matrices, field=None):
+        return transform_mask_batch(masks, matrices, self.frame, IGNORE, field, self.aligned)
