@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 SMALL_PICTURE = 64
 FEW_CHANNELS = 16  # a signal may well have as many channels as steps if it is this short
 DEEPEST = 9  # the number of the last level
+USUAL = {"top": "pooled", "dropout": 0.0, "multi_label": False}  # of build_model's arguments that only some heads have
 MAIN = "main"  # the output that counts, where there are auxiliary ones
 
 
@@ -25,10 +26,10 @@ def build_model(
     *,
     input_shape=None,
     num_classes=None,
-    top="pooled",
+    top=USUAL["top"],
     stem="auto",
-    dropout=0.0,
-    multi_label=False,
+    dropout=USUAL["dropout"],
+    multi_label=USUAL["multi_label"],
     mean=MID_GREY,
     std=MID_GREY,
     overrides=None,
@@ -45,8 +46,8 @@ def build_model(
     stem: "standard", "small" (3x3, stride 1, no pooling), or "auto": small under 64 px, else the row's own.
     mean, std: the input is scaled to (x - mean) / std; one number, or one a channel.
     overrides, style: fields of the architecture's row and of its style to replace.
-    auxiliary: with the auxiliary classifiers that the family has for training, if it has some: the model then answers
-        {"main": ..., name: ...} and says in `auxiliary_weights` how much each counts; see `main_part`.
+    auxiliary: with the auxiliary outputs that family and head have for training, if they have some: the model then
+        answers {"main": ..., name: ...} and says in `auxiliary_weights` how much each counts; see `main_part`.
 
     The input is called "image" and takes float32 (0 to 255 for pictures); the scaling layer is called "scaling".
     Raises `UserError` for names, shapes and fields that do not fit.
@@ -55,20 +56,23 @@ def build_model(
     shape = _checked_shape(variant.row.image if input_shape is None else input_shape)
     named = {"top": top, "dropout": dropout, "multi_label": multi_label}
     head = _head(head, variant.row.classes, num_classes, named, options)
-    variant = customized(variant, stem=chosen_stem(stem, shape), overrides=overrides, style=style)
+    changes = {"overrides": overrides, "style": style, "output_stride": getattr(head, "output_stride", None)}
+    variant = customized(variant, stem=chosen_stem(stem, shape), **changes)
     image = keras.Input(shape, name="image", dtype="float32")
     x = Standardize(mean, std, name="scaling")(image)
     found = _levels(x, variant, head)
-    main, others = head.build(found, variant), _auxiliary(found, variant, head) if auxiliary else {}
+    main, others = _answers(found | {"image": x}, variant, head)
+    others = others if auxiliary else {}
     outputs = {MAIN: main, **{name: output for name, (output, _) in others.items()}} if others else main
     names = {level: _layer_name(tensor) for level, tensor in found.items() if is_level(level)}
     return _named(keras.Model(image, outputs, name=architecture), names, {name: w for name, (_, w) in others.items()})
 
 
-def build_levels(architecture, *, input_shape, stem="auto", overrides=None, style=None):
+def build_levels(architecture, *, input_shape, stem="auto", overrides=None, style=None, output_stride=None):
     """A `keras.Model` from pictures to all levels of an architecture, {"c1": tensor, ...}, without any head."""
     shape = _checked_shape(input_shape)
-    variant = customized(ARCHITECTURES[architecture], stem=chosen_stem(stem, shape), overrides=overrides, style=style)
+    changes = {"overrides": overrides, "style": style, "output_stride": output_stride}
+    variant = customized(ARCHITECTURES[architecture], stem=chosen_stem(stem, shape), **changes)
     image = keras.Input(shape, name="image", dtype="float32")
     built = _built(image, variant)
     found = {level: tensor for level, tensor in built.items() if is_level(level)}
@@ -88,6 +92,16 @@ def _named(model, level_layers, auxiliary_weights):
     model.level_layers = {level: name for level, name in level_layers.items() if name in kept}
     model.auxiliary_weights = auxiliary_weights
     return model
+
+
+def _answers(found, variant, head):
+    """(main output, {name: (output, weight)} of all auxiliary ones), those of the head and those of the family.
+
+    `head.build` gives its output, or a pair of that kind.
+    """
+    built = head.build(found, variant)
+    main, own = built if isinstance(built, tuple) else (built, {})
+    return main, own | _auxiliary(found, variant, head)
 
 
 def _auxiliary(found, variant, head):
@@ -144,6 +158,8 @@ def depths(model):
 def _head(head, usual, num_classes, named, options):
     """The head record of `build_model`'s arguments; `usual`: the number of classes if none is given."""
     if isinstance(head, str):
+        known = [field.name for field in fields(HEADS[head])]
+        named = {name: value for name, value in named.items() if name in known or value != USUAL[name]}
         return head_of(head, num_classes=usual if num_classes is None else num_classes, **named, **options)
     if options or num_classes not in (None, head.num_classes):
         raise UserError(f"head is a record already ({head}): leave out {', '.join(options) or 'num_classes'}")

@@ -166,7 +166,7 @@ def plan(row):
     return places(depths, [stage[4] for stage in row.stages], row)
 
 
-@family(VARIANTS, top=pooled_dropout, history=HISTORY)
+@family(VARIANTS, top=pooled_dropout, history=HISTORY, dilates=True)
 def efficientnet(x, row):
     """Inverted residuals with squeeze-excite, scaled in depth, width and resolution together.
 
@@ -186,14 +186,14 @@ def _block(x, filters, expansion, kernel, fused, row, place):
     """(B, n..., C) -> (B, ceil(n / strides)..., filters), with a shortcut where shapes agree."""
     style, channels = row.style, x.shape[-1]
     if fused:
-        return beside(x, _fused(x, filters, expansion, kernel, place.strides, style, place.name), place)
+        return beside(x, _fused(x, filters, expansion, kernel, style, place), place)
     excite = {"reduced": max(1, channels // 4)} if row.excite else None
     return inverted_residual(x, filters, expansion * channels, place, kernel, excite=excite, style=style)
 
 
-def _fused(x, filters, expansion, kernel, strides, style, name):
+def _fused(x, filters, expansion, kernel, style, place):
     """Expansion and filter in one full convolution; without expansion nothing is left to project."""
-    if expansion == 1:
-        return conv_norm_act(x, filters, kernel, strides=strides, style=style, name=f"{name}_fused")
-    x = conv_norm_act(x, expansion * x.shape[-1], kernel, strides=strides, style=style, name=f"{name}_fused")
-    return conv_norm(x, filters, 1, style=style, name=f"{name}_project")
+    walk = {"strides": place.strides, "dilation": place.dilation}
+    width = filters if expansion == 1 else expansion * x.shape[-1]
+    x = conv_norm_act(x, width, kernel, **walk, style=style, name=f"{place.name}_fused")
+    return x if expansion == 1 else conv_norm(x, filters, 1, style=style, name=f"{place.name}_project")

@@ -15,6 +15,8 @@ from kcnn.registry import Registry
 ARCHITECTURES = Registry("architecture")
 
 STEMS = ("standard", "small")
+OUTPUT_STRIDES = (8, 16, 32)
+USUAL_STRIDE = 32  # beyond which hardly any network goes
 MAY_BE_0 = ("dropout", "layer_scale")  # words in names of fields for which 0 means "none"
 
 
@@ -26,6 +28,7 @@ class Row:
     image, classes: what that number was counted at.
     stem: "standard" as published, or "small" (3x3, stride 1, no pooling) for pictures under 64 px.
     style: what all blocks share.
+    output_stride: None, or where the network stops getting coarser: behind it kernels dilate; see `customized`.
     residual: whether blocks have residual branches, which `drop_path` of the style can drop; no field.
     """
 
@@ -36,6 +39,7 @@ class Row:
     classes: int = 1000
     stem: str = "standard"
     style: Style = Style()
+    output_stride: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Variant:
     auxiliary: (levels, row) -> {name: (features (B, F), weight)}, further classifiers that only training uses; or None.
     ranks: how many spatial axes it is made for.
     history: where it comes from.
+    dilates: whether it can stop getting coarser, at the row's `output_stride`.
     """
 
     name: str
@@ -59,13 +64,14 @@ class Variant:
     auxiliary: Callable | None = None
     ranks: tuple[int, ...] = (1, 2, 3)
     history: History | None = None
+    dilates: bool = False
 
 
-def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3), history=None):
+def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3), history=None, dilates=False):
     """Decorator: register the builder under every name of `rows`, a dict name -> Row whose first row is the toy.
 
-    top, auxiliary and ranks are as in `Variant`. history is one `History`, or {start of a name: `History`} of which the
-    longest that fits holds.
+    top, auxiliary, ranks and dilates are as in `Variant`. history is one `History`, or {start of a name: `History`} of
+    which the longest that fits holds.
     """
 
     def register(build):
@@ -73,15 +79,18 @@ def family(rows, *, top=None, auxiliary=None, ranks=(1, 2, 3), history=None):
             if not isinstance(row, Row):
                 raise UserError(f"family {build.__name__}: {name} is {row!r}: it must be a Row, or of a class below")
             origin = of_name(name, history)
-            ARCHITECTURES.add(name, Variant(name, build.__name__, row, build, top, auxiliary, ranks, origin))
+            variant = Variant(name, build.__name__, row, build, top, auxiliary, ranks, origin, dilates)
+            ARCHITECTURES.add(name, variant)
         return build
 
     return register
 
 
-def customized(variant, *, stem=None, overrides=None, style=None):
+def customized(variant, *, stem=None, overrides=None, style=None, output_stride=None):
     """`variant` with another stem, with fields of its row replaced by `overrides` and of its style by `style`.
 
+    output_stride: 8 or 16: where the next stride would go beyond it, stages keep the size and kernels dilate instead;
+        the weights stay those of the coarser network. 32: as it is, for families that cannot dilate.
     Lists become tuples, as TOML has none. Unknown fields and values that do not fit raise `UserError`.
     """
     row = variant.row
@@ -97,7 +106,22 @@ def customized(variant, *, stem=None, overrides=None, style=None):
             f"model.style.drop_path is {row.style.drop_path}: {variant.name} has no residual branches to drop; leave "
             f"it out, or choose an architecture that has them"
         )
-    return replace(variant, row=row)
+    return replace(variant, row=_dilated(variant, row, output_stride))
+
+
+def _dilated(variant, row, output_stride):
+    """`row` with that output stride, where the family can dilate or need not."""
+    if output_stride is None:
+        return row
+    if output_stride not in OUTPUT_STRIDES:
+        raise UserError(f"output_stride is {output_stride!r}: it must be 8, 16 or 32")
+    if not variant.dilates and output_stride < USUAL_STRIDE:
+        able = ", ".join(_light(len(row.image) - 1, lambda variant: variant.dilates))
+        raise UserError(
+            f"output_stride is {output_stride}: {variant.name} cannot dilate; set it to {USUAL_STRIDE}, or choose an "
+            f"architecture that can, such as {able}"
+        )
+    return replace(row, output_stride=output_stride) if variant.dilates else row
 
 
 def is_within(x, smallest):
@@ -131,12 +155,12 @@ def check_rank(x, variant):
         )
 
 
-def _light(rank):
-    """Names of three light architectures for images of `rank` spatial axes, of three families.
+def _light(rank, fits=lambda variant: True):
+    """Names of three light architectures that fit, for images of `rank` spatial axes, of three families.
 
     First come those whose paper is about such images, then those whose images have nearly as many axes.
     """
-    fitting = (variant for variant in ARCHITECTURES.values() if rank in variant.ranks and variant.row.params)
+    fitting = (v for v in ARCHITECTURES.values() if rank in v.ranks and v.row.params and fits(v))
     lightest = {}
     for variant in sorted(fitting, key=lambda variant: (abs(len(variant.row.image) - 1 - rank), variant.row.params)):
         lightest.setdefault(variant.family, variant.name)

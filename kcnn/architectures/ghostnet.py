@@ -84,7 +84,7 @@ def top(levels, row):
     return pooled_hidden(deepest(levels), row.hidden, row.dropout, row.style)
 
 
-@family(VARIANTS, top=top, history=HISTORY)
+@family(VARIANTS, top=top, history=HISTORY, dilates=True)
 def ghostnet(x, row):
     """Inverted residuals whose 1x1 convolutions are ghost modules.
 
@@ -102,25 +102,27 @@ def _block(x, block, row, place):
     """(B, n..., C) -> (B, ceil(n / strides)..., filters), always with a shortcut."""
     kernel, expanded, filters, excite, _ = block
     expanded, filters = row.channels(expanded), row.channels(filters)
-    style, name, strides = row.style, place.name, place.strides
+    style, name, walk = row.style, place.name, {"strides": place.strides, "dilation": place.dilation}
     shortcut = x
     if place.reduces or x.shape[-1] != filters:
-        shortcut = depthwise_norm(x, kernel, strides=strides, style=style, name=f"{name}_shortcut_depthwise")
+        shortcut = depthwise_norm(x, kernel, **walk, style=style, name=f"{name}_shortcut_depthwise")
         shortcut = conv_norm(shortcut, filters, 1, style=style, name=f"{name}_shortcut")
-    x = ghost(x, expanded, style=style, name=f"{name}_expand")
+    x = ghost(x, expanded, dilation=place.dilation, style=style, name=f"{name}_expand")
     if place.reduces:
-        x = depthwise_norm(x, kernel, strides=strides, style=style, name=f"{name}_depthwise")
+        x = depthwise_norm(x, kernel, **walk, style=style, name=f"{name}_depthwise")
     if excite:
         reduced = divisible(expanded / 4, 4)
         x = squeeze_excite(x, reduced, gate="hard_sigmoid", style=style, name=f"{name}_excite")
-    x = ghost(x, filters, active=False, style=style, name=f"{name}_project")
+    x = ghost(x, filters, active=False, dilation=place.behind, style=style, name=f"{name}_project")
     return add(shortcut, x, rate=place.rate, name=name)
 
 
-def ghost(x, filters, *, active=True, style, name):
+def ghost(x, filters, *, active=True, dilation=1, style, name):
     """(B, n..., C) -> (B, n..., filters), an even number: a 1x1 to half of them, and a depthwise 3x3 of that half."""
     first = _active(conv_norm(x, filters // 2, 1, style=style, name=f"{name}_primary"), active, style, name, "primary")
-    cheap = _active(depthwise_norm(first, 3, style=style, name=f"{name}_cheap"), active, style, name, "cheap")
+    cheap = _active(
+        depthwise_norm(first, 3, dilation=dilation, style=style, name=f"{name}_cheap"), active, style, name, "cheap"
+    )
     return concatenate([first, cheap], f"{name}_concat")
 
 

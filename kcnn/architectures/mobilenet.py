@@ -47,7 +47,7 @@ VARIANTS = {
 }
 
 
-@family(VARIANTS, history=HISTORY)
+@family(VARIANTS, history=HISTORY, dilates=True)
 def mobilenet(x, row):
     """Filter each channel by itself, then mix them with 1x1.
 
@@ -56,9 +56,10 @@ def mobilenet(x, row):
     x, levels = light_stem(x, _scaled(row.stem_filters, row), row)
     style = row.style
     for filters, blocks in zip(row.filters, places(row.depths, row.strides, row), strict=True):
-        for name, strides, level, *_ in blocks:
-            x = depthwise_norm_act(x, 3, strides=strides, style=style, name=f"{name}_depthwise")
-            x = levels[level] = conv_norm_act(x, _scaled(filters, row), 1, style=style, name=f"{name}_pointwise")
+        for place in blocks:
+            walk, name = {"strides": place.strides, "dilation": place.dilation}, place.name
+            x = depthwise_norm_act(x, 3, **walk, style=style, name=f"{name}_depthwise")
+            x = levels[place.level] = conv_norm_act(x, _scaled(filters, row), 1, style=style, name=f"{name}_pointwise")
     return levels
 
 

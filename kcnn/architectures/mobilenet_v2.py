@@ -36,7 +36,7 @@ VARIANTS = {
 }
 
 
-@family(VARIANTS, history=HISTORY)
+@family(VARIANTS, history=HISTORY, dilates=True)
 def mobilenet_v2(x, row):
     """Expand with 1x1, filter each channel by itself, project to a narrow map without activation.
 
@@ -63,7 +63,8 @@ def inverted_residual(x, filters, expanded, place, kernel=3, *, excite=None, nor
     if expanded != x.shape[-1]:
         x = convolve(x, expanded, 1, style=style, name=f"{name}_expand")
         x = norm_act(x, style, f"{name}_expand")
-    x = depthwise(x, kernel, strides=place.strides, style=style, name=f"{name}_depthwise")
+    walk = {"strides": place.strides, "dilation": place.dilation}
+    x = depthwise(x, kernel, **walk, style=style, name=f"{name}_depthwise")
     x = norm_act(x, style, f"{name}_depthwise")
     if excite:
         x = squeeze_excite(x, **excite, style=style, name=f"{name}_excite")

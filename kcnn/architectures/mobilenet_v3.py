@@ -89,7 +89,7 @@ def top(levels, row):
     return pooled_hidden(deepest(levels), divisible(row.hidden * max(row.width, 1.0)), row.dropout, row.style)
 
 
-@family(VARIANTS, top=top, history=HISTORY)
+@family(VARIANTS, top=top, history=HISTORY, dilates=True)
 def mobilenet_v3(x, row):
     """Inverted residuals, gated by the means of their channels.
 

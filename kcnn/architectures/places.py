@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from kcnn.errors import UserError
+from kcnn.architectures.dilation import first_strides, steps
 from kcnn.layers import drop_path_rates
 
 
@@ -11,6 +11,7 @@ class Place(NamedTuple):
 
     name: "c3_1" is the first at stride 8 of the standard net. level: that of what it computes. reduces: whether it
     halves the size in the standard net, with the small stem perhaps at stride 1: what layers it has follows from that.
+    dilation, behind: as in `Step`.
     """
 
     name: str
@@ -18,6 +19,8 @@ class Place(NamedTuple):
     level: str
     rate: float
     reduces: bool
+    dilation: int
+    behind: int
 
 
 def places(depths, strides, row):
@@ -26,22 +29,26 @@ def places(depths, strides, row):
     strides: of the first block of each stage. Names keep the standard numbers. The small stem has stride 1 and leaves
     out the first of these strides that is above 1, so that its levels are two steps lower.
     """
-    wrong = [stride for stride in strides if stride not in (1, 2)]
-    if wrong:
-        raise UserError(f"strides of {row.__class__.__name__} include {wrong[0]!r}: each must be 1 or 2, as levels are")
-    skip = row.stem == "small"
-    level, label, count, found = int(not skip), 1, 0, []
+    walk, label, count, found = iter(_steps(depths, strides, row)), 1, 0, []
     for stride, drops in zip(strides, drop_path_rates(depths, row.style.drop_path), strict=True):
         if stride > 1:
             label, count = label + 1, 0
-            stride, level, skip = (1, level, False) if skip else (2, level + 1, False)
-        names = [f"c{label}_{count + i + 1}" for i in range(len(drops))]
         reduces = count == 0 and label > 1
-        count += len(drops)
-        found.append(
-            [Place(name, 1 if i else stride, f"c{level}", drops[i], reduces and not i) for i, name in enumerate(names)],
-        )
+        stage = []
+        for i, (rate, step) in enumerate(zip(drops, walk, strict=False)):
+            place = (f"c{label}_{count + i + 1}", step.strides, f"c{step.level}", rate, reduces and not i)
+            stage.append(Place(*place, step.dilation, step.behind))
+        count += len(stage)
+        found.append(stage)
     return found
+
+
+def _steps(depths, strides, row):
+    """The `Step` of every block; `places` says which stride the small stem leaves out."""
+    taken, small = list(strides), row.stem == "small"
+    if small and 2 in taken:
+        taken[taken.index(2)] = 1
+    return steps(first_strides(depths, taken), 0 if small else 1, row)
 
 
 def order(found):

@@ -6,6 +6,7 @@ Instead of one net the paper gives a space of them: four numbers state all the w
 import math
 from dataclasses import dataclass, field, replace
 
+from kcnn.architectures.dilation import first_strides, steps
 from kcnn.architectures.family import Row, family, same_lengths
 from kcnn.architectures.history import History
 from kcnn.architectures.stems import light_stem
@@ -117,7 +118,7 @@ VARIANTS |= {
 }
 
 
-@family(VARIANTS, history=HISTORY)
+@family(VARIANTS, history=HISTORY, dilates=True)
 def regnet(x, row):
     """Bottlenecks that do not narrow: 1x1, grouped 3x3, 1x1, all of one width; RegNetY weighs channels in between.
 
@@ -126,23 +127,25 @@ def regnet(x, row):
     """
     x, levels = light_stem(x, row.stem_filters, row)
     small = row.stem == "small"
-    step = 0 if small else 2
+    strides = [1 if small and not stage else 2 for stage in range(len(row.depths))]
+    walk = iter(steps(first_strides(row.depths, strides), 0 if small else 1, row))
     rates = drop_path_rates(row.depths, row.style.drop_path)
     for stage, (width, group, drops) in enumerate(zip(row.widths, row.group_widths, rates, strict=True)):
         for i, rate in enumerate(drops):
-            strides = 1 if i or (small and not stage) else 2
-            x = block(x, width, group, strides=strides, row=row, rate=rate, first=not i, name=f"c{stage + 2}_{i + 1}")
-        levels[f"c{stage + step}"] = x
+            step = next(walk)
+            x = block(x, width, group, step, row=row, rate=rate, first=not i, name=f"c{stage + 2}_{i + 1}")
+        levels[f"c{step.level}"] = x
     return levels
 
 
-def block(x, width, group, *, strides, row, rate, first, name):
-    """One residual block, (B, n..., C) -> (B, ceil(n / strides)..., width)."""
+def block(x, width, group, step, *, row, rate, first, name):
+    """One residual block, (B, n..., C) -> (B, ceil(n / strides)..., width), walking as `step` says."""
     style, shortcut, entering = row.style, x, x.shape[-1]
     if first:
-        shortcut = conv_norm(x, width, 1, strides=strides, style=style, name=f"{name}_shortcut")
+        shortcut = conv_norm(x, width, 1, strides=step.strides, style=style, name=f"{name}_shortcut")
     x = conv_norm_act(x, width, 1, style=style, name=f"{name}_reduce")
-    x = conv_norm_act(x, width, 3, strides=strides, groups=width // group, style=style, name=f"{name}_spatial")
+    walk = {"strides": step.strides, "dilation": step.dilation, "groups": width // group}
+    x = conv_norm_act(x, width, 3, **walk, style=style, name=f"{name}_spatial")
     if row.squeeze:
         x = squeeze_excite(x, max(round(entering * row.squeeze), 1), style=style, name=f"{name}_squeeze")
     x = conv_norm(x, width, 1, style=style, name=f"{name}_expand")

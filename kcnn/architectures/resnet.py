@@ -6,6 +6,7 @@ Xie et al. 2017, Aggregated residual transformations for deep neural networks.
 
 from dataclasses import dataclass, field, replace
 
+from kcnn.architectures.dilation import first_strides, steps
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
 from kcnn.architectures.stems import deep_stem
@@ -132,31 +133,31 @@ VARIANTS = {
 }
 
 
-@family(VARIANTS, history=HISTORY)
+@family(VARIANTS, history=HISTORY, dilates=True)
 def resnet(x, row):
     """Add the input to what the block computes.
 
     Stages keep the paper's numbers: conv2_x is "c2", whatever the stem. With the standard stem that is also the level's
     name; the small stem leaves out a stride of 4, so that the same stage gives the level two steps lower.
     """
-    x, levels, step = deep_stem(x, row.stem_width or row.width, row)
+    x, levels, start = deep_stem(x, row.stem_width or row.width, row)
     if row.first_stride == 2:
-        levels[f"c{step}"], step = x, step + 1
+        levels[f"c{start}"] = x
     rates = drop_path_rates(row.depths, row.style.drop_path)
+    walk = iter(steps(first_strides(row.depths, (row.first_stride, *[2] * (len(rates) - 1))), start, row))
     for stage, drops in enumerate(rates):
-        width, first = row.width << stage, 2 if stage else row.first_stride
         for i, rate in enumerate(drops):
-            strides = 1 if i else first
-            x = block(x, width, strides=strides, row=row, rate=rate, first=not i, name=f"c{stage + 2}_{i + 1}")
-        levels[f"c{stage + step}"] = x
+            step = next(walk)
+            x = block(x, row.width << stage, step, row=row, rate=rate, name=f"c{stage + 2}_{i + 1}")
+        levels[f"c{step.level}"] = x
     return levels
 
 
-def block(x, width, *, strides, row, rate, first, name):
-    """One residual block, (B, n..., C) -> (B, ceil(n / strides)..., width or 4 x width)."""
+def block(x, width, step, *, row, rate, name):
+    """One residual block, (B, n..., C) -> (B, ceil(n / strides)..., width or 4 x width), walking as `step` says."""
     out = 4 * width if row.bottleneck else width
-    shortcut = _shortcut(x, out, strides=strides, row=row, name=name)
-    x = (_bottleneck if row.bottleneck else _two_convolutions)(x, width, strides=strides, row=row, name=name)
+    shortcut = _shortcut(x, out, strides=step.strides, row=row, name=name)
+    x = (_bottleneck if row.bottleneck else _two_convolutions)(x, width, step, row=row, name=name)
     if shortcut is not None:
         x = add(shortcut, x, rate=rate, name=name)
     return activation(x, row.style, f"{name}_out")
@@ -173,14 +174,16 @@ def _shortcut(x, filters, *, strides, row, name):
     return conv_norm(x, filters, 1, strides=strides, style=row.style, name=f"{name}_shortcut")
 
 
-def _bottleneck(x, width, *, strides, row, name):
+def _bottleneck(x, width, step, *, row, name):
     inner = width * row.group_width // 64 * row.groups
-    early, late = (strides, 1) if row.early_stride else (1, strides)
+    early, late = (step.strides, 1) if row.early_stride else (1, step.strides)
+    spatial = {"strides": late, "dilation": step.behind if row.early_stride else step.dilation, "groups": row.groups}
     x = conv_norm_act(x, inner, 1, strides=early, style=row.style, name=f"{name}_reduce")
-    x = conv_norm_act(x, inner, 3, strides=late, groups=row.groups, style=row.style, name=f"{name}_spatial")
+    x = conv_norm_act(x, inner, 3, **spatial, style=row.style, name=f"{name}_spatial")
     return conv_norm(x, 4 * width, 1, style=row.style, name=f"{name}_expand")
 
 
-def _two_convolutions(x, width, *, strides, row, name):
-    x = conv_norm_act(x, width, 3, strides=strides, style=row.style, name=f"{name}_first")
-    return conv_norm(x, width, 3, style=row.style, name=f"{name}_second")
+def _two_convolutions(x, width, step, *, row, name):
+    first = {"strides": step.strides, "dilation": step.dilation}
+    x = conv_norm_act(x, width, 3, **first, style=row.style, name=f"{name}_first")
+    return conv_norm(x, width, 3, dilation=step.behind, style=row.style, name=f"{name}_second")

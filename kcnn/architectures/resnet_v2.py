@@ -7,6 +7,7 @@ convolution of each block have biases.
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from kcnn.architectures.dilation import steps
 from kcnn.architectures.family import Row, family
 from kcnn.architectures.history import History
 from kcnn.architectures.stems import deep_stem
@@ -38,35 +39,34 @@ VARIANTS = {
 }
 
 
-@family(VARIANTS, history=HISTORY)
+@family(VARIANTS, history=HISTORY, dilates=True)
 def resnet_v2(x, row):
     """A clean path for the identity from the stem to the last norm.
 
     A stage halves the size in its last block, so its level is what that block computes from: the activated full-width
     map before the stride. Stage names keep the paper's numbers; the small stem gives levels two steps lower.
     """
-    x, levels, step = deep_stem(x, row.width, row, partial(convolve, bias=True))
-    rates = drop_path_rates(row.depths, row.style.drop_path)
-    last = len(row.depths) - 1
-    for stage, drops in enumerate(rates):
+    x, levels, level = deep_stem(x, row.width, row, partial(convolve, bias=True))
+    reduces = [i + 1 == depth for depth in row.depths for i in range(depth)]
+    walk = iter(steps([2 if reduce else 1 for reduce in reduces[:-1]] + [1], level, row))
+    for stage, drops in enumerate(drop_path_rates(row.depths, row.style.drop_path)):
         for i, rate in enumerate(drops):
-            name = f"c{stage + 2}_{i + 1}"
-            reduces = stage < last and i == len(drops) - 1
-            x, before = _block(x, row.width << stage, 2 if reduces else 1, row, rate, first=not i, name=name)
-        levels[f"c{stage + step}"] = before
-    levels[f"c{last + step}"] = norm_act(x, row.style, "final")
+            step, name = next(walk), f"c{stage + 2}_{i + 1}"
+            x, before = _block(x, row.width << stage, step, row, rate, first=not i, name=name)
+        levels[f"c{level}"], level = before, step.level
+    levels[f"c{level}"] = norm_act(x, row.style, "final")
     return levels
 
 
-def _block(x, width, strides, row, rate, *, first, name):
+def _block(x, width, step, row, rate, *, first, name):
     """(block's output, its activated input): (B, n..., C) -> (B, ceil(n / strides)..., 4 x width)."""
-    style = row.style
+    style, strides = row.style, step.strides
     before = norm_act(x, style, f"{name}_before")
     if first:
         shortcut = convolve(before, 4 * width, 1, strides=strides, bias=True, style=style, name=f"{name}_shortcut")
     else:
         shortcut = max_pool(x, 1, strides=strides, name=f"{name}_subsample") if strides > 1 else x
     x = conv_norm_act(before, width, 1, style=style, name=f"{name}_reduce")
-    x = conv_norm_act(x, width, 3, strides=strides, style=style, name=f"{name}_spatial")
+    x = conv_norm_act(x, width, 3, strides=strides, dilation=step.dilation, style=style, name=f"{name}_spatial")
     x = convolve(x, 4 * width, 1, bias=True, style=style, name=f"{name}_expand")
     return add(shortcut, x, rate=rate, name=name), before

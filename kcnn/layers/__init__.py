@@ -30,6 +30,7 @@ from kcnn.layers.convolution import (
     unpadded,
     zero_pad,
 )
+from kcnn.layers.enlarging import Enlarge, Spread, enlarge
 from kcnn.layers.frames import Frame, frame, unframed
 from kcnn.layers.local_response import LocalResponseNormalization
 from kcnn.layers.normalization import (
@@ -52,6 +53,7 @@ __all__ = [
     "NORMS",
     "PADDINGS",
     "Dropout",
+    "Enlarge",
     "Frame",
     "FrozenBatchNormalization",
     "FusedBatchNormalization",
@@ -64,6 +66,7 @@ __all__ = [
     "ShuffleChannels",
     "SpaceToDepth",
     "SpatialDropout",
+    "Spread",
     "StochasticDepth",
     "Standardize",
     "Style",
@@ -85,6 +88,7 @@ __all__ = [
     "depthwise_norm_act",
     "drop_path_rates",
     "dropout",
+    "enlarge",
     "feed_forward",
     "flat_hidden",
     "frame",

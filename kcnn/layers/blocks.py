@@ -23,26 +23,29 @@ def norm_act(x, style, name):
     return activation(normalize(x, style, f"{name}_norm"), style, f"{name}_act")
 
 
-def conv_norm(x, filters, kernel=1, *, strides=1, groups=1, style, name):
+def conv_norm(x, filters, kernel=1, *, strides=1, dilation=1, groups=1, style, name):
     """Convolution and norm, no activation: layers `name` and `name`_norm. (B, n..., C) -> (B, ceil(n / s)..., F)."""
-    x = convolve(x, filters, kernel, strides=strides, groups=groups, style=style, name=name)
-    return normalize(x, style, f"{name}_norm")
+    options = {"strides": strides, "dilation": dilation, "groups": groups}
+    return normalize(convolve(x, filters, kernel, **options, style=style, name=name), style, f"{name}_norm")
 
 
-def conv_norm_act(x, filters, kernel=1, *, strides=1, groups=1, style, name):
+def conv_norm_act(x, filters, kernel=1, *, strides=1, dilation=1, groups=1, style, name):
     """Convolution, norm, activation: layers `name`, `name`_norm and `name`_act."""
-    x = conv_norm(x, filters, kernel, strides=strides, groups=groups, style=style, name=name)
+    options = {"strides": strides, "dilation": dilation, "groups": groups}
+    x = conv_norm(x, filters, kernel, **options, style=style, name=name)
     return activation(x, style, f"{name}_act")
 
 
-def depthwise_norm(x, kernel, *, strides=1, style, name):
+def depthwise_norm(x, kernel, *, strides=1, dilation=1, style, name):
     """Depthwise convolution and norm, no activation: layers `name` and `name`_norm."""
-    return normalize(depthwise(x, kernel, strides=strides, style=style, name=name), style, f"{name}_norm")
+    x = depthwise(x, kernel, strides=strides, dilation=dilation, style=style, name=name)
+    return normalize(x, style, f"{name}_norm")
 
 
-def depthwise_norm_act(x, kernel, *, strides=1, style, name):
+def depthwise_norm_act(x, kernel, *, strides=1, dilation=1, style, name):
     """Depthwise convolution, norm, activation: layers `name`, `name`_norm and `name`_act."""
-    return activation(depthwise_norm(x, kernel, strides=strides, style=style, name=name), style, f"{name}_act")
+    x = depthwise_norm(x, kernel, strides=strides, dilation=dilation, style=style, name=name)
+    return activation(x, style, f"{name}_act")
 
 
 def separable_norm(x, filters, kernel=3, *, strides=1, style, name):

@@ -1,0 +1,157 @@
+"""What all heads for masks share: options, targets, losses, figures and answers. A head adds its architecture."""
+
+import math
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import ClassVar
+
+import keras
+from keras import ops
+
+from kcnn.architectures import is_level, stride_of
+from kcnn.errors import UserError
+from kcnn.heads.mask_losses import MASK_LOSSES, Judged, judged_loss, over_places, parsed
+from kcnn.layers import dropout, enlarge, rank_of
+from kcnn.masks import MOST_CLASSES
+
+SCORES = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
+
+
+@dataclass(frozen=True)
+class MaskHead:
+    """One of `num_classes` classes for every place of a picture, signal or volume.
+
+    objective: a name of `MASK_LOSSES`, or a sum of them such as "cross_entropy + 0.5*dice".
+    class_weights: one weight a class, or None; they weigh the loss, not the metrics.
+    label_smoothing: share of the target spread over all classes, in cross-entropy and boundary.
+    focal_gamma: of the focal loss; 0 is cross-entropy.
+    tversky: (alpha, beta) of the Tversky loss: what false alarms and misses count.
+    boundary: (w0, sigma) of the boundary loss: how much narrow gaps add, and how narrow in places.
+    dropout: share of the features dropped before the last layer.
+    """
+
+    num_classes: int
+    objective: str = "cross_entropy"
+    class_weights: tuple[float, ...] | None = None
+    label_smoothing: float = 0.0
+    focal_gamma: float = 2.0
+    tversky: tuple[float, float] = (0.3, 0.7)
+    boundary: tuple[float, float] = (10.0, 5.0)
+    dropout: float = 0.0
+
+    task: ClassVar[str] = "masks"
+    levels: ClassVar[tuple[str, ...]] = ()
+    main_metric: ClassVar[str] = "mean_iou"
+
+    def __post_init__(self):
+        if not 2 <= self.num_classes <= MOST_CLASSES:
+            raise UserError(f"num_classes is {self.num_classes}: masks have from 2 to {MOST_CLASSES} classes")
+        smooths = any(MASK_LOSSES[name].smooths for _, name in parsed(self.objective))
+        for name in ("label_smoothing", "dropout"):
+            in_range(name, getattr(self, name), 0, 1)
+        if self.label_smoothing and not smooths:
+            raise UserError(
+                f"label_smoothing is {self.label_smoothing}: the objective {self.objective!r} has no use for it; "
+                f"leave it out, or add cross_entropy"
+            )
+        in_range("focal_gamma", self.focal_gamma, 0)
+        alpha, beta = pair("tversky", self.tversky)
+        if not (alpha > 0 and beta > 0):
+            raise UserError(f"tversky is {self.tversky}: alpha and beta must be above 0")
+        if not pair("boundary", self.boundary)[1] > 0:
+            raise UserError(f"boundary is {self.boundary}: sigma, its second number, must be above 0")
+        self._check_class_weights()
+
+    def _check_class_weights(self):
+        weights = self.class_weights
+        if weights is None:
+            return
+        if len(weights) != self.num_classes:
+            raise UserError(f"class_weights has {len(weights)} values for {self.num_classes} classes")
+        for weight in weights:
+            in_range("class_weights", weight, 0)
+        if not any(weights):
+            raise UserError("class_weights are all 0: one at least must be above")
+
+    def targets(self, batch):
+        """{"mask": (B, n...) int32, "valid": (B, n...) float32, "weight": (B,)}; "valid" is 1 where a class is given.
+
+        Where it is 0, the mask is 0 too.
+        """
+        mask = ops.cast(batch["mask"], "int32")
+        valid = mask < self.num_classes
+        weight = batch.get("weight")
+        weight = ops.ones(ops.shape(mask)[:1], "float32") if weight is None else ops.cast(weight, "float32")
+        return {"mask": ops.where(valid, mask, 0), "valid": ops.cast(valid, "float32"), "weight": weight}
+
+    def loss(self, targets, outputs):
+        """Per sample (sum (B,), weight (B,)) of the `objective`, as `judged_loss` counts it."""
+        dtype = keras.backend.result_type(outputs.dtype, "float32")
+        valid, weight = (ops.cast(targets[name], dtype) for name in ("valid", "weight"))
+        judged = Judged(ops.cast(outputs, dtype), targets["mask"], valid)
+        return judged_loss(judged, weight, parsed(self.objective), self)
+
+    def metrics(self, targets, outputs):
+        """{name: (sum (B,), weight (B,))}: pixel_accuracy, and "mean_iou/0" on, a class's intersections and unions."""
+        mask, valid, weight = targets["mask"], targets["valid"], targets["weight"]
+        best = ops.cast(ops.argmax(outputs, axis=-1), "int32")
+        right = ops.cast(best == mask, "float32") * valid
+        hit, there = self._counts(mask, right), self._counts(mask, valid)
+        union = there + self._counts(best, valid) - hit
+        found = {"pixel_accuracy": (over_places(right, keep=0) * weight, over_places(valid, keep=0) * weight)}
+        parts = {f"mean_iou/{c}": (hit[:, c] * weight, union[:, c] * weight) for c in range(self.num_classes)}
+        return found | parts
+
+    def _counts(self, classes, weights):
+        """(B, K): the sum of `weights` over the places of each class."""
+        each = ops.one_hot(classes, self.num_classes, dtype="float32")
+        return over_places(each * weights[..., None])
+
+    def decode(self, outputs):
+        """{"mask": (B, n...) uint8 best class, "score": (B, n...) its chance, "scores": (B, n..., K)}."""
+        scores = ops.softmax(ops.cast(outputs, "float32"), axis=-1)
+        return {"mask": ops.cast(ops.argmax(outputs, axis=-1), "uint8"), "score": ops.max(scores, -1), "scores": scores}
+
+    def logits(self, x, image, strides=1, name="logits"):
+        """Raw logits (B, n..., K), float32 and of the size of `image`, of a map `x` at a stride; layer `name`.
+
+        Above stride 1, layer `name`_score computes them and `name` enlarges them.
+        """
+        x = dropout(x, self.dropout, f"{name}_dropout")
+        if strides == 1:
+            return self.score(x, name)
+        scores = self.score(x, f"{name}_score")
+        return enlarge(scores, image, strides, smooth=True, dtype="float32", name=name)
+
+    def score(self, x, name, start=None):
+        """(B, n..., K), float32, of a map `x`: one 1x1 convolution of that name, which starts small, or as `start`."""
+        start = start or keras.initializers.RandomNormal(stddev=0.01)
+        layer = SCORES[rank_of(x)](self.num_classes, 1, kernel_initializer=start, dtype="float32", name=name)
+        return layer(x)
+
+
+def last_level(levels):
+    """(number, map) of the deepest level: (5, levels["c5"])."""
+    name = max(filter(is_level, levels))
+    return stride_of(name).bit_length() - 1, levels[name]
+
+
+def head_style(variant):
+    """The style of `variant` for a head's own blocks, which start by He's rule and drop no branches."""
+    return replace(variant.row.style, kernel_std=0.0, drop_path=0.0)
+
+
+def in_range(name, value, low, high=math.inf):
+    """Refuse a `value` that is no number from `low` to below `high`."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not low <= value < high:
+        bound = f"from {low} to below {high}" if high < math.inf else f"of {low} or more"
+        raise UserError(f"{name} is {value!r}: it must be a number {bound}")
+
+
+def pair(name, values):
+    """The two numbers of 0 or more that `values` are."""
+    if not isinstance(values, tuple) or len(values) != 2:
+        raise UserError(f"{name} is {values!r}: it must be two numbers")
+    for value in values:
+        in_range(name, value, 0)
+    return values
