@@ -12,7 +12,8 @@ from kcnn.data.decode import checked_header
 from kcnn.data.geometry import frame_matrix
 from kcnn.data.pictures import ArrayBatches, ArrayPictures, source
 from kcnn.data.rendering import fit_to_frame, frame_from_bytes, render, render_encoded
-from kcnn.data.samples import Arrays
+from kcnn.data.samples import Arrays, Samples, numbered
+from kcnn.data.stream import batches
 from kcnn.recipe import Augment
 
 MANY = 100_000_000
@@ -246,3 +247,19 @@ def test_random_crops_cover_the_area_they_should():
     assert areas.min() > 0.2 and areas.max() < 0.76 and abs(areas.mean() - 0.5) < 0.02
     low, extent = matrices[:, :2, 2], np.stack([matrices[:, 0, 0], matrices[:, 1, 1]], -1) * 32
     assert low.min() > -0.01 and (low + extent - [500, 400]).max() < 0.01
+
+
+def test_native_windows_keep_every_pixel(rng):
+    picture = rng.integers(0, 256, (9, 40, 3), np.uint8)
+    seen = fit_to_frame(tf.constant(picture), (16, 16, 3), "native").numpy()
+    assert (seen[3:12] == picture[:, 12:28]).all() and not seen[:3].any() and not seen[12:].any()
+    images = Arrays(np.stack([picture] * 64))
+    samples = Samples(images, np.arange(64, dtype=np.int32) % 2, numbered(64))
+    batch = next(iter(batches(samples, (8, 16, 3), 64, training=True, num_classes=2, framing="native")))
+    starts = set()
+    for frame in batch["image"].numpy():
+        windows = np.lib.stride_tricks.sliding_window_view(picture, frame.shape)[:, :, 0]
+        places = np.argwhere((windows == frame).all((2, 3, 4)))
+        assert len(places) == 1, "a window of the picture, pixel by pixel"
+        starts.add(tuple(places[0]))
+    assert {y for y, _ in starts} == {0, 1} and len({x for _, x in starts}) > 15

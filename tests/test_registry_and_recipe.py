@@ -38,7 +38,7 @@ def test_toml_round_trip_keeps_every_field():
         ({"augment": {"crop_area": [0.5, 2.0]}}, "augment.crop_area"),
         ({"augment": {"scale": [1.2, 0.8]}}, "augment.scale: .* must not be above the second"),
         ({"augment": {"flip_horizontal": 2}}, "augment.flip_horizontal: .* not 2"),
-        ({"data": {"framing": "zoom"}}, "'crop', 'stretch' or 'pad', not 'zoom'"),
+        ({"data": {"framing": "zoom"}}, "'crop', 'stretch', 'pad' or 'native', not 'zoom'"),
     ],
 )
 def test_mistakes_are_one_line_naming_key_rule_and_value(tree, message):

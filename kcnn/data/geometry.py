@@ -14,6 +14,7 @@ from kcnn.data import draws as drawing
 from kcnn.data.motions import affine, move, perspective, stretch
 from kcnn.data.policies import policy_of
 
+MARGINS = ("pad", "native")  # framings whose frames may show what is around the picture
 SPARE, SPARE_TURNED = 1.5, 2.0  # resolution kept beyond the frame's for the last step: less blurs, more costs time
 
 
@@ -56,8 +57,8 @@ def uncovers(augment, framing):
 
 def _window_uncovers(augment, framing):
     """The same, for all but a policy's moves: where it is False, windows can be whole pixels."""
-    if framing == "pad" or augment is None:
-        return framing == "pad"
+    if framing in MARGINS or augment is None:
+        return framing in MARGINS
     turned = augment.rotation or augment.shear or augment.perspective
     return bool(turned or augment.scale[0] < 1 or augment.translation > 0)
 
@@ -70,8 +71,9 @@ def _policy_moves(augment):
 def frame_matrix(sizes, frame, framing, augment=None, draws=None):
     """float32 (B, 3, 3) for upright pictures of `sizes` (B, 2: height, width) seen through `frame` (H, W, ...).
 
-    `framing`: crop (the largest centred window of the frame's shape), stretch (all of it) or pad (all of it, and
-    what is around). With `augment` (recipe.Augment) the change drawn by `draws` (B, slots) is in it.
+    `framing`: crop (the largest centred window of the frame's shape), stretch (all of it), pad (all of it, and what is
+    around) or native (a window of the frame's own size: the centred one, with `augment` any). With `augment`
+    (recipe.Augment) the change drawn by `draws` (B, slots) is in it.
     """
     sizes = tf.cast(sizes, tf.float32)
     sides = tf.constant([frame[1], frame[0]], tf.float32)
@@ -81,6 +83,8 @@ def frame_matrix(sizes, frame, framing, augment=None, draws=None):
     if augment is not None:
         if augment.crop_area is not None:
             centre, extent = _crop(sizes[:, ::-1], augment, draws)
+        elif framing == "native":
+            centre = _placed(sizes[:, ::-1], sides, _crop_place(draws))
         extent = extent / drawing.between(draws, "scale", *augment.scale)[:, None]
         matrix = _turn(augment, draws) @ _shift(augment, draws, sides) @ matrix
         if augment.perspective:
@@ -99,9 +103,17 @@ def _window(sizes, sides, framing):
     """(centre, extent), each (B, 2) in x, y, of the window that `framing` chooses."""
     if framing == "stretch":
         return sizes / 2, sizes
+    if framing == "native":
+        return _placed(sizes, sides, 0.5), sides + tf.zeros_like(sizes)
     ratio = sizes / sides
     reduce = tf.reduce_min if framing == "crop" else tf.reduce_max
     return sizes / 2, sides * reduce(ratio, -1, keepdims=True)
+
+
+def _placed(sizes, sides, place):
+    """The centre of a window of `sides` at whole pixels, at `place` (0 to 1) of the room that it has, if any."""
+    low = tf.where(sizes > sides, tf.round((sizes - sides) * place), tf.floor((sizes - sides) / 2))
+    return low + sides / 2
 
 
 def _whole(centre, extent, sizes, sides):
@@ -133,8 +145,11 @@ def _crop(sizes, augment, draws):
     area = drawing.between(draws, "crop_area", *augment.crop_area) * sizes[:, 0] * sizes[:, 1]
     ratio = tf.exp(drawing.between(draws, "crop_ratio", *map(math.log, augment.crop_ratio)))
     extent = tf.minimum(tf.sqrt(tf.stack([area * ratio, area / ratio], -1)), sizes)
-    place = tf.stack([drawing.slot(draws, "crop_x"), drawing.slot(draws, "crop_y")], -1)
-    return extent / 2 + place * (sizes - extent), extent
+    return extent / 2 + _crop_place(draws) * (sizes - extent), extent
+
+
+def _crop_place(draws):
+    return tf.stack([drawing.slot(draws, "crop_x"), drawing.slot(draws, "crop_y")], -1)
 
 
 def _turn(augment, draws):

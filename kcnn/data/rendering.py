@@ -10,7 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from kcnn.data.decode import as_it_is, checked_header, decode_window, single
-from kcnn.data.geometry import decode_ratio, frame_matrix, transform_points
+from kcnn.data.geometry import MARGINS, decode_ratio, frame_matrix, transform_points
 from kcnn.data.headers import JPEG
 from kcnn.data.resampling import CLOSE, keeps_rows, resize, shrink_of
 from kcnn.data.warping import warp
@@ -81,14 +81,14 @@ def render(picture, matrix, frame, aligned=True, fill=None):
 def fit_to_frame(picture, frame, framing="crop"):
     """The frame (H, W, C) uint8 of an upright `picture` (h, w, C) uint8, without chance: what evaluation sees."""
     matrix = frame_matrix(tf.shape(picture)[None, :2], frame, framing)[0]
-    return tf.ensure_shape(render(picture, matrix, frame, True, 0.0 if framing == "pad" else None), frame)
+    return tf.ensure_shape(render(picture, matrix, frame, True, 0.0 if framing in MARGINS else None), frame)
 
 
 def frame_from_bytes(data, frame, framing, max_pixels):
     """The frame (H, W, C) uint8 of encoded `data`, as `fit_to_frame`; the graph fails where it cannot be read."""
     header = checked_header(data, max_pixels)
     matrix = frame_matrix(header.upright_size()[None], frame, framing)[0]
-    return render_encoded(data, header, matrix, frame, fill=0.0 if framing == "pad" else None)
+    return render_encoded(data, header, matrix, frame, fill=0.0 if framing in MARGINS else None)
 
 
 def frames_from_bytes(items, frame, framing, max_pixels):

@@ -25,8 +25,10 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _same_margins(self):
-        if self.data.framing == "pad" and self.augment.fill:
-            raise ValueError("augment.fill must be 0 where data.framing is 'pad': margins are black in serving too")
+        if (framing := self.data.framing) in ("pad", "native") and self.augment.fill:
+            raise ValueError(
+                f"augment.fill must be 0 where data.framing is {framing!r}: margins are black in serving too"
+            )
         return self
 
     def override(self, changes):
