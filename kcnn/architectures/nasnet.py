@@ -73,6 +73,8 @@ def nasnet(x, row):
     The stem's convolution is not padded; where that makes maps smaller than levels are, they stand in a frame of zeros.
     The small stem leaves out its stride and that of the first reduction: the levels are two steps lower.
     """
+    if None in x.shape[1:-1]:
+        raise UserError("nasnet pads its maps by their size, which input_shape leaves open: state every side")
     image, small = x, row.stem == "small"
     padding = row.style.padding if small else unpadded(x, 3)
     x = convolve(x, row.stem_filters, 3, strides=1 if small else 2, padding=padding, style=row.style, name="stem")
@@ -124,7 +126,7 @@ def reduction_cell(x, before, filters, pace, row, strides, name):
     before = _fitted(before, x, filters, pace, row, f"{name}_before")
     x = _squeezed(x, filters, row, f"{name}_input")
     # The reference pools a map with zeros around it and counts them.
-    ahead = tuple(1 if strides == 1 else (side or 0) % 2 for side in x.shape[1:-1])
+    ahead = tuple(1 if strides == 1 else side % 2 for side in x.shape[1:-1])
     framed = zero_pad(x, ahead, 1, f"{name}_pad")
     first = add(separable(x, 5, "1_left"), separable(before, 7, "1_right"), name=f"{name}_1")
     second = add(pooled(max_pool, "2_left"), separable(before, 7, "2_right"), name=f"{name}_2")

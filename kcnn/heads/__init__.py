@@ -1,6 +1,10 @@
 """One task head a file: levels -> answers. Importing this room registers them all in `HEADS`."""
 
 from kcnn.heads.classifier import Classifier
+from kcnn.heads.deeplab import DeepLab
+from kcnn.heads.fcn import FCN
+from kcnn.heads.mask_losses import MASK_LOSSES
 from kcnn.heads.registry import HEADS
+from kcnn.heads.unet import UNet
 
-__all__ = ["HEADS", "Classifier"]
+__all__ = ["FCN", "HEADS", "MASK_LOSSES", "Classifier", "DeepLab", "UNet"]

@@ -35,6 +35,7 @@ class Classifier:
     dropout: float = 0.0
     top: str = "pooled"
 
+    task: ClassVar[str] = "labels"
     levels: ClassVar[tuple[str, ...]] = ()
     main_metric: ClassVar[str] = "accuracy"
     auxiliary: ClassVar[bool] = True  # `classify` is for a family's auxiliary features too; a head may leave that out

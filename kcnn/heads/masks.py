@@ -123,9 +123,8 @@ class MaskHead:
         scores = self.score(x, f"{name}_score")
         return enlarge(scores, image, strides, smooth=True, dtype="float32", name=name)
 
-    def score(self, x, name, start=None):
-        """(B, n..., K), float32, of a map `x`: one 1x1 convolution of that name, which starts small, or as `start`."""
-        start = start or keras.initializers.RandomNormal(stddev=0.01)
+    def score(self, x, name, start="glorot_uniform"):
+        """(B, n..., K), float32, of a map `x`: one 1x1 convolution of that name; `start`: its initializer."""
         layer = SCORES[rank_of(x)](self.num_classes, 1, kernel_initializer=start, dtype="float32", name=name)
         return layer(x)
 

@@ -1,0 +1,71 @@
+"""Chen et al. 2018, Encoder-decoder with atrous separable convolution (DeepLab v3+): looks near and far at once."""
+
+from dataclasses import dataclass
+
+from kcnn.errors import UserError
+from kcnn.heads.masks import MaskHead, head_style, last_level
+from kcnn.heads.registry import HEADS
+from kcnn.layers import (
+    Spread,
+    concatenate,
+    conv_norm_act,
+    depthwise_norm_act,
+    enlarge,
+    global_average_pool,
+)
+
+RATES = (6, 12, 18)  # at stride 16
+OUTPUT_STRIDES = (8, 16, 32)
+
+
+@HEADS.register("deeplab")
+@dataclass(frozen=True)
+class DeepLab(MaskHead):
+    """DeepLab v3+, for pictures, signals and volumes of any size.
+
+    output_stride: 16 or 8, where the family can dilate instead of going deeper; 32: the network as it is.
+    filters, low_filters: of the maps that see near and far, and of the one at stride 4 that gives the outlines.
+    """
+
+    output_stride: int = 16
+    filters: int = 256
+    low_filters: int = 48
+
+    levels = ("c2",)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.output_stride not in OUTPUT_STRIDES:
+            raise UserError(f"output_stride is {self.output_stride!r}: DeepLab has 8 and 16, or 32 without dilation")
+        for name in ("filters", "low_filters"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)!r}: it must be a whole number above 0")
+
+    def build(self, levels, variant):
+        """Logits (B, n..., K), layer "logits"."""
+        style, image, (deepest, x) = head_style(variant), levels["image"], last_level(levels)
+        x = self._pyramid(x, 1 << deepest, style)
+        if deepest > 2:
+            x = enlarge(x, image, 1 << (deepest - 2), strides=4, smooth=True, name="decoder_enlarge")
+        low = conv_norm_act(levels["c2"], self.low_filters, 1, style=style, name="decoder_low")
+        x = concatenate([x, low], "decoder_concat")
+        for part in ("first", "second"):
+            x = self._separable(x, 1, style, f"decoder_{part}")
+        return self.logits(x, image, 4)
+
+    def _pyramid(self, x, strides, style):
+        """Atrous spatial pyramid pooling: 1x1, 3x3 at three rates and the mean of the whole map, side by side.
+
+        The rates are those of the paper, in pixels of the picture: twice as large at stride 8 as at stride 16.
+        """
+        parts = [conv_norm_act(x, self.filters, 1, style=style, name="pyramid_near")]
+        for rate in RATES:
+            parts.append(self._separable(x, max(rate * 16 // strides, 1), style, f"pyramid_{rate}"))
+        mean = global_average_pool(x, keepdims=True, name="pyramid_pool")
+        mean = conv_norm_act(mean, self.filters, 1, style=style, name="pyramid_mean")
+        parts.append(Spread(name="pyramid_spread")(mean, x))
+        return conv_norm_act(concatenate(parts, "pyramid_concat"), self.filters, 1, style=style, name="pyramid")
+
+    def _separable(self, x, dilation, style, name):
+        x = depthwise_norm_act(x, 3, dilation=dilation, style=style, name=f"{name}_depthwise")
+        return conv_norm_act(x, self.filters, 1, style=style, name=name)
