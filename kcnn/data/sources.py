@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kcnn import archives
-from kcnn.data import arrays, builtin, folder, mask_folder, quarantine, table, tfds
+from kcnn.data import arrays, builtin, folder, mask_folder, quarantine, scenes, table, tfds  # noqa: F401  (scenes register)
 from kcnn.data.labels import translated
 from kcnn.data.renumbering import renumbered
 from kcnn.data.splits import divide
