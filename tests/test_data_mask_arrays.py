@@ -118,3 +118,64 @@ def test_tf_data_of_several_sizes_and_without_a_target():
         np.testing.assert_array_equal(seen, mask)
     with pytest.raises(UserError, match="it needs 'image' and 'label' or 'mask'"):
         load(tf.data.Dataset.from_tensor_slices({"image": PICTURES}))
+
+
+def prepared(folder, mask, supervised=None, more=None):
+    """A small set of TensorFlow Datasets, prepared in `folder`: pictures, masks of the feature `mask`, and `more`."""
+    import tensorflow_datasets as tfds
+
+    features = {"image": tfds.features.Image(shape=(None, None, 3)), **mask, **(more or {})}
+    key, extra = next(iter(mask)), {name: PICTURES[0] if name == "other" else 1 for name in more or ()}
+
+    class KcnnPainted(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            return self.dataset_info_from_configs(
+                features=tfds.features.FeaturesDict(features), supervised_keys=supervised
+            )
+
+        def _split_generators(self, manager):
+            return {"train": self._generate_examples(0, 4), "test": self._generate_examples(4, 6)}
+
+        def _generate_examples(self, low, high):
+            for i in range(low, high):
+                yield i, {"image": PICTURES[i], key: VALUES[i][..., None], **extra}
+
+    builder = KcnnPainted(data_dir=str(folder))
+    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    return builder
+
+
+def load_tfds(monkeypatch, builder, **options):
+    monkeypatch.setattr("kcnn.data.tfds._builder", lambda name: builder)
+    return load("tfds:kcnn_painted", **options)
+
+
+def test_tfds_of_masks_by_name(tmp_path, monkeypatch):
+    """Beside a class the set's supervised keys decide, and data.label_column above them."""
+    import tensorflow_datasets as tfds
+
+    mask = {"segmentation_mask": tfds.features.Image(shape=(None, None, 1))}
+    label = {"label": tfds.features.ClassLabel(num_classes=2)}
+    alone = prepared(tmp_path / "a", mask, ("image", "segmentation_mask"))
+    both = prepared(tmp_path / "b", mask, ("image", "label"), label)
+    for builder, options in ((alone, {}), (both, {"label_column": "segmentation_mask"})):
+        found = load_tfds(monkeypatch, builder, **options)
+        assert found.task == "masks" and "segmentation_mask" in found.format and found.num_classes == 4
+        seen = {tuple(mask.ravel()) for split in found.splits.values() for mask in masks_in(split)}
+        assert seen == {tuple(mask.ravel()) for mask in VALUES} and len(found.splits["test"]) == 2
+    monkeypatch.setattr("kcnn.data.tfds._builder", lambda name: both)
+    assert data.load("tfds:kcnn_painted", Data(), 0).task == "labels"
+
+
+def test_tfds_of_labelled_images(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    names = ["ground", "red", "green", "yellow"]
+    mask = {"where": tfds.features.LabeledImage(labels=names, shape=(None, None, 1))}
+    found = load_tfds(monkeypatch, prepared(tmp_path, mask))
+    assert found.class_names == tuple(names) and found.task == "masks"
+    two = prepared(tmp_path / "two", mask, None, {"other": tfds.features.Image(shape=(None, None, 3))})
+    with pytest.raises(UserError, match="has 2 picture features beside the mask 'where'"):
+        load_tfds(monkeypatch, two)

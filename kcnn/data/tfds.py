@@ -4,6 +4,7 @@ import numpy as np
 
 from kcnn.data.samples import Arrays, DataSet, Encoded, Samples, numbered
 from kcnn.data.splits import split_name
+from kcnn.data.tfds_masks import mask_feature, read_masks
 from kcnn.errors import UserError
 
 SMALL = 96 * 96 * 3  # values a picture: up to this, one array is cheaper than decoding in every epoch
@@ -15,21 +16,31 @@ def read(address, options, seed):
     """All splits of the set "tfds:NAME" (NAME may carry /config and :version), in memory.
 
     Small pictures of one size become one uint8 array; others stay encoded bytes. Raises UserError where the set is
-    unknown, absent without network, too large, or has no single picture and class.
+    unknown, absent without network, too large, or has no single picture and class. Of a set with masks and classes its
+    supervised keys say which is learned, or data.label_column the name of the mask's feature.
     """
     builder = _builder(address.partition(":")[2])
+    mask = mask_feature(builder.info, options.label_column)
+    if mask:
+        _refuse_too_large(address, builder)
+        return read_masks(builder, mask)
     image, label = _features(builder)
     names = tuple(builder.info.features[label].feature.names if _is_list(builder, label) else _names(builder, label))
     small = _is_small(builder.info.features[image])
-    if not small and builder.info.dataset_size > MAX_BYTES:
-        gigabytes = int(builder.info.dataset_size) >> 30
-        raise UserError(f"data {address} has {gigabytes} GiB, at most 8 are kept in memory; write it to a folder")
+    if not small:
+        _refuse_too_large(address, builder)
     splits = {}
     for split in sorted(builder.info.splits):
         if builder.info.splits[split].num_examples:
             splits[split_name(split)] = _split(builder, split, image, label, small, len(names))
     kind = "in memory" if small else "encoded"
     return DataSet(splits, names, _is_list(builder, label), f"TensorFlow Datasets {builder.info.full_name}, {kind}")
+
+
+def _refuse_too_large(address, builder):
+    if builder.info.dataset_size > MAX_BYTES:
+        gigabytes = int(builder.info.dataset_size) >> 30
+        raise UserError(f"data {address} has {gigabytes} GiB, at most 8 are kept in memory; write it to a folder")
 
 
 def _builder(name):

@@ -41,7 +41,10 @@ class Data(Section):
     test: Fraction = Field(0.0, description="share held out for one last score, where the data brings no test split")
     limit: int | None = Field(None, ge=1, description="use at most so many training pictures; none: all")
     image_column: str = Field("image", description="CSV column with the file names, relative to the CSV file")
-    label_column: str = Field("label", description="CSV column with the class; several, split by '|', mean multi-label")
+    label_column: str = Field(
+        "label",
+        description="CSV column with the class; several, split by '|', mean multi-label; or a tfds: set's mask",
+    )
     weight_column: str | None = Field(None, description="CSV column with a weight for each picture")
     split_column: str | None = Field(None, description="CSV column naming the split: train, val, test or any other")
     group_column: str | None = Field(

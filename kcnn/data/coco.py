@@ -1,0 +1,176 @@
+"""COCO json: pictures with outlined objects, made into masks. One file, or a folder with one a split."""
+
+import json
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from kcnn.data.coco_masks import render
+from kcnn.data.folder import folders_in
+from kcnn.data.mask_classes import notes_of
+from kcnn.data.mask_values import count_pixels, encoded_mask, occurring
+from kcnn.data.samples import DataSet, Encoded, Files, Samples, as_strings
+from kcnn.data.splits import split_name
+from kcnn.errors import UserError
+from kcnn.masks import MOST_CLASSES
+
+KEYS = ("images", "annotations", "categories")
+LOOKED_AT = 1 << 14  # bytes at both ends of a file by which it is recognised
+MARKS = re.compile(r"^(?:instances|annotations)_|_?annotations(?:\.coco)?$|_?(?:19|20)\d\d$")
+
+
+def accepts(address):
+    """True for a .json file, and for a folder that holds COCO json."""
+    if os.path.isdir(address):
+        return bool(_files(Path(address)))
+    return str(address).lower().endswith(".json") and os.path.isfile(address)
+
+
+def read(address, options, seed):
+    """The pictures that the json names and masks of their objects: 0 is the background, then classes by their ids."""
+    path = Path(address)
+    root = path if path.is_dir() else path.parent
+    files = _files(path) if path.is_dir() else {"train": path}
+    loaded = {split: _loaded(file) for split, file in files.items()}
+    class_names, numbers = _classes(loaded, files)
+    splits, aside, boxes = {}, [], 0
+    for split, content in loaded.items():
+        objects = _by_picture(content, numbers, files[split])
+        outlined = sum(bool(one.get("segmentation")) for some in objects.values() for one in some)
+        boxes += sum(map(len, objects.values())) - outlined
+        if objects and not outlined:
+            raise UserError(f"{files[split]}: its objects have boxes alone; masks need outlines (segmentation)")
+        rows, left = _rows(content, objects, files[split], options.max_pixels)
+        splits[split] = _samples(rows, files[split], split, root, len(class_names))
+        aside += left
+    notes = [f"{boxes} objects have a box alone: what is in it is not judged"] if boxes else []
+    pixels, names = (np.concatenate([getattr(s, part) for s in splits.values()]) for part in ("pixels", "names"))
+    notes += notes_of(pixels, class_names, names)
+    format = f"COCO json ({', '.join(file.name for file in files.values())}), objects drawn as masks"
+    return DataSet(splits, class_names, False, format, notes, aside)
+
+
+def _files(root):
+    """{split: json} of a folder: beside the folders of pictures, in one called annotations, or in each split's own."""
+    inside = folders_in(root)
+    places = [root, *(folder for folder in inside if folder.name.lower() == "annotations")]
+    for place in places:
+        if found := [path for path in sorted(place.glob("*.json")) if _looks_right(path)]:
+            named = {_split_of(path.stem): path for path in found}
+            return named if len(found) > 1 or "train" in named else {"train": found[0]}
+    own = {split_name(folder.name): sorted(folder.glob("*.json")) for folder in inside}
+    return {split: paths[0] for split, paths in own.items() if len(paths) == 1 and _looks_right(paths[0])}
+
+
+def _split_of(stem):
+    while (shorter := MARKS.sub("", stem)) not in ("", stem):
+        stem = shorter
+    return split_name(stem)
+
+
+def _looks_right(path):
+    with open(path, "rb") as file:
+        ends = file.read(LOOKED_AT)
+        file.seek(max(0, os.path.getsize(path) - LOOKED_AT))
+        ends += file.read(LOOKED_AT)
+    return sum(f'"{key}"'.encode() in ends for key in KEYS) >= 2
+
+
+def _loaded(path):
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no intact JSON file: {error}") from None
+    lists = isinstance(content, dict) and all(isinstance(content.get(key), list) for key in KEYS)
+    if not lists or not all(isinstance(row, dict) for key in KEYS for row in content[key]):
+        raise UserError(f"{path} is no COCO json: it needs lists of objects called {', '.join(KEYS)}")
+    if not content["images"]:
+        raise UserError(f"{path} names no pictures")
+    return content
+
+
+def _classes(loaded, files):
+    """(class names, {category id: class number}); all files must name the same categories."""
+    first, found = None, None
+    for split, content in loaded.items():
+        try:
+            rows = {int(row["id"]): str(row["name"]) for row in content["categories"]}
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{files[split]}: every category needs an id and a name") from None
+        if found is not None and rows != found:
+            raise UserError(f"{files[split]} names other categories than {first}: give one list of them to all")
+        first, found = first or files[split], rows
+    names = {number: name for number, name in sorted(found.items()) if name.lower() != "background"}
+    if not 0 < len(names) < MOST_CLASSES:
+        raise UserError(f"{first} names {len(names)} categories; masks can hold 1 to {MOST_CLASSES - 1}")
+    numbers = dict.fromkeys(found, 0) | {number: k for k, number in enumerate(names, 1)}
+    return ("background", *names.values()), numbers
+
+
+def _by_picture(content, numbers, path):
+    """{picture's id: [its objects, each with its class number]}."""
+    known = {row.get("id") for row in content["images"]}
+    if len(known) < len(content["images"]):
+        raise UserError(f"{path}: two pictures share an id, or have none")
+    found = {}
+    for one in content["annotations"]:
+        if one.get("image_id") not in known:
+            raise UserError(
+                f"{path}: annotation {one.get('id')} is of picture {one.get('image_id')}, which is not listed"
+            )
+        if one.get("category_id") not in numbers:
+            raise UserError(
+                f"{path}: annotation {one.get('id')} is of category {one.get('category_id')}, which has no name"
+            )
+        found.setdefault(one["image_id"], []).append(one | {"class": numbers[one["category_id"]]})
+    return found
+
+
+def _rows(content, objects, path, max_pixels):
+    """([(file name, (height, width), objects)], [(name, reason)]) of one file."""
+    rows, left = [], []
+    for row in content["images"]:
+        name, size = row.get("file_name"), (row.get("height"), row.get("width"))
+        if not isinstance(name, str) or not all(isinstance(n, int) and n > 0 for n in size):
+            raise UserError(f"{path}: picture {row.get('id')} needs a file_name, and a height and a width above 0")
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            raise UserError(f"{path}: the file_name {name!r} leaves the folder of the pictures; give names below it")
+        if size[0] * size[1] > max_pixels:
+            left.append((name, f"{size[1]}x{size[0]} has more than {max_pixels} pixels (data.max_pixels)"))
+        else:
+            rows.append((name, size, objects.get(row["id"], [])))
+    if not rows:
+        raise UserError(f"{path}: no picture can be used; {left[0][0]}: {left[0][1]}")
+    return rows, left
+
+
+def _samples(rows, path, split, root, num_classes):
+    """The `Samples` of one file; names are relative to the folder `root`."""
+    folder = _picture_folder(path, split, rows[0][0])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            masks = list(pool.map(lambda row: encoded_mask(render(row[1], row[2])), rows))
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+    masks = Encoded(as_strings(masks))
+    pixels = count_pixels(masks, num_classes)
+    paths = [os.path.join(folder, name) for name, _, _ in rows]
+    names = as_strings([os.path.relpath(path, root) for path in paths])
+    return Samples(Files(as_strings(paths)), occurring(pixels), names, masks=masks, pixels=pixels)
+
+
+def _picture_folder(path, split, name):
+    """The folder below which `name` lies: beside the json, one called as it or as its split, or one called images."""
+    around = [path.parent, path.parent.parent] if path.parent.name.lower() == "annotations" else [path.parent]
+    stems = dict.fromkeys([path.stem, MARKS.sub("", path.stem), re.sub(r"^instances_", "", path.stem), split])
+    inner = [place for stem in stems for place in (stem, f"images/{stem}", f"{stem}/images")]
+    tried = [root / place for root in around for place in (*inner, "images", "JPEGImages", ".")]
+    for folder in tried:
+        if (folder / name).is_file():
+            return folder
+    raise UserError(f"{path}: no picture {name} in {tried[0]}, {around[-1] / 'images'} or {around[-1]}")
