@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from kcnn import evaluation
 from kcnn.disk import read_json
 from kcnn.errors import UserError
@@ -12,6 +10,7 @@ from kcnn.run_folder import RunFolder
 from kcnn.scoring import uses
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "exact_match", "mean_average_precision", "roc_auc", "log_loss")
+FIGURES += ("mean_iou", "mean_dice", "pixel_accuracy", "boundary_f")
 LOWER_IS_BETTER = ("log_loss",)
 OWN = ("runtime.runs",)  # says where a run lies, not what it is
 
@@ -99,15 +98,18 @@ def _shared(a, b, folders, split):
 
     Raises `UserError` where there are none, or where what has one name may be another picture.
     """
+    names = [folder.name for folder in folders]
+    about = f"split {split!r} of {names[0]} and {names[1]}"
+    if type(a) is not type(b):
+        raise UserError(f"{about} cannot be compared: one answers labels, the other masks; compare runs of one task")
     if a.identity == b.identity:
         return [a, b], [0, 0]
-    names = [folder.name for folder in folders]
     places = [{name: i for i, name in enumerate(one.names)} for one in (a, b)]
     both = [name for name in a.names if name in places[1]]
     apart = [len(one.names) - len(both) for one in (a, b)]
     one_source = len({folder.recipe().data.source for folder in folders}) == 1
     found = [one.take([place[name] for name in both]) for one, place in zip((a, b), places, strict=True)]
-    if both and any(apart) and one_source and _same_answers(*found):
+    if both and any(apart) and one_source and found[0].asked_as(found[1]):
         return found, apart
     if any(apart):
         what = f"{apart[0]} pictures are only in {names[0]}'s, {apart[1]} only in {names[1]}'s"
@@ -116,11 +118,4 @@ def _shared(a, b, folders, split):
     else:
         what = "they have the same names, but labels, classes, weights, order or contents differ"
         cause = "score both on the same data"
-    about = f"split {split!r} of {names[0]} and {names[1]}"
     raise UserError(f"{about} cannot be compared picture by picture: {what}; {cause}")
-
-
-def _same_answers(a, b):
-    """Whether the same is asked of both: labels, weights and number of classes."""
-    same = a.scores.shape == b.scores.shape and np.array_equal(a.labels, b.labels)
-    return same and np.array_equal(a.weights, b.weights)

@@ -112,7 +112,7 @@ def test_figures_equal_a_slow_reference(rng, shape, weighted):
     json.dumps(got, allow_nan=False)
 
 
-@pytest.mark.parametrize("shape", [(300, 40), (12, 400)], ids=str)
+@pytest.mark.parametrize("shape", [(300, 20), (12, 300)], ids=str)
 def test_a_wide_tolerance_equals_the_slow_reference(rng, shape):
     truth, guess = random_masks(rng, 3, shape, grain=9)
     for t, g in zip(truth, guess, strict=True):

@@ -11,7 +11,7 @@ from kcnn.evaluation.pairing import difference
 from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictures, predict
 from kcnn.evaluation.report import add_split, read_metrics, rebuild, write_report
 from kcnn.evaluation.slices import column_groups, picture_groups, slices
-from kcnn.evaluation.stored import identity_of, read_stored, store
+from kcnn.evaluation.stored import identity_of, read_stored, store, store_masks
 from kcnn.evaluation.tiling import tiled
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "slices",
     "some",
     "store",
+    "store_masks",
     "summary",
     "tally_masks",
     "tiled",

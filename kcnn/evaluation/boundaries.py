@@ -43,22 +43,23 @@ def _share(lines, others, reach, classes):
 
     Line by line from the own one outwards, the nearest place of the class is looked up in the sorted ones.
     """
-    rows, columns, kinds = _places(lines)
-    width, (down, right, theirs) = lines.shape[1], _places(others)
-    there = np.append(np.sort((down * classes + theirs) * width + right), np.iinfo(np.int64).max)
-    near = np.isin(kinds, theirs)  # a class that the other mask lacks is nowhere
+    width, own, theirs = lines.shape[1], _sorted(lines, classes), _sorted(others, classes)
+    lots, columns = np.divmod(own, width)
+    kinds = lots % classes
+    near = np.isin(kinds, theirs // width % classes)  # a class that the other mask lacks is nowhere
+    theirs = np.append(theirs, np.iinfo(np.int64).max)
     left = np.flatnonzero(near)
     for step in sorted(range(-int(reach), int(reach) + 1), key=abs):
         wide = int(math.sqrt(reach * reach - step * step))
-        line = ((rows[left] + step) * classes + kinds[left]) * width
-        nearest = there[np.searchsorted(there, line + np.maximum(columns[left] - wide, 0))]
+        line = (lots[left] + step * classes) * width
+        nearest = theirs[np.searchsorted(theirs, line + np.maximum(columns[left] - wide, 0))]
         left = left[nearest > line + np.minimum(columns[left] + wide, width - 1)]
     near[left] = False
     with np.errstate(invalid="ignore"):
         return np.bincount(kinds, near, classes) / np.bincount(kinds, minlength=classes)
 
 
-def _places(lines):
-    """(rows, columns, class numbers), each int64 (n,), of the places on a border."""
+def _sorted(lines, classes):
+    """int64 (n,): (row * classes + class) * width + column of the places on a border, sorted."""
     rows, columns = np.nonzero(lines != IGNORE)
-    return rows, columns, lines[rows, columns].astype(np.int64)
+    return np.sort((rows * classes + lines[rows, columns]) * lines.shape[1] + columns)

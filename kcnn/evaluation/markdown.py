@@ -11,6 +11,7 @@ NAMES = {
     "log_loss": "Log loss",
     "mean_iou": "Mean IoU (intersection over union, mean of classes)",
     "mean_dice": "Mean Dice (mean of classes)",
+    "picture_iou": "IoU, mean of pictures",
     "pixel_accuracy": "Pixel accuracy",
     "boundary_f": "Boundary F (mean of classes)",
 }

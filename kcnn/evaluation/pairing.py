@@ -7,15 +7,19 @@ what two separate ones suggest.
 import numpy as np
 
 from kcnn.evaluation.intervals import Outcomes, known_mean, of_mean, of_share, percentiles, resamples
+from kcnn.evaluation.stored import StoredMasks
 
 
 def difference(first, second, seed=0):
-    """The figures of `Stored` second minus first, on the same samples: a JSON-able dict.
+    """The figures of `Stored` or `StoredMasks` second minus first, on the same samples: a JSON-able dict.
 
     {figure: {difference, interval}} of accuracy, macro_f1, log_loss and, with one label a sample, balanced_accuracy;
     with these also only_first, only_second (samples that only one has right) and mcnemar_p, the chance of a split as
-    uneven as that among them if both were equally good.
+    uneven as that among them if both were equally good. Of masks: picture_iou, the mean over pictures of their mean
+    IoU, where both have one.
     """
+    if isinstance(first, StoredMasks):
+        return {"picture_iou": _of_pictures(first, second, seed)}
     right = [_right(one) for one in (first, second)]
     found = {"accuracy": _of_mean(right[1] - right[0], first.weights, seed)}
     if first.labels.ndim == 1:
@@ -39,6 +43,11 @@ def _right(one):
     """float64 (N,): 1 where the answer is right; with several labels the share of them."""
     same = one.predicted == one.labels
     return same.astype(np.float64) if same.ndim == 1 else same.mean(1)
+
+
+def _of_pictures(first, second, seed):
+    each = second.mean_iou.astype(np.float64) - first.mean_iou
+    return _of_mean(each[~np.isnan(each)], first.weights[~np.isnan(each)], seed)
 
 
 def _of_mean(each, weights, seed):
