@@ -6,7 +6,7 @@ from kcnn.evaluation.classification import losses, measure, rightness
 from kcnn.evaluation.markdown import short_name, summary
 from kcnn.evaluation.masks import MaskTally, measure_masks, shown_pictures, shown_places, tally_masks
 from kcnn.evaluation.mistakes import pictured
-from kcnn.evaluation.overlays import overlay, polygons, save_mask
+from kcnn.evaluation.overlays import overlay, polygons, save_mask, save_picture
 from kcnn.evaluation.pairing import difference
 from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictures, predict
 from kcnn.evaluation.report import add_split, read_metrics, rebuild, write_report
@@ -43,6 +43,7 @@ __all__ = [
     "rightness",
     "short_name",
     "save_mask",
+    "save_picture",
     "shown_pictures",
     "shown_places",
     "slices",

@@ -45,13 +45,19 @@ def palette():
 
 def save_mask(mask, path):
     """Write `mask` (H, W) uint8 as a PNG whose values are the class numbers, shown in our colours."""
+    _check(mask)
+    save_picture(mask, path, palette())
+
+
+def save_picture(picture, path, palette=None):
+    """Write `picture`, uint8 (H, W, 3) or (H, W), as a PNG; of numbers (H, W) in the colours of a `palette` (N, 3)."""
     from PIL import Image
 
-    _check(mask)
-    picture = Image.fromarray(mask)
-    picture.putpalette(palette().tobytes())
+    made = Image.fromarray(picture)
+    if palette is not None:
+        made.putpalette(palette.tobytes())
     content = io.BytesIO()
-    picture.save(content, "png")
+    made.save(content, "png")
     write_atomically(path, content.getvalue())
 
 
