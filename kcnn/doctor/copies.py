@@ -57,11 +57,16 @@ def copy_cases(survey, groups):
         across = len(set(survey.splits[members])) > 1
         kind = ("exact" if exact else "near") + ("_across_splits" if across else "_duplicates")
         found.setdefault(kind, []).append(case)
-        if len(set(survey.labels[members])) > 1:
+        if _conflict(survey, members, exact):
             found.setdefault("conflicting_duplicates", []).append(case)
         elif exact:
             found.setdefault("listed_twice", []).extend(_listed_twice(survey, members))
     return found
+
+
+def _conflict(survey, members, exact):
+    """True where copies teach different things; masks of near copies, as of a crop, may well differ."""
+    return len(set(survey.answers[members])) > 1 and (exact or (survey.answers == survey.labels).all())
 
 
 def _listed_twice(survey, members):
@@ -91,8 +96,9 @@ def to_leave_out(survey, groups):
     found = []
     for members, exact, _ in groups:
         word = "exact" if exact else "near"
-        if len(set(survey.labels[members])) > 1:
-            found += [(i, f"{word} copies with different labels, such as {_other(survey, members, i)}")
+        if _conflict(survey, members, exact):
+            what = "labels" if (survey.answers == survey.labels).all() else "masks"
+            found += [(i, f"{word} copies with different {what}, such as {_other(survey, members, i)}")
                       for i in members]  # fmt: skip
             continue
         kept = _kept(survey, members)
@@ -104,5 +110,5 @@ def to_leave_out(survey, groups):
 
 
 def _other(survey, members, i):
-    other = next(j for j in members if survey.labels[j] != survey.labels[i])
+    other = next(j for j in members if survey.answers[j] != survey.answers[i])
     return f"{survey.names[other]} ({survey.labels[other]})"

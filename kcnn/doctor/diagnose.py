@@ -6,6 +6,7 @@ from kcnn.data.checks import keep_readable
 from kcnn.data.frames import choose_frame
 from kcnn.doctor.copies import copy_cases, copy_groups, representatives, to_leave_out
 from kcnn.doctor.exact import exact_groups
+from kcnn.doctor.masks import mask_cases
 from kcnn.doctor.near import near_pairs
 from kcnn.doctor.record import Case, Diagnosis, Histogram, findings_of
 from kcnn.doctor.several import class_cases, group_cases
@@ -39,12 +40,18 @@ def diagnose(dataset, options, progress=None):
     near = near_pairs(seen, dataset, first[seen.readable[first]], options.max_pixels, compare)
     groups = copy_groups(exact, near)
     cases |= unreadable_cases(seen, dataset, options)
-    cases |= copy_cases(seen, groups) | class_cases(seen, dataset) | group_cases(seen, dataset, options.group_column)
+    cases |= copy_cases(seen, groups) | class_cases(seen, dataset) | mask_cases(seen, dataset)
+    cases |= group_cases(seen, dataset, options.group_column)
+    splits = sorted(dataset.splits, key=_place)
+
+    def by_class(counts):
+        return {split: dict(zip(dataset.class_names, counts(split), strict=True)) for split in splits}
+
     return Diagnosis(
         written_by="kcnn check", name=dataset.name, format=dataset.format,
         pictures=len(seen), readable=int(seen.readable.sum()),
-        splits={split: dict(zip(dataset.class_names, dataset.class_counts(split), strict=True))
-                for split in sorted(dataset.splits, key=_place)},
+        splits=by_class(dataset.class_counts), sizes={split: len(dataset.splits[split]) for split in splits},
+        places=by_class(dataset.class_pixels) if dataset.task == "masks" else {},
         notes=tuple(dataset.notes), findings=findings_of(cases), histograms=tuple(_histograms(seen)),
         quarantine=_quarantine(seen, cases, groups),
     )  # fmt: skip

@@ -60,6 +60,18 @@ _add("unbalanced", WARNING, "unbalanced classes", "A network may do well by neve
      "read F1 beside accuracy; try train.class_weights = balanced")  # fmt: skip
 _add("class_not_in_split", WARNING, "classes missing from a split", "The split says nothing about them.",
      "add pictures, or let kcnn split: data.validation and data.test")  # fmt: skip
+_add("mask_set_aside", WARNING, "pictures and masks that are set aside",
+     "A picture without a mask that can be used is not learned from, a mask without a picture neither.",
+     "mend what the reason names; a mask is found by its picture's name")  # fmt: skip
+_add("mask_size", WARNING, "masks of another size than their pictures",
+     "Nobody knows what lies where: training sets both aside.",
+     "save the mask in the picture's size, upright as it is seen")  # fmt: skip
+_add("mask_of_one_class", HINT, "masks of a single class",
+     "They show no border between classes, often by a lost layer.",
+     "nothing, if there is nothing else to be seen in these pictures")  # fmt: skip
+_add("rare_places", HINT, "classes that cover few places",
+     "A network may do well by never naming them: pixel accuracy hides that, mean IoU does not.",
+     "read mean IoU; try a loss with Dice in it, or balanced weights of the classes")  # fmt: skip
 _add("blank", WARNING, "pictures of one colour", "There is nothing to see in them: often a failed export.",
      LEAVE_OUT)  # fmt: skip
 _add("tiny", WARNING, "pictures below 8 px", "Hardly anything can be seen in them.", LEAVE_OUT)  # fmt: skip

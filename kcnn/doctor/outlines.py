@@ -3,6 +3,7 @@
 import numpy as np
 
 from kcnn.data.instances import KEYS
+from kcnn.masks import IGNORE
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")  # taken in turn by classes
 VEIL = 0.45  # how opaque a mask is
@@ -13,12 +14,12 @@ def outline(axes, sample):
     """Draw what `sample`, one of a batch, says of the picture (H, W, C) that `axes` show; returns the classes drawn.
 
     It may have `boxes` (N, 4) xyxy with their `classes` (N,), -1 where there is none, `masks` (N, H, W) of these, and
-    `mask` (H, W) of class numbers, of which 0 is the background and left clear.
+    `mask` (H, W) of class numbers, of which 0 is the background and left clear, as is what is not judged.
     """
     from matplotlib.patches import Rectangle
 
     seen, mask = set(), sample.get("mask")
-    for kind in np.unique(mask[mask > 0]) if mask is not None else ():
+    for kind in np.unique(mask[(mask > 0) & (mask != IGNORE)]) if mask is not None else ():
         _veil(axes, mask == kind, int(kind))
         seen.add(int(kind))
     for place in np.flatnonzero(sample.get("classes", np.array([])) >= 0):

@@ -14,7 +14,7 @@ from kcnn.disk import read_bounded, write_atomically
 from kcnn.doctor import figures
 from kcnn.doctor.findings import FINDINGS
 from kcnn.doctor.record import Diagnosis
-from kcnn.doctor.words import LIST, SET_ASIDE, amount, counted, line, summary, to_do
+from kcnn.doctor.words import LIST, SET_ASIDE, amount, counted, line, pictures_of, share, summary, to_do
 from kcnn.errors import UserError
 from kcnn.evaluation.markdown import plain, table
 
@@ -62,6 +62,8 @@ def page(diagnosis, drawn, folder):
     for finding in diagnosis.findings:
         parts += _section(finding, drawn.get(finding.kind), folder)
     parts += ["## Classes", f"![Pictures of each class]({drawn['classes']})"]
+    if diagnosis.places:
+        parts += ["## Places of masks", _places(diagnosis.places)]
     if "histograms" in drawn:
         parts += ["## Sizes, aspects and brightness", f"![How they are spread]({drawn['histograms']})"]
     return "\n\n".join(parts) + "\n"
@@ -71,8 +73,16 @@ def _facts(diagnosis):
     rows = [("recognised as", diagnosis.format), ("pictures", f"{diagnosis.pictures:,}"),
             ("readable", f"{diagnosis.readable:,}"),
             ("classes", f"{len(next(iter(diagnosis.splits.values()))):,}")]  # fmt: skip
-    rows += [(f"split {split}", f"{sum(counts.values()):,}") for split, counts in diagnosis.splits.items()]
+    rows += [(f"split {split}", f"{pictures_of(diagnosis, split):,}") for split in diagnosis.splits]
     return table(("data", "value"), rows)
+
+
+def _places(places):
+    """A table: the share of each class among the places of a split's masks that are judged."""
+    sums = {split: sum(counts.values()) for split, counts in places.items()}
+    rows = [(name, *(share(counts[name], sums[split]) for split, counts in places.items()))
+            for name in next(iter(places.values()))]  # fmt: skip
+    return table(("class", *places), rows)
 
 
 def _section(finding, file, folder):

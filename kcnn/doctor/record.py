@@ -58,8 +58,8 @@ class Histogram(Part):
 class Diagnosis(Part):
     """What the doctor says of one data set; `written_by` marks the file that holds it as ours.
 
-    `splits` is {split: {class: pictures}} as read, before anything is set aside; `quarantine` is (name, reason) of
-    what training had better leave out.
+    `splits` is {split: {class: pictures}} as read, before anything is set aside, `sizes` {split: pictures} and `places`
+    {split: {class: places of masks}}; `quarantine` is (name, reason) of what training had better leave out.
     """
 
     written_by: Literal["kcnn check"]
@@ -68,6 +68,8 @@ class Diagnosis(Part):
     pictures: int
     readable: int
     splits: dict[Text, dict[Text, int]]
+    sizes: dict[Text, int] = {}
+    places: dict[Text, dict[Text, int]] = {}
     notes: tuple[Text, ...]
     findings: tuple[Finding, ...]
     histograms: tuple[Histogram, ...]

@@ -16,7 +16,8 @@ def class_cases(survey, dataset):
     for k, name in enumerate(dataset.class_names):
         where = [split for split, counts in readable.items() if counts[k]]
         if not where:
-            found["empty_class"].append(Case(detail=f"{name}: none of its pictures can be used"))
+            words = "in no mask that can be used" if dataset.task == "masks" else "none of its pictures can be used"
+            found["empty_class"].append(Case(detail=f"{name}: {words}"))
         elif not train[k]:
             _add(found, "class_not_in_training", f"{name}: only in {', '.join(sorted(where))}")
         else:
@@ -24,7 +25,7 @@ def class_cases(survey, dataset):
             if absent:
                 _add(found, "class_not_in_split", f"{name}: not in {', '.join(absent)} ({train[k]} in train)")
     present = train[train > 0]
-    if len(present) > 1 and present.max() >= RATIO * present.min():
+    if dataset.task == "labels" and len(present) > 1 and present.max() >= RATIO * present.min():
         most, least = int(train.argmax()), int(np.where(train > 0, train, train.max() + 1).argmin())
         names = dataset.class_names
         words = f"{names[most]} {train[most]}, {names[least]} {train[least]} in train"

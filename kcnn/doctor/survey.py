@@ -17,6 +17,7 @@ import tensorflow as tf
 from kcnn.data.checks import TOGETHER, Examination, examine
 from kcnn.data.decode import UNREADABLE, to_channels
 from kcnn.data.headers import FORMATS, upright_sizes
+from kcnn.data.mask_values import mask_of
 from kcnn.data.reading import file_bytes
 from kcnn.data.samples import Arrays, Files
 from kcnn.doctor.marks import marks_of
@@ -29,7 +30,8 @@ class Survey:
 
     `headers` int32 (N, 5) as in `Header`; `readable` bool (N,); `digests` uint8 (N, 32) of the stored bytes; `thumbs`
     uint8 (N, 32, 32) grey, upright, all of the picture whatever its shape; `colours` uint8 (N, 4, 4, 3); `marks` a
-    set of findings' names each; `splits`, `names`, `labels` (N,) of str; `places` (N,) in the split's samples.
+    set of findings' names each; `splits`, `names`, `labels` (N,) of str; `places` (N,) in the split's samples;
+    `answers` (N,) of str: what is to be learned of each, the label or a digest of the mask.
     """
 
     headers: np.ndarray
@@ -42,6 +44,7 @@ class Survey:
     names: np.ndarray
     labels: np.ndarray
     places: np.ndarray
+    answers: np.ndarray
 
     def __len__(self):
         return len(self.readable)
@@ -78,7 +81,14 @@ def _told(dataset, split, samples):
     else:
         labels = np.array(["|".join(names[row > 0.5]) or "none" for row in samples.labels], object)
     splits = np.full(len(samples), split, object)
-    return splits, np.asarray(samples.names, object), labels, np.arange(len(samples))
+    answers = labels if samples.masks is None else _digests(samples.masks)
+    return splits, np.asarray(samples.names, object), labels, np.arange(len(samples)), answers
+
+
+def _digests(masks):
+    """(N,) of str: equal for masks of equal class numbers."""
+    each = (np.ascontiguousarray(mask_of(masks, i)).data for i in range(len(masks)))
+    return np.array([hashlib.sha256(values).hexdigest() for values in each], object)
 
 
 def _seen(images, max_pixels, progress):

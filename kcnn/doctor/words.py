@@ -5,7 +5,7 @@ from pathlib import Path
 LIST = "quarantine.csv"
 EXAMPLES = 5
 MOST_CLASSES = 20
-SET_ASIDE = ("unreadable", "truncated", "too_large")
+SET_ASIDE = ("unreadable", "truncated", "too_large", "mask_set_aside", "mask_size")
 
 
 def text(diagnosis, examples=EXAMPLES, folder=None):
@@ -13,11 +13,14 @@ def text(diagnosis, examples=EXAMPLES, folder=None):
     yield f"{diagnosis.name}: {diagnosis.format}; {counted(diagnosis.pictures, 'picture')}, " + (
         "all of them readable" if diagnosis.readable == diagnosis.pictures else f"{diagnosis.readable} readable"
     )
-    for split, classes in diagnosis.splits.items():
-        yield f"  {split}: {counted(sum(classes.values()), 'picture')}"
+    for split in diagnosis.splits:
+        yield f"  {split}: {counted(pictures_of(diagnosis, split), 'picture')}"
     names = list(next(iter(diagnosis.splits.values())))
     more = f" and {len(names) - MOST_CLASSES} more" if len(names) > MOST_CLASSES else ""
     yield f"  classes: {', '.join(names[:MOST_CLASSES])}{more}"
+    if places := diagnosis.places.get("train"):
+        shares = [f"{name} {share(count, sum(places.values()))}" for name, count in places.items()]
+        yield f"  places of train: {', '.join(shares[:MOST_CLASSES])}{more}"
     yield from (f"  note: {note}" for note in diagnosis.notes)
     for finding in diagnosis.findings:
         yield ""
@@ -29,6 +32,16 @@ def text(diagnosis, examples=EXAMPLES, folder=None):
         yield f"  To do: {to_do(finding, folder)}."
     yield ""
     yield summary(diagnosis)
+
+
+def pictures_of(diagnosis, split):
+    """How many pictures a split has: a picture may have several classes, or none."""
+    return diagnosis.sizes.get(split, sum(diagnosis.splits[split].values()))
+
+
+def share(part, whole):
+    """ "12.3 %"."""
+    return f"{100 * part / max(whole, 1):.3g} %"
 
 
 def to_do(finding, folder=None):
