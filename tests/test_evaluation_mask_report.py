@@ -84,7 +84,7 @@ def test_truth_and_answer_are_drawn_in_the_colours_of_their_classes(tmp_path):
         assert len(columns) and (columns.min() > 0.66 if k == 2 else columns.min() > 0.4 and columns.max() < 0.67)
 
 
-@pytest.mark.parametrize("shape", [(40,), (7, 12, 12), (16, 300)], ids=str)
+@pytest.mark.parametrize("shape", [(40,), (7, 12, 12), (16, 300), (12, 1)], ids=str)
 def test_masks_of_every_rank_and_form_have_a_report(tmp_path, rng, shape):
     figures, pictures = measured(rng, 5, shape)
     assert (pictures["truth"] == IGNORE).any()

@@ -102,7 +102,7 @@ def _lay_over(axes, mask, ignored):
     low, high = axes.get_ylim()
     size = (-0.5, mask.shape[1] - 0.5, *((low, high) if len(mask) == 1 else (len(mask) - 0.5, -0.5)))
     axes.imshow(colour, extent=size, aspect="auto" if len(mask) == 1 else "equal", interpolation="nearest", zorder=3)
-    if ignored.any():
+    if ignored.any() and mask.shape[1] > 1:  # a field of one column has no area to hatch
         rows = np.linspace(*axes.get_ylim(), 2) if len(mask) == 1 else np.arange(len(mask))
         field = np.repeat(ignored, 2, axis=0) if len(mask) == 1 else ignored
         with rc_context({"hatch.color": INK, "hatch.linewidth": 0.6}):
