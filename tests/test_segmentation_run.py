@@ -122,10 +122,10 @@ def test_the_keras_file_is_proved_too(run):
 
 def test_heat_is_that_of_the_class_asked_for(run, rng):
     picture, mask = (part[0] for part in scenes(1, rng))
-    heat = run.explain(picture, target="bright", level="c2")
+    heat = run.explain(picture, target="bright", level="up0_second")
     assert heat.shape == (32, 32) and heat[mask == 1].mean() > heat[mask == 2].mean()
     assert run.explain(picture).shape == (32, 32)
-    assert set(run.explain_sanity(picture, target="bright", level="c2")) >= {"deletion", "insertion", "randomised"}
+    assert set(run.explain_sanity(picture, target="bright", level="up0_second")) >= {"deletion", "insertion", "randomised"}
 
 
 def test_evidence_is_the_mean_logit_where_the_class_wins():
@@ -134,11 +134,11 @@ def test_evidence_is_the_mean_logit_where_the_class_wins():
     assert evidence(np.float32([1, 7, 2])) == 7 and evidence(np.float32([1, 7, 2]), 2) == 2
 
 
-def test_the_command_writes_the_masks(run, tmp_path, rng):
+def test_the_command_writes_the_masks(run, tmp_path, rng, capsys):
     Image.fromarray(scenes(1, rng)[0][0]).save(tmp_path / "a.png")
-    said = command("predict", run.path, tmp_path / "a.png", "--out", tmp_path / "out")
-    answer = json.loads(said.stdout.strip().splitlines()[-1])
-    assert answer["files"]["overlay"].endswith("a-overlay.png") and "mask" not in answer
+    status, said, _ = command(capsys, "predict", run.path, tmp_path / "a.png", "--out", tmp_path / "out")
+    answer = json.loads(said.strip().splitlines()[-1])
+    assert status == 0 and answer["files"]["overlay"].endswith("a-overlay.png") and "mask" not in answer
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a-mask.png", "a-overlay.png", "a-polygons.json"]
 
 
@@ -151,6 +151,6 @@ def test_heads_and_data_that_do_not_fit_are_refused(tmp_path, rng):
         kcnn.build_and_fit_segmenter(labels, **SETTINGS, **runs)
     with pytest.raises(kcnn.UserError, match="model.top is 'own': the head unet has no such option"):
         kcnn.build_and_fit_segmenter(data, **SETTINGS, top="own", **runs)
-    with pytest.raises(kcnn.UserError, match="unknown option of the head unet 'los': did you mean 'loss'"):
-        kcnn.build_and_fit_segmenter(data, **SETTINGS, head_options={"los": "dice"}, **runs)
+    with pytest.raises(kcnn.UserError, match="unknown option of the head unet 'objectiv': did you mean 'objective'"):
+        kcnn.build_and_fit_segmenter(data, **SETTINGS, head_options={"objectiv": "dice"}, **runs)
     assert not any(tmp_path.iterdir())

@@ -24,7 +24,9 @@ class Model(Section):
     stem: Literal["auto", "small", "standard"] = Field("auto", description="auto: small for pictures under 64 px")
     dropout: Fraction = Field(0.0, description="share of the features dropped before the last layer")
     multi_label: bool | None = Field(None, description="several labels a picture; none: as the data says")
-    head_options: dict[str, object] = Field({}, description="further fields of the head to set, such as loss of a unet")
+    head_options: dict[str, object] = Field(
+        {}, description="further fields of the head to set, such as the objective of a unet"
+    )
     overrides: dict[str, object] = Field({}, description="fields of the architecture's row to change, such as width")
     style: dict[str, object] = Field({}, description="fields of the row's style to change, such as norm or activation")
     auxiliary: bool = Field(

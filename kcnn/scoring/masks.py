@@ -14,9 +14,14 @@ def known(figures):
 
 def score(session, split, own, prepared, earlier):
     """(figures, what `evaluation.shown_pictures` gives of them) of one split; see `scoring.score`."""
-    samples, facts = session.dataset.splits[split], session.facts
+    samples, names = session.dataset.splits[split], session.facts.class_names
     model, seed = models.main_part(session.model), session.recipe.runtime.seed
-    tally = evaluation.tally_masks(model, session.head, views.batches(session, split), facts.class_names, seed)
+    tally = evaluation.tally_masks(model, session.head, views.batches(session, split), names, seed)
     figures = tally.figures(samples.names)
-    batch = views.some(session, samples, evaluation.shown_places(figures))
-    return figures, evaluation.shown_pictures(model, session.head, batch)
+    if own:
+        identity = evaluation.identity_of(samples, names)
+        evaluation.store_masks(session.folder.report, split, tally, samples.names, identity)
+    shown = evaluation.shown_places(figures)
+    if not len(shown):
+        return figures, {}
+    return figures, evaluation.shown_pictures(model, session.head, views.some(session, samples, shown))
