@@ -125,7 +125,11 @@ def test_heat_is_that_of_the_class_asked_for(run, rng):
     heat = run.explain(picture, target="bright", level="up0_second")
     assert heat.shape == (32, 32) and heat[mask == 1].mean() > heat[mask == 2].mean()
     assert run.explain(picture).shape == (32, 32)
-    assert set(run.explain_sanity(picture, target="bright", level="up0_second")) >= {"deletion", "insertion", "randomised"}
+    assert set(run.explain_sanity(picture, target="bright", level="up0_second")) >= {
+        "deletion",
+        "insertion",
+        "randomised",
+    }
 
 
 def test_evidence_is_the_mean_logit_where_the_class_wins():

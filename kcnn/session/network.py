@@ -51,24 +51,20 @@ def make_head(recipe, facts):
             f"the head {name} learns {kind.task} and the data has {facts.task}: set model.head to {fitting}"
         )
     known = {field.name for field in fields(kind)}
-    found = {"multi_label": facts.multi_label, "class_weights": balanced(recipe, facts)}
-    for path in SETTINGS:
+    found = {"multi_label": True} if facts.multi_label else {}
+    for path in SETTINGS:  # what is as usual is left to the head's own default
         section, option = path.split(".")
         value, usual = (getattr(getattr(of, section), option) for of in (recipe, Recipe()))
-        if option in known:
-            found.setdefault(option, value)
-        elif value != usual:
-            raise UserError(f"{path} is {value!r}: the head {name} has no such option; leave it out")
-    found = {option: value for option, value in found.items() if option in known}
+        if value != usual:
+            if option not in known:
+                raise UserError(f"{path} is {value!r}: the head {name} has no such option; leave it out")
+            found[option] = balanced(facts) if option == "class_weights" else value
     return models.head_of(name, **found | {"num_classes": facts.num_classes} | recipe.model.head_options)
 
 
-def balanced(recipe, facts):
-    """One weight a class, mean 1 over the training pictures or pixels, if the recipe balances classes; else None."""
-    if recipe.train.class_weights == "none":
-        return None
-    counts = facts.class_pixels or facts.class_counts
-    counts = np.maximum(np.array(counts, np.float64), 1)
+def balanced(facts):
+    """One weight a class, mean 1 over the training pictures, or over the places of their masks."""
+    counts = np.maximum(np.array(facts.class_pixels or facts.class_counts, np.float64), 1)
     return tuple(counts.sum() / len(counts) / counts)
 
 
