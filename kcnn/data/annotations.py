@@ -51,39 +51,20 @@ def transform_masks(masks, matrix, frame, displacement=None):
 
 
 def transform_mask(mask, matrix, frame, fill=0, displacement=None):
-    """A mask (H, W) of class numbers, or several (H, W, N), in the frame: the nearest pixel, `fill` outside."""
-    return transform_mask_batch(mask[None], matrix[None], frame, fill, displacement)[0]
+    """A mask (H, W) of class numbers, or several (H, W, N), in the frame: the nearest pixel, `fill` outside.
 
-
-def transform_mask_batch(masks, matrices, frame, fill=0, displacement=None, aligned=False):
-    """`transform_mask` of masks (B, H, W, ...), each under its own of `matrices` (B, 3, 3).
-
-    `aligned`: rows stay rows under all of them, so that places are known by far fewer numbers.
+    A displacement takes no place beyond the centres of the frame's outermost pixels, as it does with pictures.
     """
-    size = tf.shape(masks)[1:3]
-    look = _straight_places if aligned and displacement is None else _any_places
-    rows, columns = look(matrices, frame[:2], displacement)
-    inside = (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
-    first = tf.range(tf.shape(masks)[0])[:, None, None] * size[0]
-    place = (first + tf.clip_by_value(rows, 0, size[0] - 1)) * size[1] + tf.clip_by_value(columns, 0, size[1] - 1)
-    values = tf.gather(tf.reshape(masks, tf.concat([[-1], tf.shape(masks)[3:]], 0)), place)
-    inside = tf.reshape(inside, tf.concat([tf.shape(inside), [1] * (masks.shape.rank - 3)], 0))
-    return tf.where(inside, values, tf.cast(fill, masks.dtype))
-
-
-def _straight_places(matrices, size, _):
-    """int32 rows (B, H, 1) and columns (B, 1, W) of the pixels that the frame's show."""
-    lines = (matrices[:, i, i, None] * (tf.range(n, dtype=tf.float32) + 0.5) + matrices[:, i, 2, None]
-             for i, n in ((1, size[0]), (0, size[1])))  # fmt: skip
-    rows, columns = (tf.cast(tf.floor(line), tf.int32) for line in lines)
-    return rows[:, :, None], columns[:, None, :]
-
-
-def _any_places(matrices, size, displacement):
-    """The same, each (B, H, W). A displacement takes no place beyond the centres of the frame's outermost pixels."""
+    size = tuple(frame[:2])
     places = centres(size)
     if displacement is not None:
-        places = tf.clip_by_value(places + displacement, 0.5, tf.constant([size[1], size[0]], tf.float32) - 0.5)
-    seen = transform_points(tf.reshape(places, [1, -1, 2]), matrices)
-    columns, rows = tf.unstack(tf.reshape(tf.cast(tf.floor(seen), tf.int32), [-1, *size, 2]), axis=-1)
-    return rows, columns
+        places = tf.clip_by_value(places + displacement, 0.5, tf.constant(size[::-1], tf.float32) - 0.5)
+    seen = transform_points(tf.reshape(places, [-1, 2]), matrix)
+    columns, rows = tf.unstack(tf.cast(tf.floor(seen), tf.int32), axis=-1)
+    height, width = tf.unstack(tf.shape(mask)[:2])
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    place = tf.clip_by_value(rows, 0, height - 1) * width + tf.clip_by_value(columns, 0, width - 1)
+    values = tf.gather(tf.reshape(mask, tf.concat([[-1], tf.shape(mask)[2:]], 0)), place)
+    inside = tf.reshape(inside, [-1, *[1] * (mask.shape.rank - 2)])
+    seen = tf.where(inside, values, tf.cast(fill, mask.dtype))
+    return tf.reshape(seen, tf.concat([size, tf.shape(mask)[2:]], 0))

@@ -2,11 +2,12 @@
 
 import tensorflow as tf
 
-from kcnn.data.annotations import transform_mask_batch
-from kcnn.data.geometry import frame_matrix, is_aligned, is_still
+from kcnn.data.annotations import transform_mask
+from kcnn.data.geometry import frame_matrix, is_still
 from kcnn.data.mask_values import mask_sizes
 from kcnn.data.neighbourhood import displacement
 from kcnn.data.samples import Arrays
+from kcnn.data.warping import warp_masks
 from kcnn.masks import IGNORE
 
 
@@ -18,7 +19,7 @@ class MaskFrames:
 
     def __init__(self, masks, frame, framing, augment):
         self.frame, self.framing, self.augment = tuple(frame), framing, augment
-        self.aligned, self.elastic = is_aligned(augment), augment is not None and augment.elastic > 0
+        self.elastic = augment is not None and augment.elastic > 0
         self.batched = isinstance(masks, Arrays) and not self.elastic
         whole = isinstance(masks, Arrays)
         self.values = tf.constant(masks.values if whole else list(masks), tf.uint8 if whole else tf.string)
@@ -37,7 +38,7 @@ class MaskFrames:
         matrices = frame_matrix(sizes, self.frame, self.framing, self.augment, row.get("draws"))
         if not self.batched:
             return {"mask_matrix": matrices}
-        return {"mask": self._seen(tf.gather(self.values, index), matrices)}
+        return {"mask": warp_masks(tf.gather(self.values, index), matrices, self.frame[:2], IGNORE)}
 
     def __call__(self, row):
         if "mask" in row:
@@ -45,8 +46,7 @@ class MaskFrames:
         mask = self.values[tf.maximum(row["index"], 0)]
         if self.encoded:
             mask = tf.io.decode_png(mask, channels=1)[..., 0]
-        field = displacement(row["amounts"][0], self.frame[:2]) if self.elastic else None  # the program's first step
-        return self._seen(mask[None], row["mask_matrix"][None], field)[0]
-
-    def _seen(self, masks, matrices, field=None):
-        return transform_mask_batch(masks, matrices, self.frame, IGNORE, field, self.aligned)
+        if self.elastic:
+            field = displacement(row["amounts"][0], self.frame[:2])  # of the program's first step
+            return transform_mask(mask, row["mask_matrix"], self.frame, IGNORE, field)
+        return warp_masks(mask[None], row["mask_matrix"][None], self.frame[:2], IGNORE)[0]

@@ -69,16 +69,28 @@ def _place(at, side):
 
 def warp_batch(pictures, matrices, size, fill):
     """Bilinear frames float32 (B, H, W, C) of `pictures` (B, h, w, C) under `matrices` (B, 3, 3)."""
-    half = tf.constant([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
-    index = tf.linalg.inv(half) @ matrices @ half
-    index = tf.reshape(index / index[:, 2:, 2:], [-1, 9])[:, :8]
     pictures, fill = tf.cast(pictures, tf.float32), tf.cast(fill, tf.float32)
     single = fill.shape.rank == 0  # else a number a channel, which the kernel does not know
     seen = tf.raw_ops.ImageProjectiveTransformV3(
-        images=pictures if single else pictures - fill, transforms=index, output_shape=list(size),
+        images=pictures if single else pictures - fill, transforms=_numbers_of(matrices), output_shape=list(size),
         fill_value=fill if single else 0.0, interpolation="BILINEAR", fill_mode="CONSTANT",
     )  # fmt: skip
     return seen if single else seen + fill
+
+
+def warp_masks(masks, matrices, size, fill):
+    """Frames uint8 (B, H, W) of `masks` (B, h, w) under `matrices` (B, 3, 3): the nearest pixel, `fill` outside."""
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=masks[..., None], transforms=_numbers_of(matrices), output_shape=list(size), fill_value=float(fill),
+        interpolation="NEAREST", fill_mode="CONSTANT",
+    )[..., 0]  # fmt: skip
+
+
+def _numbers_of(matrices):
+    """(B, 8): `matrices` as the kernel knows them, which counts from the centre of the first pixel."""
+    half = tf.constant([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
+    index = tf.linalg.inv(half) @ matrices @ half
+    return tf.reshape(index / index[:, 2:, 2:], [-1, 9])[:, :8]
 
 
 def sample(picture, places):
