@@ -29,7 +29,9 @@ def page():
     with framing:
         field("data.framing")
     places = ", ".join(code(root) for root in roots())
-    st.caption(f"`builtin:digits`, `tfds:NAME`, or a folder, archive, CSV or .npz file below {places}")
+    st.caption(
+        f"`builtin:digits`, `builtin:digit-scenes`, `tfds:NAME`, or a folder, archive, CSV, .npz or COCO .json file below {places}"
+    )
     nearby()
     upload()
     recipe = drafted()

@@ -14,7 +14,9 @@ Settings = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KE
 RecipeWord = Annotated[
     str | None, typer.Argument(metavar="[RECIPE]", help="a TOML file, or one from `kcnn list recipes`")
 ]
-DataWord = Annotated[str | None, typer.Option("--data", help="a folder or archive, .csv, .npz, tfds:NAME, builtin:…")]
+DataWord = Annotated[
+    str | None, typer.Option("--data", help="a folder or archive, .csv, .npz, COCO .json, tfds:NAME, builtin:…")
+]
 ArchitectureWord = Annotated[str | None, typer.Option("--architecture", help="from `kcnn list architectures`")]
 HeadWord = Annotated[str | None, typer.Option("--head", help="a name from `kcnn list heads`")]
 Workers = Annotated[int, typer.Option(min=1, help="train in so many processes of this machine, together")]

@@ -23,7 +23,7 @@ class Data(Section):
 
     source: str = Field(
         "builtin:digits",
-        description="a folder or an archive of one, a CSV or .npz file, tfds:NAME or builtin:digits",
+        description="a folder or an archive of one, a CSV, .npz or COCO .json file, tfds:NAME or builtin:NAME",
         json_schema_extra=BASIC | PLACE,
     )
     image_size: int | None = Field(
