@@ -29,9 +29,8 @@ def page():
     with framing:
         field("data.framing")
     places = ", ".join(code(root) for root in roots())
-    st.caption(
-        f"`builtin:digits`, `builtin:digit-scenes`, `tfds:NAME`, or a folder, archive, CSV, .npz or COCO .json file below {places}"
-    )
+    kinds = "`builtin:digits`, `builtin:digit-scenes`, `tfds:NAME`, or a folder, archive, CSV, .npz or COCO .json file"
+    st.caption(f"{kinds} below {places}")
     nearby()
     upload()
     recipe = drafted()
