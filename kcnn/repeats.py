@@ -79,16 +79,17 @@ def _call(words):
 
 def _summarise(recipe, name, runs):
     splits = list(runs[0].splits)
-    table = Table(title=f"{name}: {len(runs)} seeds")
+    table = Table(title=f"{name}: {runs[0].main_metric}, {len(runs)} seeds")
     for column in ("run", *splits, "CPU minutes"):
         table.add_column(column)
-    scores = {split: [run.splits[split]["accuracy"] for run in runs] for split in splits}
+    metric = runs[0].main_metric
+    scores = {split: [run.splits[split][metric] for run in runs] for split in splits}
     minutes = [run.folder.environment().get("cpu_seconds", 0) / 60 for run in runs]
     for i, run in enumerate(runs):
         table.add_row(run.name, *(f"{scores[s][i]:.4f}" for s in splits), f"{minutes[i]:.1f}")
     means = {split: statistics.mean(values) for split, values in scores.items()}
     table.add_row("mean", *(f"{means[s]:.4f}" for s in splits), f"{statistics.mean(minutes):.1f}")
     Console().print(table)
-    summary = {"runs": [str(run.path) for run in runs], "accuracy": scores, "mean": means, "cpu_minutes": minutes}
+    summary = {"runs": [str(run.path) for run in runs], metric: scores, "mean": means, "cpu_minutes": minutes}
     write_atomically(Path(recipe.runtime.runs, f"{name}.json"), json.dumps(summary, indent=1) + "\n")
     return summary

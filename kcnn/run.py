@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcnn import answers, data, evaluation, inspection, models, scoring, session, training
+from kcnn import answers, data, evaluation, heads, inspection, models, scoring, session, training
 from kcnn.errors import UserError
 from kcnn.run_folder import RunFolder
 
@@ -40,6 +40,11 @@ class Run:
     def task(self):
         """What it answers in: "labels" or "masks"."""
         return self.facts.task
+
+    @property
+    def main_metric(self):
+        """The figure by which its best weights were chosen, such as "accuracy"."""
+        return heads.HEADS[self.recipe.model.head].main_metric
 
     @property
     def class_names(self):

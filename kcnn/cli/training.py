@@ -173,9 +173,7 @@ def _tell_of(run):
         say(f"stopped at epoch {run.status['epoch']}; go on with: {resume_words(run.path)}")
         return
     for split, figures in run.splits.items():
-        say(
-            f"{split}: "
-            + ", ".join(f"{k} {figures[k]:.4f}" for k in ("accuracy", "macro_f1") if figures.get(k) is not None)
-        )
+        told = (run.main_metric, "macro_f1", "pixel_accuracy")
+        say(f"{split}: " + ", ".join(f"{key} {figures[key]:.4f}" for key in told if figures.get(key) is not None))
     say(f"weights: those of epoch {run.status['best_epoch']} of {run.status['epoch']}, the best")
     say(f"report: {run.report}")
