@@ -252,7 +252,7 @@ def test_random_crops_cover_the_area_they_should():
 def test_native_windows_keep_every_pixel(rng):
     picture = rng.integers(0, 256, (9, 40, 3), np.uint8)
     seen = fit_to_frame(tf.constant(picture), (16, 16, 3), "native").numpy()
-    assert (seen[3:12] == picture[:, 12:28]).all() and not seen[:3].any() and not seen[12:].any()
+    assert (seen[4:13] == picture[:, 12:28]).all() and not seen[:4].any() and not seen[13:].any()
     images = Arrays(np.stack([picture] * 64))
     samples = Samples(images, np.arange(64, dtype=np.int32) % 2, numbered(64))
     batch = next(iter(batches(samples, (8, 16, 3), 64, training=True, num_classes=2, framing="native")))

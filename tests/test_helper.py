@@ -18,7 +18,7 @@ PLUGIN = """from dataclasses import replace
 
 from kcnn.heads import HEADS
 
-HEADS.register("from_a_file")(type("Mine", (), {"__doc__": "A head of a user's own file."}))
+HEADS.register("from_a_file")(type("Mine", (), {"__doc__": "A head of a user's own file.", "task": "labels"}))
 """
 
 

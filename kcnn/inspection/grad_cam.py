@@ -50,7 +50,7 @@ def evidence(logits, target=None):
     target: index of the class; if None that of the highest logit, or the one that wins most places. One that wins none
     is judged by all places (as Vinogradova et al. 2020, Towards interpretable semantic segmentation, by any region).
     """
-    logits = tf.reshape(logits, [-1, logits.shape[-1]])
+    logits = tf.reshape(tf.cast(logits, tf.float32), [-1, logits.shape[-1]])
     won = tf.one_hot(tf.argmax(logits, -1), logits.shape[-1])
     target = tf.argmax(tf.reduce_sum(won, 0)) if target is None else int(target)
     where = tf.gather(won, target, axis=1)
