@@ -38,8 +38,8 @@ _HOMES = {
     "Run": "run",
     "UserError": "errors",
     "list_runs": "run_folder",
-    "Helper": "helper",
-    "HelperFailed": "helper",
+    "Helper": "answering_process",
+    "HelperFailed": "answering_process",
     "Trainings": "trainings",
 }
 

@@ -12,7 +12,7 @@ import pytest
 
 import kcnn
 from kcnn import plugins
-from kcnn.helper import HelperFailed, plain
+from kcnn.answering_process import HelperFailed, plain
 
 PLUGIN = """from dataclasses import replace
 

@@ -42,7 +42,7 @@ ROOMS += [
     "listing",
     "repeats",
     "demo",
-    "helper",
+    "answering_process",
     "cli",
     "__init__",
     "__main__",

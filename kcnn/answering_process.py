@@ -19,7 +19,7 @@ from pathlib import Path
 from kcnn.errors import UserError
 
 OPEN_RUNS = 2  # models that a process keeps
-SERVE = "import sys; from kcnn.helper import serve; serve(int(sys.argv[1]))"
+SERVE = "import sys; from kcnn.answering_process import serve; serve(int(sys.argv[1]))"
 log = logging.getLogger(__name__)
 
 
