@@ -5,14 +5,10 @@ import numpy as np
 from kcnn import baselines, evaluation, models, views
 
 
-def prepare(session, needed=True):
-    """What several splits are compared with: the probe of `baselines`; None if not `needed`."""
-    return baselines.fit_probe(session) if needed else None
-
-
-def known(figures):
-    """Whether the `figures` of an earlier scoring hold all that `prepare` is for."""
-    return bool((figures.get("baselines") or {}).get("linear"))
+def prepare(session, figures=None):
+    """What splits are compared with: the probe of `baselines`; None where `figures` of one have that comparison."""
+    known = ((figures or {}).get("baselines") or {}).get("linear")
+    return None if known else baselines.fit_probe(session)
 
 
 def score(session, split, own, probe, earlier):

@@ -76,7 +76,7 @@ def score_again(session, split, source=None):
     """`score` of a run that has a report: what is known from it is not found again."""
     earlier, task = reported(session.folder), TASKS[session.head.task]
     compared = source is None and split != "train" and split in session.dataset.splits
-    prepared = task.prepare(session, compared and not task.known(earlier.get(split, {})))
+    prepared = task.prepare(session, earlier.get(split)) if compared else None
     return score(session, split, source, prepared, earlier)
 
 

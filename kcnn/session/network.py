@@ -38,7 +38,8 @@ def build_to_answer(recipe, facts):
         return build(recipe, facts)
     try:
         return build(recipe, facts, any_size=True)
-    except UserError:  # what else is wrong with the recipe is told again
+    except UserError as error:  # what else is wrong with the recipe is told again
+        log.info("pictures are answered at the size of training: %s", error)
         return build(recipe, facts)
 
 
