@@ -3,6 +3,8 @@
 The names below are loaded on first use, so that `import kcnn` costs nothing.
 """
 
+from kcnn.processor import choose_kernels
+
 __version__ = "0.1.0"
 __all__ = [
     "Helper",
@@ -42,6 +44,9 @@ _HOMES = {
     "HelperFailed": "answering_process",
     "Trainings": "trainings",
 }
+
+
+choose_kernels()
 
 
 def __getattr__(name):

@@ -50,6 +50,7 @@ ROOMS += [
 FOR_ALL = {
     "errors",
     "masks",
+    "processor",
     "registry",
     "recipe",
     "resources",

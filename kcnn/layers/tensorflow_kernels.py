@@ -7,6 +7,8 @@ imports TensorFlow and is itself imported only where that is the backend.
 import keras
 import tensorflow as tf
 
+from kcnn import processor
+
 FUSED_DTYPES = (tf.float32, tf.float16, tf.bfloat16)
 
 
@@ -24,6 +26,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         gamma = self.gamma if self.scale else tf.ones_like(self.moving_mean)
         beta = self.beta if self.center else tf.zeros_like(self.moving_mean)
         learning = bool(training and self.trainable)
+        if not learning and processor.fuses_badly():
+            return self._by_factors(inputs, gamma, beta)
         shape = tf.shape(inputs)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=_as_pictures(inputs, shape),
@@ -38,6 +42,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             self._update(mean, variance, tf.reduce_prod(tf.cast(shape[:-1], tf.float32)))
         outputs = tf.ensure_shape(tf.reshape(outputs, shape), inputs.shape)
         return tf.cast(outputs, self.compute_dtype)
+
+    def _by_factors(self, inputs, gamma, beta):
+        """The moving statistics as one factor and one offset a channel, which the graph's optimiser does not fuse."""
+        factor = gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)
+        offset = beta - self.moving_mean * factor
+        return tf.cast(tf.cast(inputs, tf.float32) * factor + offset, self.compute_dtype)
 
     def _can_fuse(self, inputs, mask):
         plain = mask is None and not self.renorm and not self.synchronized

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 import kcnn
+from kcnn import processor
 
 log = logging.getLogger(__name__)
 PACKAGES = ("tensorflow", "keras", "numpy")
@@ -53,6 +54,7 @@ def environment(replicas=1, workers=1):
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "machine": platform.machine(),
+        "onednn": os.environ.get(processor.SWITCH, "as TensorFlow chooses"),
         "replicas": replicas,
         "workers": workers,
     }
