@@ -20,6 +20,7 @@ MASKS = [name for name in HEADS if HEADS[name].task == "masks"]
 OPTIONS = [(name, {}) for name in MASKS]
 OPTIONS += [("unet", {"attention": True, "deep_supervision": True}), ("deeplab", {"output_stride": 8})]
 OPTIONS += [("fcn", {"stride": stride}) for stride in (32, 16)]
+OPTIONS += [("unet", {"stride": 2}), ("unet", {"stride": 4, "deep_supervision": True})]
 TOYS = [name for name in ARCHITECTURES if name.endswith("_toy")]
 SHAPES = {1: (71, 2), 2: (75, 66, 3), 3: (33, 40, 35, 1)}
 SQUARE = {"unet": {"filters": (16, 16, 8, 8, 8)}, "fcn": {"filters": 16}, "deeplab": {"filters": 16, "low_filters": 8}}

@@ -12,6 +12,8 @@ from kcnn.heads.masks import MaskHead, head_style, last_level
 from kcnn.heads.registry import HEADS
 from kcnn.layers import activation, concatenate, conv_norm_act, convolve, enlarge
 
+STRIDES = (1, 2, 4)
+
 
 @HEADS.register("unet")
 @dataclass(frozen=True)
@@ -22,11 +24,14 @@ class UNet(MaskHead):
     convolution, convolutions are padded, and the encoder is the family's.
 
     filters: of each step up, from that on the deepest level on; the last one holds for all further steps.
+    stride: of the last step's map, 1, 2 or 4; above 1 its logits are enlarged, which costs far less and loses what is
+        narrower.
     attention: gates on the encoder's maps.
     deep_supervision: in training, logits from the steps before the last too, each with half the weight of the next.
     """
 
     filters: tuple[int, ...] = (256, 128, 64, 32, 16)
+    stride: int = 1
     attention: bool = False
     deep_supervision: bool = False
 
@@ -34,18 +39,21 @@ class UNet(MaskHead):
         super().__post_init__()
         if not self.filters or not all(type(filters) is int and filters > 0 for filters in self.filters):
             raise UserError(f"filters is {self.filters!r}: it must be a list of whole numbers above 0, one a step up")
+        if self.stride not in STRIDES:
+            raise UserError(f"stride is {self.stride!r}: a U-Net ends at 1, 2 or 4")
 
     def build(self, levels, variant):
         """Logits (B, n..., K), layer "logits", and {name: (logits, weight)} of steps before, if supervised deeply."""
         deepest, x = last_level(levels)
+        finest = min(self.stride.bit_length() - 1, deepest)
         image, style, others = levels["image"], head_style(variant), {}
-        for i, level in enumerate(reversed(range(deepest))):
+        for i, level in enumerate(reversed(range(finest, deepest))):
             filters = self.filters[min(i, len(self.filters) - 1)]
             x = self._step(x, levels.get(f"c{level}"), image, level, filters, style)
-            if self.deep_supervision and level:
+            if self.deep_supervision and level > finest:
                 name = f"aux_{1 << level}"
-                others[name] = (self.logits(x, image, 1 << level, name), 0.5**level)
-        return self.logits(x, image), others
+                others[name] = (self.logits(x, image, 1 << level, name), 0.5 ** (level - finest))
+        return self.logits(x, image, 1 << finest), others
 
     def _step(self, x, skip, image, level, filters, style):
         """From the level after `level` to it: enlarged, beside the encoder's map `skip` if it has one, two 3x3."""

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 ROOM = "tests.benchmarks."
+PEERS = "KCNN_PEERS_PYTHON"  # the environment variable with the interpreter of PyTorch's sides, if not this one
 
 
 class Missing(Exception):
@@ -37,7 +38,7 @@ def side(module, wish, *, stopped=True, **environment):
     `stopped`: whether its process is, between turns. It ends with the block.
     """
     child = subprocess.Popen(
-        [sys.executable, "-m", ROOM + module, json.dumps(wish)],
+        [_interpreter(module), "-m", ROOM + module, json.dumps(wish)],
         env={"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ | environment,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0,
     )  # fmt: skip
@@ -69,6 +70,10 @@ def side(module, wish, *, stopped=True, **environment):
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+
+def _interpreter(module):
+    return os.environ.get(PEERS, sys.executable) if module.startswith("_torch") else sys.executable
 
 
 def serve(prepare):
