@@ -1,8 +1,8 @@
 """What a process of the tests of several replicas does.
 
-python -m tests.replicas learn KIND ANSWER NORM TASK [RESTING]: train under runtime.strategy KIND in float64, on a TASK
-of TASKS, in the first RESTING steps only the last layer; the chief writes the weights, averages and scores to the .npz
-file ANSWER.
+python -m tests.replicas learn KIND ANSWER NORM TASK [RESTING]: train under runtime.strategy KIND in float64, on the
+TASK squares or masks, in the first RESTING steps only the last layer; the chief writes the weights, averages and scores
+to the .npz file ANSWER.
 python -m tests.replicas drop ANSWER: dropout on two devices.
 python -m tests.replicas command WORDS…: `kcnn WORDS…`, where STRUCK="7 1 SIGKILL" in the environment sends that signal
 to worker 1 before step number 7, and BLIND="1" hides the data from worker 1.
@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-STEPS, BATCH, CLIP = 50, 8, 0.5
+STEPS, BATCH, CLIP = 50, 8, {"squares": 0.5, "masks": 0.3}
 TRAIN = {"train.optimizer": "adamw", "train.weight_decay": 0.01}
 
 
@@ -38,46 +38,36 @@ class Squares:
         return {"accuracy": (weight * tf.cast(tf.argmax(outputs, -1) == tf.argmax(labels, -1), tf.float64), weight)}
 
 
-class Dice(Squares):
-    """Soft Dice of three classes of cells: those brighter than the middle have their picture's label, others class 0.
+def head_for(task):
+    """The head of a task: "squares" or the Dice loss of a U-Net, which is one number a picture."""
+    from kcnn.models import head_of
 
-    It is one number a picture, which weights and replicas can add up; one of the whole batch would not be.
-    """
-
-    def targets(self, batch):
-        bright = tf.nn.avg_pool2d(tf.cast(batch["image"], tf.float64), 4, 4, "VALID")[..., 0] > 127.5
-        cells = tf.where(bright, tf.cast(batch["label"], tf.int32)[:, None, None], 0)
-        return tf.one_hot(cells, 3, dtype=tf.float64), tf.cast(batch["weight"], tf.float64)
-
-    def loss(self, targets, outputs):
-        cells, weight = targets
-        shares = tf.nn.softmax(outputs)
-        common = tf.reduce_sum(shares * cells, [1, 2])
-        dice = (2 * common + 1) / (tf.reduce_sum(shares, [1, 2]) + tf.reduce_sum(cells, [1, 2]) + 1)
-        return weight * tf.reduce_sum(1 - dice, -1), weight
-
-    def metrics(self, targets, outputs):
-        cells, weight = targets
-        right = tf.cast(tf.argmax(outputs, -1) == tf.argmax(cells, -1), tf.float64)
-        return {"accuracy": (weight * tf.reduce_mean(right, [1, 2]), weight)}
-
-
-TASKS = {"squares": Squares, "dice": Dice}
+    return Squares() if task == "squares" else head_of("unet", num_classes=3, objective="dice", filters=(16, 8))
 
 
 def network(norm, task):
-    """A small residual network in float64; each call gives the same weights."""
-    from kcnn.architectures import ARCHITECTURES  # noqa: F401
-    from kcnn.models import build_model, head_of, levels
+    """A small residual network, or a U-Net on one, in float64; each call gives the same weights.
+
+    The last layer is made anew: that of our heads answers in float32.
+    """
+    from kcnn.models import build_model, head_of
 
     keras.utils.set_random_seed(3)
     keras.config.set_dtype_policy("float64")
-    body = build_model(
-        "resnet_toy", head_of("classifier", num_classes=3), input_shape=(16, 16, 3), style={"norm": norm}
-    )
-    features = body.get_layer(levels(body)["c2"] if task == "dice" else "pool").output
+    head = head_of("classifier", num_classes=3) if task == "squares" else head_for(task)
+    body = build_model("resnet_toy", head, input_shape=(16, 16, 3), style={"norm": norm})
+    features = body.get_layer("pool").output if task == "squares" else body.get_layer("logits").input
     answer = keras.layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.01), name="answer")
     return keras.Model(body.input, answer(features))
+
+
+def masks_of(x):
+    """Class 1 where blocks of 4 x 4 places are bright, 2 where they are red; the first row is not judged."""
+    blocks = x.reshape(-1, 4, 4, 4, 4, 3).mean((2, 4))
+    cells = np.where(blocks[..., 0] > blocks[..., 2] + 10, 2, blocks.mean(-1) > 128).astype(np.uint8)
+    masks = cells.repeat(4, 1).repeat(4, 2)
+    masks[:, 0] = 255
+    return masks
 
 
 def learn(kind, answer, norm, task, resting="0"):
@@ -98,7 +88,8 @@ def learn(kind, answer, norm, task, resting="0"):
     team = team_of(recipe.runtime)
     rng = np.random.default_rng(0)
     x = rng.integers(0, 255, (27, 16, 16, 3), dtype=np.uint8)
-    samples = data.load((x, np.arange(27) % 3), recipe.data, 0).splits["train"]
+    y = np.arange(27) % 3 if task == "squares" else masks_of(x)
+    samples = data.load((x, y), recipe.data, 0).splits["train"]
     samples = replace(
         samples, weights=np.arange(len(samples), dtype=np.float32) % 4
     )  # some batches have few that count
@@ -107,7 +98,7 @@ def learn(kind, answer, norm, task, resting="0"):
         optimizer = make_optimizer(recipe.train, model.trainable_variables)
         average = MovingAverage(model, 0.9)
         make = ReplicatedEngine if team.replicas > 1 else Engine
-        engine = make(model, TASKS[task](), optimizer, clip_norm=CLIP, average=average, team=team)
+        engine = make(model, head_for(task), optimizer, clip_norm=CLIP[task], average=average, team=team)
     options = {"num_classes": 3, "shard": team.shard}
     stream = iter(data.batches(samples, (16, 16, 3), BATCH, training=True, **options))
     body = [layer.name for layer in model.layers[:-1]]
@@ -116,7 +107,7 @@ def learn(kind, answer, norm, task, resting="0"):
     for step in range(STEPS):
         engine.freeze(body if step < int(resting) else ())
         sums, norms = engine.train_step(next(stream), np.float32(0.003), np.float32(step))
-        clipped += engine.means(sums)["gradient_norm"] > CLIP
+        clipped += engine.means(sums)["gradient_norm"] > CLIP[task]
         if step + 1 == int(resting):
             rested = [float(np.array_equal(v.numpy(), old)) for v, old in zip(model.variables, first, strict=True)]
     scores = engine.evaluate(data.batches(samples, (16, 16, 3), BATCH, training=False, **options))

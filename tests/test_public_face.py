@@ -120,8 +120,9 @@ def test_every_recipe_runs_two_steps(name, tmp_path, monkeypatch):
     if base.model.weights:
         file = Path("weights", base.model.weights)
         settings["weights"] = str(file) if file.is_file() else None
-    if base.data.source == "photos":
-        settings["data.source"] = "stamps/folder"
+    stamps = {"photos": "stamps/folder", "scans": "stamps/coco"}
+    if base.data.source in stamps:
+        settings["data.source"] = stamps[base.data.source]
     if base.data.source == "gunpoint.npz":
         settings["data.source"] = str(write_gunpoint(tmp_path))
     run = kcnn.build_and_fit(name, **settings)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import kcnn
+from kcnn.data.shells import drawn_shells
 
 SETTINGS = {"architecture": "resnet_toy", "head": "unet", "batch_size": 16, "learning_rate": 4e-3, "stem": "small"}
 SETTINGS |= {"head_options": {"objective": "cross_entropy+dice", "filters": [32, 16]}, "schedule": "one_cycle"}
@@ -24,19 +25,6 @@ def waves(count, rng):
         pace = np.where(mask, 0.9, 0.25) * rng.uniform(0.9, 1.1)
         signal[:, 0] = np.sin(np.cumsum(pace) + rng.uniform(0, 6)) + rng.normal(0, 0.05, places.size)
     return signals, masks
-
-
-def shells(count, rng):
-    """(volumes (N, 16, 16, 16, 1), masks): balls of which only the thin shell is brighter than what is around."""
-    volumes = rng.normal(0, 0.1, (count, 16, 16, 16, 1)).astype(np.float32)
-    masks = np.zeros((count, 16, 16, 16), np.uint8)
-    grid = np.stack(np.meshgrid(*[np.arange(16)] * 3, indexing="ij"), -1)
-    for volume, mask in zip(volumes, masks, strict=True):
-        radius = rng.uniform(4, 6)
-        distance = np.linalg.norm(grid - rng.uniform(6, 9, 3), axis=-1)
-        mask[distance < radius] = 1
-        volume[(distance < radius) & (distance > radius - 1), 0] += 1
-    return volumes, masks
 
 
 def dice(truth, said):
@@ -61,14 +49,37 @@ def by_single_places(values, masks):
     return dice(y == 1, net.predict(x, 4096, verbose=0).argmax(-1) == 1)
 
 
+def check_hard(train, val):
+    """That neither the best threshold nor what is learned from single places alone can do it."""
+    assert best_threshold(*val) < 0.7 and by_single_places(*train) < 0.7
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("make", "epochs", "least"), [(waves, 12, 0.9), (shells, 12, 0.95)])
-def test_what_single_places_do_not_show_is_learned(tmp_path, make, epochs, least):
+def test_a_signal_is_learned_from_what_is_around(tmp_path):
     rng = np.random.default_rng(0)
-    data = {"train": make(160, rng), "val": make(32, rng), "class_names": ["around", "inside"]}
-    assert best_threshold(*data["val"]) < 0.7 and by_single_places(*data["train"]) < 0.7
-    run = kcnn.build_and_fit_segmenter(data, **SETTINGS, epochs=epochs, **{"runtime.runs": str(tmp_path)})
-    inside = run.metrics["per_class"][1]
-    assert inside["dice"] >= least
+    data = {"train": waves(160, rng), "val": waves(32, rng), "class_names": ["slow", "fast"]}
+    check_hard(data["train"], data["val"])
+    run = kcnn.build_and_fit_segmenter(data, **SETTINGS, epochs=12, **{"runtime.runs": str(tmp_path)})
+    assert run.metrics["per_class"][1]["dice"] >= 0.9
     answer = run.predict(data["val"][0][0])
-    assert answer["mask"].shape == data["val"][1][0].shape and dice(data["val"][1][0] == 1, answer["mask"] == 1) > 0.8
+    assert answer["mask"].shape == (128,) and dice(data["val"][1][0] == 1, answer["mask"] == 1) > 0.8
+
+
+@pytest.mark.slow
+def test_the_recipe_of_a_volume_learns_what_its_places_do_not_show(tmp_path):
+    check_hard(*(drawn_shells(count, np.random.default_rng(seed)) for seed, count in enumerate((160, 32))))
+    run = kcnn.build_and_fit("segment/volume", **{"runtime.runs": str(tmp_path)})
+    assert run.metrics["per_class"][1]["dice"] >= 0.95
+    volumes, masks = drawn_shells(1, np.random.default_rng(7))
+    answer = run.predict(volumes[0])
+    assert answer["mask"].shape == masks[0].shape and dice(masks[0] == 1, answer["mask"] == 1) > 0.8
+
+
+def test_the_built_in_shells_are_what_they_are_called():
+    splits = kcnn.check_data("builtin:shells").splits
+    assert [len(splits[name]) for name in ("train", "val", "test")] == [160, 32, 32]
+    volumes, masks = splits["train"].images.values, splits["train"].masks.values
+    assert volumes.shape == (160, 16, 16, 16, 1) and masks.shape == volumes.shape[:-1]
+    bright, inside = volumes[..., 0] > 0.5, masks == 1
+    assert 0.1 < (bright & inside).sum() / inside.sum() < 0.9 and not (bright & ~inside).any()
+    assert (volumes[:1] == kcnn.check_data("builtin:shells", seed=5).splits["train"].images.values[:1]).all()

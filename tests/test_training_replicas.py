@@ -72,15 +72,17 @@ def largest_difference(one, other):
 
 CASES = [("sync_batch", "multi_worker", "squares"), ("sync_batch", "mirrored", "squares")]
 CASES += [(norm, kind, "squares") for norm in ("group", "layer") for kind in ("mirrored", "multi_worker")]
-CASES += [("sync_batch", kind, "dice") for kind in ("mirrored", "multi_worker")]
+CASES += [("sync_batch", "multi_worker", "masks")]
 CASES[1:] = [pytest.param(*case, marks=pytest.mark.slow) for case in CASES[1:]]
+CASES += [("sync_batch", "mirrored", "masks")]
 
 
 @pytest.mark.parametrize(("norm", "kind", "task"), CASES)
 def test_replicas_learn_what_one_learns(tmp_path, norm, kind, task):
     alone, together = (learned(tmp_path, each, norm, task) for each in ("none", kind))
     assert (alone["replicas"], together["replicas"]) == (1, 2)
-    assert alone["val_accuracy"] > 0.6, "it has learned something"
+    learned_what = "val_accuracy" if task == "squares" else "val_pixel_accuracy"
+    assert alone[learned_what] > 0.6, "it has learned something"
     assert alone["clipped"] > 10, "steps of it were clipped"
     name, difference = largest_difference(alone, together)
     assert difference < 1e-9, name

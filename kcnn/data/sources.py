@@ -7,7 +7,8 @@ from pathlib import Path
 
 from kcnn import archives
 from kcnn.data import arrays, builtin, coco, folder, mask_folder, quarantine, table, tfds
-from kcnn.data import scenes as scenes  # it registers a built-in data set
+from kcnn.data import scenes as scenes  # it registers a built-in data set, and so does the next
+from kcnn.data import shells as shells
 from kcnn.data.labels import translated
 from kcnn.data.renumbering import renumbered
 from kcnn.data.splits import divide
