@@ -14,7 +14,7 @@ def why_unread(item):
     """Why there is no answer for `item`."""
     missing = isinstance(item, (str, Path)) and not Path(item).exists()
     if not missing and data.is_nifti(item):
-        return "is a volume in a NIfTI file, and this model sees none"
+        return "is a NIfTI volume, and this model sees pictures"
     return "no such file" if missing else "cannot be read as a picture"
 
 
