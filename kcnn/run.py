@@ -106,7 +106,7 @@ class Run:
         numbers at the picture's own size. A picture that cannot be read gets score 0, and an `error`.
 
         out: of a segmenter, a folder for each picture's overlay, mask (PNG of class numbers) and polygons (JSON), whose
-        paths are then in `files`.
+        paths are then in `files`. A segmenter of volumes reads NIfTI files, too, and its mask then lies on the scan.
         """
         single = not isinstance(images, (list, tuple))
         found = self._answers.predict([images] if single else list(images), top, out)

@@ -6,18 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
-from kcnn import evaluation
+from kcnn import data, evaluation
 from kcnn.disk import make_folder, write_atomically
 
 
-def write_mask(picture, mask, class_names, folder, stem):
+def write_mask(picture, mask, class_names, folder, stem, scan=None):
     """Write a `mask` below `folder`; returns {"overlay", "mask", "polygons": path}, of data no picture {"mask": path}.
 
     The overlay is the `picture` under the classes' colours, the mask a PNG whose values are the class numbers, the
-    polygons a JSON list of outlines. The mask of signals and volumes is an .npy file.
+    polygons a JSON list of outlines. The mask of signals and volumes is an .npy file, that of a NIfTI file's `scan` a
+    .nii.gz file that lies on it.
     """
     folder = Path(folder)
     make_folder(folder)
+    if scan is not None:
+        data.write_mask_on(scan, mask, folder / f"{stem}-mask.nii.gz")
+        return {"mask": folder / f"{stem}-mask.nii.gz"}
     if mask.ndim != 2:
         content = io.BytesIO()
         np.save(content, mask, allow_pickle=False)

@@ -5,6 +5,7 @@ blended.
 """
 
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -57,46 +58,48 @@ class MaskAnswers:
         )
 
     def _answered(self, item):
-        """(picture, mask, score of each place) of one picture, or of other data; None where it cannot be read."""
+        """(picture, mask, score of each place, None) of one picture, or the reason why it cannot be read."""
         if not self.of_pictures:
-            return self._of_data(np.asarray(item))
+            return self._of_data(item)
         picture = data.read_whole(item, self.facts.input_shape[-1], self.facts.max_pixels)
         if picture is None:
-            return None
+            return why_unread(item)
         size = seen_size(self.model, self.facts, picture.shape[:2])
         if np.prod(size) <= MOST_WHOLE:
-            return picture, *(part.numpy() for part in self._whole(picture))
+            return picture, *(part.numpy() for part in self._whole(picture)), None
         seen = data.resized(tf.constant(picture), size).numpy()
         mask, score = evaluation.tiled(lambda tiles: self._graph(tiles)["scores"], seen, TILE, OVERLAP)
-        return picture, *(_nearest(part, picture.shape[:2]) for part in (mask, score))
+        return picture, *(_nearest(part, picture.shape[:2]) for part in (mask, score)), None
 
     def _of_data(self, item):
-        known = self.facts.input_shape
+        """The same of an array of the model's rank, or of a volume in a NIfTI file, whose `Scan` comes last."""
+        known, scan = self.facts.input_shape, None
+        if isinstance(item, (str, Path)) and len(known) == 4:
+            scan = data.scan_of(item)
+            item = scan if isinstance(scan, str) else data.voxels_of(scan)
+            if isinstance(item, str):
+                return item
+            if item.shape[-1] != known[-1]:
+                return f"has {item.shape[-1]} channels, and this model sees {known[-1]}"
+        item = np.asarray(item)
         fits = item.dtype.kind in "buif" and item.ndim == len(known) and item.shape[-1] == known[-1] and item.size
         if not fits:
             raise UserError(
                 f"this model sees data of {len(known) - 1} axes and {known[-1]} channels: give arrays of it"
             )
         found = self._graph(item[None].astype(np.float32))
-        return item, found["mask"][0].numpy(), found["score"][0].numpy()
+        return item, found["mask"][0].numpy(), found["score"][0].numpy(), scan
 
     def _described(self, item, top, out, stem):
         found = self._answered(item)
-        if found is None:
-            return {
-                "name": name_of(item),
-                "mask": None,
-                "label": "",
-                "score": 0.0,
-                "top": [],
-                "error": why_unread(item),
-            }
-        picture, mask, score = found
+        if isinstance(found, str):
+            return {"name": name_of(item), "mask": None, "label": "", "score": 0.0, "top": [], "error": found}
+        picture, mask, score, scan = found
         shares = np.bincount(mask.ravel(), minlength=self.facts.num_classes) / mask.size
         ranked = [(self.facts.class_names[k], float(shares[k])) for k in np.argsort(-shares)[:top] if shares[k]]
         label, score = self.facts.class_names[leading(mask)], float(np.mean(score, dtype=np.float64))
         answer = {"name": name_of(item), "label": label, "score": score, "top": ranked, "mask": mask}
-        written = {} if out is None else write_mask(picture, mask, self.facts.class_names, out, stem)
+        written = {} if out is None else write_mask(picture, mask, self.facts.class_names, out, stem, scan)
         return answer | ({"files": {kind: str(path) for kind, path in written.items()}} if written else {})
 
 

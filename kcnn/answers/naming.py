@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from kcnn import data
+
 
 def name_of(item):
     """The path of a picture, or the kind of what stands for one."""
@@ -11,12 +13,14 @@ def name_of(item):
 def why_unread(item):
     """Why there is no answer for `item`."""
     missing = isinstance(item, (str, Path)) and not Path(item).exists()
+    if not missing and data.is_nifti(item):
+        return "is a NIfTI volume, and this model sees pictures"
     return "no such file" if missing else "cannot be read as a picture"
 
 
 def stems_of(items):
     """What the files of each item's answer are called after: its file's name, numbered where two have the same."""
-    stems = [Path(item).stem if isinstance(item, (str, Path)) else "picture" for item in items]
+    stems = [Path(data.without_suffix(item)).name if isinstance(item, (str, Path)) else "picture" for item in items]
     seen, found = {}, []
     for stem in stems:
         seen[stem] = count = seen.get(stem, 0) + 1

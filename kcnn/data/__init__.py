@@ -5,6 +5,7 @@ from kcnn.data.checks import check
 from kcnn.data.facts import Facts, facts_of
 from kcnn.data.folder import picture_files
 from kcnn.data.frames import choose_frame, statistics
+from kcnn.data.nifti import is_nifti, scan_of, without_suffix
 from kcnn.data.operations import OPERATIONS
 from kcnn.data.policies import POLICIES, policy_of
 from kcnn.data.reading import read
@@ -12,6 +13,7 @@ from kcnn.data.rendering import fit_to_frame, frames_from_bytes
 from kcnn.data.samples import Arrays, DataSet, Encoded, Files, Samples
 from kcnn.data.sources import SOURCES, load
 from kcnn.data.stream import batches
+from kcnn.data.volumes import voxels_of, write_mask_on
 from kcnn.data.whole import pictures_as_png, read_whole, resized, working_size
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "facts_of",
     "fit_to_frame",
     "frames_from_bytes",
+    "is_nifti",
     "load",
     "picture_files",
     "pictures_as_png",
@@ -38,6 +41,10 @@ __all__ = [
     "read",
     "read_whole",
     "resized",
+    "scan_of",
     "statistics",
+    "voxels_of",
+    "without_suffix",
     "working_size",
+    "write_mask_on",
 ]

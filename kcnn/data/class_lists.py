@@ -1,4 +1,4 @@
-"""Class names that lie beside masks: a list, a table of names and colours, or the categories of a COCO json."""
+"""Class names that lie beside masks: a list, a table of names and colours, or a json of COCO, Decathlon or nnU-Net."""
 
 import csv
 import json
@@ -17,11 +17,15 @@ NUMBERED = re.compile(r"(\d+)\s*[:,;\t ]\s*(\S.*)")
 
 
 class ClassList(NamedTuple):
-    """`names` in the order of class numbers; `colours` of them as 0xRRGGBB, or None; `file`: where they were found."""
+    """`names` in the order of class numbers; `colours` of them as 0xRRGGBB, or None; `file`: where they were found.
+
+    `ignored`: the number that stands for what is not judged, beside 255, or None.
+    """
 
     names: tuple[str, ...]
     colours: tuple[int, ...] | None
     file: str
+    ignored: int | None = None
 
 
 def class_list(*folders):
@@ -29,7 +33,7 @@ def class_list(*folders):
 
     Raises UserError for one that cannot be understood.
     """
-    for names, read in ((TABLES, _table), (LISTS, _list), (None, _categories)):
+    for names, read in ((TABLES, _table), (LISTS, _list), (None, _from_json)):
         for folder in map(Path, folders):
             paths = sorted(folder.glob("*.json"))[:MOST_FILES] if names is None else [folder / name for name in names]
             for path in paths:
@@ -73,15 +77,30 @@ def _list(path):
     return ClassList(tuple(lines), None, path.name) if lines else None
 
 
-def _categories(path):
-    """Names by the numbers of a json's categories, with "background" as number 0; None for any other json."""
+def _from_json(path):
+    """Names by the numbers of a json's categories, or labels if it is a dataset.json; None for any other json."""
     try:
-        rows = json.loads(_text(path))["categories"]
-        named = {int(row["id"]): str(row["name"]) for row in rows}
-    except (UserError, ValueError, KeyError, TypeError):
+        content = json.loads(_text(path))
+        if path.name == "dataset.json" and isinstance(content.get("labels"), dict):
+            return _labels(path, content["labels"])
+        named = {int(row["id"]): str(row["name"]) for row in content["categories"]}
+    except (UserError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    return _numbered(path, named)
+
+
+def _labels(path, labels):
+    """Of {"0": name} as the Decathlon has it, or {name: 0} as nnU-Net: there "ignore" is the number not judged."""
+    named = {int(key): name for key, name in labels.items()} if all(key.isdecimal() for key in labels) else None
+    named = named if named is not None else {int(number): name for name, number in labels.items()}
+    ignored = next((number for number, name in named.items() if name == "ignore"), None)
+    return _numbered(path, {number: str(name) for number, name in named.items() if number != ignored}, ignored)
+
+
+def _numbered(path, named, ignored=None):
+    """The list of {number: name}, "background" as number 0 if that has none; None where numbers are no classes."""
     if not named or min(named) < 0 or max(named) >= MOST_CLASSES:
         return None
     named.setdefault(0, "background")
     names = tuple(named.get(number, f"class {number}") for number in range(max(named) + 1))
-    return ClassList(names, None, path.name)
+    return ClassList(names, None, path.name, ignored)

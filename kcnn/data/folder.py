@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from kcnn.data.labels import class_order, from_names
+from kcnn.data.nifti import is_nifti
 from kcnn.data.samples import DataSet, Files, Samples, as_strings
 from kcnn.data.splits import KNOWN, split_name
 from kcnn.errors import UserError
@@ -39,16 +40,20 @@ def read(address, options, seed):
 
 
 def picture_files(paths):
-    """Paths (str) of the pictures named by `paths`: files as they are, folders by their sorted content.
+    """Paths (str) of the pictures, and volumes, named by `paths`: files as they are, folders by their sorted content.
 
     What is not there stays too, so that it does not keep the others from being answered. Raises UserError for a folder
     without pictures.
     """
     found = []
     for path in map(Path, paths):
-        inside = pictures_below(path, []) if path.is_dir() else [str(path)]
+        inside = (
+            files_below(path, lambda file: _is_picture(file) or is_nifti(file), []) if path.is_dir() else [str(path)]
+        )
         if not inside:
-            raise UserError(f"folder {path} holds no pictures (.jpg .png .gif .bmp .webp)")
+            raise UserError(
+                f"folder {path} holds no pictures (.jpg .png .gif .bmp .webp) and no volumes (.nii .nii.gz)"
+            )
         found += inside
     return found
 
@@ -101,6 +106,11 @@ def _holds_classes(path):
 
 def pictures_below(folder, ignored, first=False):
     """Sorted paths (str) of all pictures below `folder`; others are added to `ignored`. `first`: stop at one."""
+    return files_below(folder, _is_picture, ignored, first)
+
+
+def files_below(folder, wanted, ignored, first=False):
+    """The same of the files whose path is `wanted(path)`."""
     found = []
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -108,13 +118,17 @@ def pictures_below(folder, ignored, first=False):
             path = os.path.join(where, name)
             if name.startswith("."):
                 continue
-            if os.path.splitext(name)[1].lower() in SUFFIXES or _looks_like_picture(path):
+            if wanted(path):
                 found.append(path)
                 if first:
                     return found
             else:
                 ignored.append(path)
     return found
+
+
+def _is_picture(path):
+    return os.path.splitext(path)[1].lower() in SUFFIXES or _looks_like_picture(path)
 
 
 def _looks_like_picture(path):

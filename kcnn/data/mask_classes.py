@@ -53,7 +53,8 @@ def scheme_of(masks, listed):
     highest = max((value for value in values if value != IGNORE), default=0)
     names = listed.names if listed else _numbered(max(2, highest + 1))
     words = f"{kind}{named}" + (", 255 is not judged" if IGNORE in values else "")
-    return Scheme(names, {**{k: k for k in range(len(names))}, IGNORE: IGNORE}, False, words, file)
+    table = {k: k for k in range(len(names))} | ({listed.ignored: IGNORE} if listed and listed.ignored else {})
+    return Scheme(names, {**table, IGNORE: IGNORE}, False, words, file)
 
 
 def _numbered(count):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kcnn import archives
-from kcnn.data import arrays, builtin, coco, folder, mask_folder, quarantine, table, tfds
+from kcnn.data import arrays, builtin, coco, folder, mask_folder, quarantine, table, tfds, volume_folder
 from kcnn.data import scenes as scenes  # it registers a built-in data set, and so does the next
 from kcnn.data import shells as shells
 from kcnn.data.labels import translated
@@ -17,7 +17,7 @@ from kcnn.recipe import word_of
 from kcnn.registry import Registry
 
 SOURCES = Registry("kind of data")
-FOLDERS = ("masks", "coco", "folder")  # kinds that a folder may be, in the order of SOURCES
+FOLDERS = ("masks", "volumes", "coco", "folder")  # kinds that a folder may be, in the order of SOURCES
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ SOURCES.add("csv", Source(_file(".csv", ".tsv"), table.read, "a CSV file"))
 SOURCES.add("npz", Source(_file(".npz"), arrays.read_npz, "an .npz file"))
 SOURCES.add("archive", Source(_archive, lambda a, *more: _read_folder(archives.unpacked(a), *more), "a .zip or .tar"))
 SOURCES.add("masks", Source(lambda a: _is_path(a) and mask_folder.accepts(a), mask_folder.read, "images/ and masks/"))
+SOURCES.add("volumes", Source(lambda a: _is_path(a) and volume_folder.accepts(a), volume_folder.read, "NIfTI volumes"))
 SOURCES.add("coco", Source(lambda a: _is_path(a) and coco.accepts(a), coco.read, "a COCO .json"))
 SOURCES.add("folder", Source(lambda a: _is_path(a) and os.path.isdir(a), folder.read, "a folder"))
 SOURCES.add("tf.data", Source(arrays.is_tf_data, arrays.read_tf_data, "a tf.data.Dataset"))
@@ -71,9 +72,9 @@ def load(address, options, seed=0, class_names=None):
 
     With the `class_names` of a run, data to score by it: any of its classes, splits as they are, "train" or not.
 
-    `address`: a folder with one sub-folder a class (inside train/val/test/... folders or not) or with pictures and
-    masks, a COCO .json, a .csv or .npz file, "tfds:NAME", "builtin:digits", arrays (x, y), {"train": (x, y), ...} or a
-    tf.data.Dataset of (image, label); labels may be masks.
+    `address`: a folder with one sub-folder a class (inside train/val/test/... folders or not), or with pictures and
+    masks, or with NIfTI volumes and masks; a COCO .json, a .csv or .npz file, "tfds:NAME", "builtin:digits", arrays
+    (x, y), {"train": (x, y), ...} or a tf.data.Dataset of (image, label); labels may be masks.
     `options`: recipe.Data. What data.quarantine names is left out; then what the data does not bring (validation,
     test, limit) is held out by `seed`, class by class. Pictures are not opened here: `check` does that. Raises
     UserError where nothing can be recognised.
