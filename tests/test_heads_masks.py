@@ -10,8 +10,10 @@ from kcnn.architectures import ARCHITECTURES
 from kcnn.errors import UserError
 from kcnn.heads import HEADS, UNet
 from kcnn.heads.masks import MaskHead
+from kcnn.layers import FusedBatchNormalization
+from kcnn.layers.normalization import FrozenBatchNormalization
 from kcnn.masks import IGNORE
-from kcnn.models import build_model, head_of, levels, main_part
+from kcnn.models import build_levels, build_model, head_of, levels, main_part
 from kcnn.training import Engine, load_weights, save_weights
 from tests.unfilled import without_weights
 
@@ -167,6 +169,16 @@ def test_attention_gates_weigh_the_encoders_maps(rng):
     gate = keras.Model(model.input, model.get_layer("up3_gate_enlarge").output)
     found = gate(rng.uniform(0, 255, (1, 70, 64, 3)))
     assert found.shape == (1, 9, 8, 1) and np.all((np.array(found) > 0) & (np.array(found) < 1))
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_norms_of_the_head_learn_where_those_of_the_family_keep_their_statistics(name):
+    style, options = {"norm": "frozen_batch"}, {"output_stride": 32} if name == "deeplab" else {}
+    model = build_model("resnet_toy", small(name, **options), input_shape=(64, 64, 3), style=style)
+    body = {layer.name for layer in build_levels("resnet_toy", input_shape=(64, 64, 3)).layers}
+    kinds = {layer.name: type(layer) for layer in model.layers if "Normalization" in type(layer).__name__}
+    assert {kind for name, kind in kinds.items() if name in body} == {FrozenBatchNormalization}
+    assert {kind for name, kind in kinds.items() if name not in body} == {FusedBatchNormalization}
 
 
 def test_last_filters_hold_for_further_steps():

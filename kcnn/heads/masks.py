@@ -11,7 +11,7 @@ from keras import ops
 from kcnn.architectures import is_level, stride_of
 from kcnn.errors import UserError
 from kcnn.heads.mask_losses import MASK_LOSSES, Judged, judged_loss, over_places, parsed
-from kcnn.layers import dropout, enlarge, rank_of
+from kcnn.layers import FROZEN, dropout, enlarge, rank_of
 from kcnn.masks import MOST_CLASSES
 
 SCORES = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
@@ -136,8 +136,13 @@ def last_level(levels):
 
 
 def head_style(variant):
-    """The style of `variant` for a head's own blocks, which start by He's rule and drop no branches."""
-    return replace(variant.row.style, kernel_std=0.0, drop_path=0.0)
+    """The style of `variant` for a head's own blocks, which start by He's rule and drop no branches.
+
+    Their norms learn statistics also where those of the family keep the ones that came with its weights.
+    """
+    style = variant.row.style
+    norm = "batch" if style.norm == FROZEN else style.norm
+    return replace(style, norm=norm, kernel_std=0.0, drop_path=0.0)
 
 
 def in_range(name, value, low, high=math.inf):
