@@ -40,6 +40,26 @@ def scenes(rng, dtype=np.uint8):
     }
 
 
+@pytest.mark.parametrize("probability", [0.4, 1.0])
+def test_classes_are_pasted_place_by_place(rng, draws, probability):
+    batch = {key: scenes(rng)[key] for key in ("image", "mask", "weight")}
+    batch["mask"] = rng.choice([0, 1, 2, 254, 255], batch["mask"].shape).astype(np.uint8)
+    made = {key: np.asarray(value) for key, value in paste(tensors(batch), probability, draws).items()}
+    gate, which = np.asarray(drawing.slot(draws, "paste")), np.asarray(drawing.many(draws, "paste_which", 256))
+    pasted = 0
+    for i in range(COUNT):
+        image, mask, other = batch["image"][i].copy(), batch["mask"][i].copy(), (i + 1) % COUNT
+        for y, x in np.ndindex(mask.shape):
+            kind = batch["mask"][other, y, x]
+            if gate[i] < probability and 0 < kind < 255 and which[i, kind] < CHANCE:
+                image[y, x], mask[y, x] = batch["image"][other, y, x], kind
+                pasted += 1
+        np.testing.assert_array_equal(made["image"][i], image)
+        np.testing.assert_array_equal(made["mask"][i], mask)
+    np.testing.assert_array_equal(made["weight"], batch["weight"])
+    assert 0 < pasted < batch["mask"].size and (made["mask"] == batch["mask"])[gate >= probability].all()
+
+
 @pytest.fixture
 def draws():
     return drawing.uniform(5, tf.zeros(COUNT, tf.int64), tf.range(COUNT, dtype=tf.int64))
@@ -210,7 +230,7 @@ def test_labels_of_a_mosaic_reach_the_network_and_what_cannot_be_is_refused(rng,
     batch = next(iter(data.batches(samples, (12, 12, 3), 8, augment=Augment(mosaic=1.0), **options)))
     assert batch["image"].dtype == tf.uint8 and batch["label"].shape == (8, 3)
     np.testing.assert_allclose(tf.reduce_sum(batch["label"], 1), 1, atol=1e-6)
-    with pytest.raises(UserError, match="copy_paste needs instance masks.*labels only: set it to 0"):
+    with pytest.raises(UserError, match="copy_paste needs masks.*labels only: set it to 0"):
         data.batches(samples, (12, 12, 3), 8, augment=Augment(copy_paste=0.5), **options)
     with pytest.raises(UserError, match="boxes cannot follow: use mosaic, copy_paste"):
         mix(tensors(scenes(rng)), CLASSES, Augment(mixup=0.2), draws)

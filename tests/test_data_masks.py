@@ -145,7 +145,6 @@ def test_signals_and_volumes_carry_their_masks_as_they_are(shape, rng):
 
 @pytest.mark.parametrize("field, words", [
     ("mixup", "mixes labels, which masks cannot follow"), ("cutmix", "augment.mosaic can"),
-    ("copy_paste", "this data has masks of classes only"),
 ])  # fmt: skip
 def test_what_masks_cannot_follow_is_refused(field, words):
     with pytest.raises(UserError, match=words):

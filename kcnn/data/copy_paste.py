@@ -1,19 +1,40 @@
 """Copy-paste: objects of the next picture of a batch are put, by their masks, into this one.
 
 Ghiasi et al. 2021. Objects keep place and scale (the paper's large jitter is augment.scale), and edges are not blended,
-which the paper found to be as good.
+which the paper found to be as good. Of masks of classes, all that has a class is one object (Olsson et al. 2021,
+ClassMix), and class 0 is what is around.
 """
 
 import tensorflow as tf
 
 from kcnn.data import draws as drawing
 from kcnn.data.instances import areas, boxes_of, cut, instances_of, joined
+from kcnn.masks import IGNORE
 
 HIDDEN = 0.1  # an object of which no larger share is left is dropped
 CHANCE = 0.5  # that an object of the next picture is pasted
 
 
 def paste(batch, probability, draws):
+    """A batch dict where each picture, with `probability`, gets some of the objects of the next one.
+
+    With "masks" these are instances, see `paste_instances`; else what the "mask" (B, H, W) gives a class above 0.
+    """
+    return (paste_instances if "masks" in batch else paste_classes)(batch, probability, draws)
+
+
+def paste_classes(batch, probability, draws):
+    """`image` and `mask` with the places of some of the next picture's classes; 0 and what is not judged stay there."""
+    source = {key: tf.roll(batch[key], -1, 0) for key in ("image", "mask")}
+    number = tf.range(IGNORE + 1)
+    chosen = (drawing.slot(draws, "paste") < probability)[:, None] & (number > 0) & (number < IGNORE)
+    chosen &= drawing.many(draws, "paste_which", IGNORE + 1) < CHANCE
+    over = tf.gather(chosen, tf.cast(source["mask"], tf.int32), batch_dims=1)
+    image = tf.where(over[..., None], source["image"], batch["image"])
+    return {**batch, "image": image, "mask": tf.where(over, source["mask"], batch["mask"])}
+
+
+def paste_instances(batch, probability, draws):
     """A batch dict with boxes, classes and masks where each picture, with `probability`, gets some of the next one's.
 
     N places for instances become 2N: its own, then the pasted ones. What these hide is taken out of masks, boxes and

@@ -55,9 +55,8 @@ def _refuse_impossible(samples, frame, augment):
     for name in (*BLANKS, *MIXERS):
         if getattr(augment, name) and len(frame) != 3:
             raise UserError(f"augment.{name} needs pictures (H, W, C), not data of shape {tuple(frame)}: set it to 0")
-    if augment.copy_paste:
-        has = "labels" if samples.masks is None else "masks of classes"
-        raise UserError(f"augment.copy_paste needs instance masks, and this data has {has} only: set it to 0")
+    if augment.copy_paste and samples.masks is None:
+        raise UserError("augment.copy_paste needs masks, and this data has labels only: set it to 0")
     for name in ("mixup", "cutmix") if samples.masks is not None else ():
         if getattr(augment, name):
             raise UserError(f"augment.{name} mixes labels, which masks cannot follow: set it to 0; augment.mosaic can")

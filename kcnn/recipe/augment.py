@@ -81,9 +81,5 @@ class Augment(Section):
         0.0, ge=0, le=1, description="probability of joining a picture with three others at a random point"
     )
     copy_paste: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="probability of pasting objects of another picture: for data with instance masks, which no source "
-        "gives yet",
+        0.0, ge=0, le=1, description="probability of pasting what has a class, but class 0, from another picture"
     )
