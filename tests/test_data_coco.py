@@ -81,6 +81,39 @@ def test_the_json_beside_class_folders_is_no_coco(tmp_path):
     assert load(tmp_path).task == "labels"
 
 
+def test_the_annotations_folder_of_coco(tmp_path):
+    """What lies beside instances_* is not read: captions, lists of pictures, key points, other names."""
+    for count, split in ((3, "train"), (2, "val")):
+        path = write(tmp_path, content(count), f"annotations/instances_{split}2017.json", f"{split}2017")
+        others = {"person_keypoints": content(count), "captions": content(count), "image_info": content(count)}
+        del others["captions"]["categories"], others["image_info"]["annotations"]
+        for name, made in others.items():
+            path.with_name(f"{name}_{split}2017.json").write_text(json.dumps(made))
+    found = load(tmp_path)
+    assert {split: len(samples) for split, samples in found.splits.items()} == {"train": 3, "val": 2}
+    assert "instances_train2017.json, instances_val2017.json" in found.format
+    note = next(note for note in found.notes if "only instances_* are read" in note)
+    assert "not person_keypoints_train2017.json, person_keypoints_val2017.json;" in note and "captions" not in note
+
+
+def test_a_list_in_the_middle_of_a_large_file_is_found(tmp_path):
+    made = {"images": content(2)["images"], "info": "x" * (1 << 16), "annotations": content(2)["annotations"]}
+    write(tmp_path, made | {"more": "x" * (1 << 16), "categories": content()["categories"]})
+    assert len(load(tmp_path).splits["train"]) == 2
+
+
+@pytest.mark.parametrize("names", [
+    ("train.json", "train2017.json"), ("annotations/instances_val2014.json", "annotations/instances_val2017.json"),
+    ("valid/a.json", "val/a.json"),
+])  # fmt: skip
+def test_two_files_of_one_split_are_refused(tmp_path, names):
+    for name in names:
+        write(tmp_path, content(), name, name.split("/")[0] if "/a" in name else "train")
+    with pytest.raises(UserError, match=r"are both of split '(train|val)'; move or rename one") as raised:
+        load(tmp_path)
+    assert all(name in str(raised.value) for name in names)
+
+
 def inside(polygon, size):
     """bool (H, W): whether centres lie in a polygon, by the even-odd rule."""
     y, x = np.mgrid[: size[0], : size[1]] + 0.5

@@ -1,6 +1,7 @@
 """COCO json: pictures with outlined objects, made into masks. One file, or a folder with one a split."""
 
 import json
+import mmap
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +47,8 @@ def read(address, options, seed):
         rows, left = _rows(content, objects, files[split], options.max_pixels)
         splits[split] = _samples(rows, files[split], split, root, len(class_names))
         aside += left
-    notes = [f"{boxes} objects have a box alone: what is in it is not judged"] if boxes else []
+    notes = _left_out(files.values()) if path.is_dir() else []
+    notes += [f"{boxes} objects have a box alone: what is in it is not judged"] if boxes else []
     pixels, names = (np.concatenate([getattr(s, part) for s in splits.values()]) for part in ("pixels", "names"))
     notes += notes_of(pixels, class_names, names)
     format = f"COCO json ({', '.join(file.name for file in files.values())}), objects drawn as masks"
@@ -57,12 +59,37 @@ def _files(root):
     """{split: json} of a folder: beside the folders of pictures, in one called annotations, or in each split's own."""
     inside = folders_in(root)
     places = [root, *(folder for folder in inside if folder.name.lower() == "annotations")]
-    for place in places:
-        if found := [path for path in sorted(place.glob("*.json")) if _looks_right(path)]:
-            named = {_split_of(path.stem): path for path in found}
-            return named if len(found) > 1 or "train" in named else {"train": found[0]}
-    own = {split_name(folder.name): sorted(folder.glob("*.json")) for folder in inside}
-    return {split: paths[0] for split, paths in own.items() if len(paths) == 1 and _looks_right(paths[0])}
+    for found in map(_recognised, places):
+        if found:
+            named = _by_split([(_split_of(path.stem), path) for path in _chosen(found)])
+            return named if len(named) > 1 or "train" in named else {"train": next(iter(named.values()))}
+    own = [(split_name(folder.name), sorted(folder.glob("*.json"))) for folder in inside]
+    return _by_split([(split, paths[0]) for split, paths in own if len(paths) == 1 and _looks_right(paths[0])])
+
+
+def _recognised(folder):
+    return [path for path in sorted(folder.glob("*.json")) if _looks_right(path)]
+
+
+def _chosen(paths):
+    """Those called instances_*, where there are any: COCO's own folder has key points and others beside them."""
+    return [path for path in paths if path.name.startswith("instances_")] or paths
+
+
+def _by_split(pairs):
+    named = {}
+    for split, path in pairs:
+        if split in named:
+            raise UserError(f"{named[split]} and {path} are both of split {split!r}; move or rename one of them")
+        named[split] = path
+    return named
+
+
+def _left_out(files):
+    """A note on COCO json beside `files` that is not read."""
+    folders = dict.fromkeys(path.parent for path in files)
+    others = [path.name for folder in folders for path in _recognised(folder) if path not in files]
+    return [f"only instances_* are read, not {', '.join(others)}; give one of these to use it"] if others else []
 
 
 def _split_of(stem):
@@ -72,11 +99,16 @@ def _split_of(stem):
 
 
 def _looks_right(path):
+    """True for a file that names all three lists; it is looked through only where its ends name two."""
+    names = [f'"{key}"'.encode() for key in KEYS]
     with open(path, "rb") as file:
         ends = file.read(LOOKED_AT)
         file.seek(max(0, os.path.getsize(path) - LOOKED_AT))
         ends += file.read(LOOKED_AT)
-    return sum(f'"{key}"'.encode() in ends for key in KEYS) >= 2
+        if sum(name in ends for name in names) < 2:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return all(content.find(name) >= 0 for name in names)
 
 
 def _loaded(path):
