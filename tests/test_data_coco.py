@@ -1,6 +1,8 @@
 """COCO json becomes masks: outlines and run lengths, in the right order, and what is wrong is one line."""
 
+import itertools
 import json
+import re
 import shutil
 
 import numpy as np
@@ -146,6 +148,21 @@ def test_order_crowds_boxes_and_background():
     assert alone[3, 2] == IGNORE and alone[0, 0] == 0
 
 
+def test_order_without_areas():
+    """An outline counts by its own area, as does a run length; boxes and crowds come first whatever theirs is."""
+    large = {"id": 1, "class": 1, "segmentation": [[0, 0, 10, 0, 10, 8, 0, 8]]}
+    small = {"id": 2, "class": 2, "area": 16, "segmentation": [SQUARE]}
+    runs = {"id": 3, "class": 3, "area": 0, "segmentation": {"size": [8, 10], "counts": [26, 3, 51]}}
+    box = {"id": 4, "class": 1, "bbox": [0, 0, 10, 8]}
+    crowd = {"id": 5, "class": 1, "iscrowd": 1, "area": 1, "segmentation": [[0, 0, 10, 0, 10, 8, 0, 8]]}
+    for order in itertools.permutations([large, small, runs, box, crowd]):
+        seen = render((8, 10), list(order))
+        assert (seen == 2).sum() == 13 and (seen == 3).sum() == 3 and (seen == 1).sum() == 64
+    for order in itertools.permutations([small, box]):
+        seen = render((8, 10), list(order))
+        assert (seen == 2).sum() == 16 and (seen == IGNORE).sum() == 64
+
+
 def compressed(counts):
     """COCO's text of run lengths, written from its description alone."""
     text = ""
@@ -183,6 +200,25 @@ def test_run_lengths(rng):
     ({"segmentation": {"size": [8, 10], "counts": "0P"}}, "ends within a number"),
     ({"segmentation": {"size": [8, 10], "counts": [90, -10]}}, "run lengths"),
     ({"segmentation": {"counts": [80]}}, "annotation 11 has an outline"),
+    ({"segmentation": {"size": [8, 10], "counts": [1 << 70, 80]}}, "the picture has 80 places"),
+    ({"segmentation": {"size": [8, 10], "counts": [1 << 63, 1 << 63, 80]}}, "the picture has 80 places"),
+    ({"segmentation": [[1, 2, 3, 4, 5, 1 << 2000]]}, "annotation 11 has an outline"),
+    ({"area": "large"}, "annotation 11 has an outline that cannot be read: its area is 'large', which is no number"),
+    ({"area": float("nan")}, "its area is nan"),
+    ({"segmentation": 3}, "annotation 11 has an outline"),
+])  # fmt: skip
+def test_a_picture_with_an_object_that_cannot_be_drawn_is_set_aside(tmp_path, change, words):
+    made = content()
+    made["annotations"][1] |= change
+    path = write(tmp_path, made)
+    ((name, reason),) = load(path).set_aside
+    assert name == "train/1.png" and re.search(words, reason) and "\n" not in reason
+    path.write_text(json.dumps(made | {"images": made["images"][1:2], "annotations": made["annotations"][1:2]}))
+    with pytest.raises(UserError, match=r"train.json: no picture can be used; train/1.png: annotation 11 has an outl"):
+        load(path)
+
+
+@pytest.mark.parametrize("change, words", [
     ({"image_id": 99}, "annotation 11 is of picture 99, which is not listed"),
     ({"category_id": 4}, "annotation 11 is of category 4, which has no name"),
 ])  # fmt: skip

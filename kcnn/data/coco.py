@@ -45,8 +45,8 @@ def read(address, options, seed):
         if objects and not outlined:
             raise UserError(f"{files[split]}: its objects have boxes alone; masks need outlines (segmentation)")
         rows, left = _rows(content, objects, files[split], options.max_pixels)
-        splits[split] = _samples(rows, files[split], split, root, len(class_names))
-        aside += left
+        splits[split], unread = _samples(rows, files[split], split, root, len(class_names))
+        aside += left + unread
     notes = _left_out(files.values()) if path.is_dir() else []
     notes += [f"{boxes} objects have a box alone: what is in it is not judged"] if boxes else []
     pixels, names = (np.concatenate([getattr(s, part) for s in splits.values()]) for part in ("pixels", "names"))
@@ -182,18 +182,28 @@ def _rows(content, objects, path, max_pixels):
 
 
 def _samples(rows, path, split, root, num_classes):
-    """The `Samples` of one file; names are relative to the folder `root`."""
+    """(the `Samples` of one file, [(name, reason)]); names are relative to the folder `root`."""
     folder = _picture_folder(path, split, rows[0][0])
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            masks = list(pool.map(lambda row: encoded_mask(render(row[1], row[2])), rows))
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
-    masks = Encoded(as_strings(masks))
-    pixels = count_pixels(masks, num_classes)
     paths = [os.path.join(folder, name) for name, _, _ in rows]
-    names = as_strings([os.path.relpath(path, root) for path in paths])
-    return Samples(Files(as_strings(paths)), occurring(pixels), names, masks=masks, pixels=pixels)
+    names = [os.path.relpath(place, root) for place in paths]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        drawn = list(pool.map(lambda row: _drawn(*row[1:]), rows))
+    left = [(name, made) for name, made in zip(names, drawn, strict=True) if isinstance(made, str)]
+    kept = [row for row in zip(paths, names, drawn, strict=True) if isinstance(row[2], bytes)]
+    if not kept:
+        raise UserError(f"{path}: no picture can be used; {left[0][0]}: {left[0][1]}")
+    paths, names, masks = map(as_strings, zip(*kept, strict=True))
+    masks = Encoded(masks)
+    pixels = count_pixels(masks, num_classes)
+    return Samples(Files(paths), occurring(pixels), names, masks=masks, pixels=pixels), left
+
+
+def _drawn(size, objects):
+    """The mask as a grey PNG, or a str: why it cannot be drawn."""
+    try:
+        return encoded_mask(render(size, objects))
+    except UserError as error:
+        return str(error)
 
 
 def _picture_folder(path, split, name):
