@@ -82,8 +82,7 @@ def _dataset(splits, class_names, format):
     notes = []
     if masks:
         format += f", masks of {len(class_names)} classes"
-        counts, names = (np.concatenate([getattr(s, part) for s in made.values()]) for part in ("pixels", "names"))
-        notes += notes_of(counts, class_names, names)
+        notes += notes_of(made, class_names)
     values = getattr(made["train"].images, "values", None) if "train" in made else None
     if values is not None and values.ndim == 3:
         notes.append(

@@ -7,8 +7,6 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 
-import numpy as np
-
 from kcnn.data.coco_masks import render
 from kcnn.data.folder import folders_in
 from kcnn.data.mask_classes import notes_of
@@ -49,8 +47,7 @@ def read(address, options, seed):
         aside += left + unread
     notes = _left_out(files.values()) if path.is_dir() else []
     notes += [f"{boxes} objects have a box alone: what is in it is not judged"] if boxes else []
-    pixels, names = (np.concatenate([getattr(s, part) for s in splits.values()]) for part in ("pixels", "names"))
-    notes += notes_of(pixels, class_names, names)
+    notes += notes_of(splits, class_names)
     format = f"COCO json ({', '.join(file.name for file in files.values())}), objects drawn as masks"
     return DataSet(splits, class_names, False, format, notes, aside)
 
