@@ -21,7 +21,9 @@ def is_arrays(address):
     """True for (x, y), (x, y, weights) and dicts of splits of those."""
     if isinstance(address, Mapping):
         return bool(address) and all(is_arrays(v) or is_tf_data(v) for k, v in address.items() if k != "class_names")
-    return isinstance(address, tuple | list) and len(address) in (2, 3) and all(np.ndim(part) for part in address)
+    if not isinstance(address, tuple | list) or len(address) not in (2, 3):
+        return False
+    return all(isinstance(part, list) or np.ndim(part) for part in address)
 
 
 def is_tf_data(address):
