@@ -1,6 +1,8 @@
 """COCO json becomes masks: outlines and run lengths, in the right order, and what is wrong is one line."""
 
+import itertools
 import json
+import re
 import shutil
 
 import numpy as np
@@ -81,6 +83,39 @@ def test_the_json_beside_class_folders_is_no_coco(tmp_path):
     assert load(tmp_path).task == "labels"
 
 
+def test_the_annotations_folder_of_coco(tmp_path):
+    """What lies beside instances_* is not read: captions, lists of pictures, key points, other names."""
+    for count, split in ((3, "train"), (2, "val")):
+        path = write(tmp_path, content(count), f"annotations/instances_{split}2017.json", f"{split}2017")
+        others = {"person_keypoints": content(count), "captions": content(count), "image_info": content(count)}
+        del others["captions"]["categories"], others["image_info"]["annotations"]
+        for name, made in others.items():
+            path.with_name(f"{name}_{split}2017.json").write_text(json.dumps(made))
+    found = load(tmp_path)
+    assert {split: len(samples) for split, samples in found.splits.items()} == {"train": 3, "val": 2}
+    assert "instances_train2017.json, instances_val2017.json" in found.format
+    note = next(note for note in found.notes if "only instances_* are read" in note)
+    assert "not person_keypoints_train2017.json, person_keypoints_val2017.json;" in note and "captions" not in note
+
+
+def test_a_list_in_the_middle_of_a_large_file_is_found(tmp_path):
+    made = {"images": content(2)["images"], "info": "x" * (1 << 16), "annotations": content(2)["annotations"]}
+    write(tmp_path, made | {"more": "x" * (1 << 16), "categories": content()["categories"]})
+    assert len(load(tmp_path).splits["train"]) == 2
+
+
+@pytest.mark.parametrize("names", [
+    ("train.json", "train2017.json"), ("annotations/instances_val2014.json", "annotations/instances_val2017.json"),
+    ("valid/a.json", "val/a.json"),
+])  # fmt: skip
+def test_two_files_of_one_split_are_refused(tmp_path, names):
+    for name in names:
+        write(tmp_path, content(), name, name.split("/")[0] if "/a" in name else "train")
+    with pytest.raises(UserError, match=r"are both of split '(train|val)'; move or rename one") as raised:
+        load(tmp_path)
+    assert all(name in str(raised.value) for name in names)
+
+
 def inside(polygon, size):
     """bool (H, W): whether centres lie in a polygon, by the even-odd rule."""
     y, x = np.mgrid[: size[0], : size[1]] + 0.5
@@ -111,6 +146,21 @@ def test_order_crowds_boxes_and_background():
     assert (seen[:, :2] == IGNORE).all() and (seen[1:5, 2:6] == 2).all() and (seen == 0).sum() == 64 - 16
     alone = render((8, 10), [{"id": 4, "class": 1, "bbox": [1, 2, 3, 4]}])
     assert alone[3, 2] == IGNORE and alone[0, 0] == 0
+
+
+def test_order_without_areas():
+    """An outline counts by its own area, as does a run length; boxes and crowds come first whatever theirs is."""
+    large = {"id": 1, "class": 1, "segmentation": [[0, 0, 10, 0, 10, 8, 0, 8]]}
+    small = {"id": 2, "class": 2, "area": 16, "segmentation": [SQUARE]}
+    runs = {"id": 3, "class": 3, "area": 0, "segmentation": {"size": [8, 10], "counts": [26, 3, 51]}}
+    box = {"id": 4, "class": 1, "bbox": [0, 0, 10, 8]}
+    crowd = {"id": 5, "class": 1, "iscrowd": 1, "area": 1, "segmentation": [[0, 0, 10, 0, 10, 8, 0, 8]]}
+    for order in itertools.permutations([large, small, runs, box, crowd]):
+        seen = render((8, 10), list(order))
+        assert (seen == 2).sum() == 13 and (seen == 3).sum() == 3 and (seen == 1).sum() == 64
+    for order in itertools.permutations([small, box]):
+        seen = render((8, 10), list(order))
+        assert (seen == 2).sum() == 16 and (seen == IGNORE).sum() == 64
 
 
 def compressed(counts):
@@ -150,6 +200,25 @@ def test_run_lengths(rng):
     ({"segmentation": {"size": [8, 10], "counts": "0P"}}, "ends within a number"),
     ({"segmentation": {"size": [8, 10], "counts": [90, -10]}}, "run lengths"),
     ({"segmentation": {"counts": [80]}}, "annotation 11 has an outline"),
+    ({"segmentation": {"size": [8, 10], "counts": [1 << 70, 80]}}, "the picture has 80 places"),
+    ({"segmentation": {"size": [8, 10], "counts": [1 << 63, 1 << 63, 80]}}, "the picture has 80 places"),
+    ({"segmentation": [[1, 2, 3, 4, 5, 1 << 2000]]}, "annotation 11 has an outline"),
+    ({"area": "large"}, "annotation 11 has an outline that cannot be read: its area is 'large', which is no number"),
+    ({"area": float("nan")}, "its area is nan"),
+    ({"segmentation": 3}, "annotation 11 has an outline"),
+])  # fmt: skip
+def test_a_picture_with_an_object_that_cannot_be_drawn_is_set_aside(tmp_path, change, words):
+    made = content()
+    made["annotations"][1] |= change
+    path = write(tmp_path, made)
+    ((name, reason),) = load(path).set_aside
+    assert name == "train/1.png" and re.search(words, reason) and "\n" not in reason
+    path.write_text(json.dumps(made | {"images": made["images"][1:2], "annotations": made["annotations"][1:2]}))
+    with pytest.raises(UserError, match=r"train.json: no picture can be used; train/1.png: annotation 11 has an outl"):
+        load(path)
+
+
+@pytest.mark.parametrize("change, words", [
     ({"image_id": 99}, "annotation 11 is of picture 99, which is not listed"),
     ({"category_id": 4}, "annotation 11 is of category 4, which has no name"),
 ])  # fmt: skip

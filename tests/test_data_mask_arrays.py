@@ -81,6 +81,8 @@ def test_what_is_not_judged():
 @pytest.mark.parametrize("x, y, words", [
     (PICTURES, VALUES[:, :8], r"the shape \(6, 8, 14\), and the data \(6, 10, 14, 3\): they must be \(6, 10, 14\)"),
     (PICTURES, VALUES / 2, "whole class numbers, not float64 with fractions"),
+    (PICTURES, np.where(VALUES, VALUES, np.inf), "whole class numbers, not float64 with fractions or infinity"),
+    (PICTURES, np.where(VALUES, VALUES, np.nan), "whole class numbers, not float64 with fractions"),
     (PICTURES, np.repeat(VALUES[..., None], 3, -1), "have 3 channels; give one"),
     (PICTURES, VALUES.astype(int) * 100, "from 0 to 254 .255 is not judged., not 300"),
     (PICTURES, VALUES.astype(int) - 4, "not -4"),
@@ -88,6 +90,31 @@ def test_what_is_not_judged():
 def test_bad_arrays(x, y, words):
     with pytest.raises(UserError, match=words):
         load((x, y))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_lists_are_read_as_arrays(name):
+    x, y = SHAPES[name]
+    one, other = load((x, y)), load((list(x), list(y)))
+    np.testing.assert_array_equal(other.splits["train"].masks.values, one.splits["train"].masks.values)
+    assert other.class_names == one.class_names and other.task == "masks"
+
+
+def test_lists_of_labels_stay_labels():
+    """A column a class, also as many as a signal has channels; lists of several lengths are refused."""
+    for x in (np.zeros((6, 10, 2), np.float32), PICTURES):
+        for y in ([[0, 1]] * 5 + [[1, 0]], [[1]] * 5 + [[0]], list("aabbab")):
+            assert load((x, y)).task == "labels"
+        with pytest.raises(UserError, match="labels of split 'train' are lists of several lengths; give"):
+            load((x, [["a", "b"]] * 3 + [["a"]] * 3))
+
+
+def test_lists_of_several_shapes_and_volumes_without_channels():
+    with pytest.raises(UserError, match=r"several shapes, such as \(10, 13\), \(10, 14\): all must be \(10, 14\)"):
+        load((PICTURES, [*VALUES[:5], VALUES[5, :, 1:]]))
+    volumes, masks = np.zeros((6, 4, *SIZE), np.float32), np.repeat(VALUES[:, None], 4, 1)
+    with pytest.raises(UserError, match=r"read as channels; give volumes of one channel as \(6, 4, 10, 14, 1\)"):
+        load((list(volumes), list(masks)))
 
 
 def test_numbers_beyond_the_names():

@@ -1,5 +1,6 @@
 """Folders of pictures and masks: every usual layout and kind of mask is read, and what is wrong is said."""
 
+import json
 import zipfile
 from dataclasses import replace
 
@@ -154,6 +155,56 @@ def test_black_and_white_is_two_classes(tmp_path, suffix):
     seen = masks_in(found.splits["train"])
     assert found.class_names == ("class 0", "class 1") and "255 is class 1" in found.format
     assert (seen == values).mean() > (0.97 if suffix == ".jpg" else 0.999)
+
+
+@pytest.mark.parametrize("greys", [(64, 128, 192), range(1, 255), range(5, 250, 9)])
+def test_black_and_white_with_soft_edges_is_refused(tmp_path, greys):
+    """Also where 255 does not occur beside them; the way out is a threshold, or a list of classes."""
+    values = (cells(4, (20, 20)) > 1) * np.uint8(255)
+    values[0].flat[: len(greys)] = greys
+    photos(tmp_path / "images")
+    put(tmp_path / "masks", values)
+    count, highest = len(greys) + 1, max(greys)
+    words = rf"{count} numbers up to {highest}, .* \(threshold them\); if they are {highest + 1} classes, give classes"
+    with pytest.raises(UserError, match=words):
+        load(tmp_path)
+    (tmp_path / "classes.txt").write_text("\n".join(f"number {i}" for i in range(255)))
+    assert load(tmp_path).num_classes == 255
+    (tmp_path / "classes.txt").write_text("around\ninside")
+    found = load(tmp_path)
+    assert "has class" in reasons(found)["images/0.jpg"] and len(found.set_aside) == 1
+
+
+def test_numbers_with_gaps_are_classes(tmp_path):
+    photos(tmp_path / "images")
+    put(tmp_path / "masks", cells(4, SIZE) * np.uint8(20))
+    assert load(tmp_path).num_classes == 61
+
+
+@pytest.mark.parametrize("names, words", [
+    ("a\nb", "255 is class 1, named by classes.txt"), ("a\nb\nc", r"255 is class 1 (classes.txt names 3: not used)"),
+    ("a", "255 is class 1 (classes.txt names 1: not used)"),
+])  # fmt: skip
+def test_a_list_that_black_and_white_masks_do_not_fit_is_not_used(tmp_path, names, words):
+    photos(tmp_path / "images")
+    put(tmp_path / "masks", (cells(4, SIZE) > 1) * np.uint8(255))
+    (tmp_path / "classes.txt").write_text(names)
+    found = load(tmp_path)
+    assert f"({found.format.partition(' (')[2]}".endswith(f"black and white: {words})")
+    assert found.class_names == (("a", "b") if names == "a\nb" else ("class 0", "class 1"))
+
+
+@pytest.mark.parametrize("number", [0, 3, 255])
+def test_the_number_that_a_list_says_is_not_judged(tmp_path, number):
+    """Also 0, and 255 where it is alone beside 0."""
+    values = (cells(4, SIZE) > 1) * np.uint8(255) if number == 255 else cells(4, SIZE)
+    photos(tmp_path / "images")
+    put(tmp_path / "masks", values)
+    names = {name: k for k, name in enumerate(["ground", "red", "green", "yellow"]) if k != number}
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": names | {"ignore": number}}))
+    found = load(tmp_path)
+    np.testing.assert_array_equal(masks_in(found.splits["train"]), np.where(values == number, 255, values))
+    assert "ignore" not in found.class_names and "named by dataset.json" in found.format
 
 
 def test_255_is_not_judged_beside_other_numbers(tmp_path):

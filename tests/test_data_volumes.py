@@ -274,6 +274,18 @@ def test_what_does_not_fit_is_set_aside_by_name(tmp_path):
         assert words in reasons[number]
 
 
+@pytest.mark.parametrize("size, affine", [((5, 6, 8), AFFINE), (SIZE, AFFINE + np.eye(4, k=3) * 9)])
+def test_channels_that_do_not_lie_on_each_other(tmp_path, size, affine):
+    put(tmp_path, 3, ("imagesTr", "labelsTr"), mark="_0000")
+    for i in range(3):
+        path = tmp_path / "imagesTr" / f"{i}_0001.nii.gz"
+        save(path, noise(size if i == 1 else SIZE), affine=affine if i == 1 else AFFINE)
+    found = load(tmp_path)
+    assert len(found.splits["train"]) == 2 and found.splits["train"].images.values.shape[-1] == 2
+    sizes = f"5x6x7, {'x'.join(map(str, size))}"
+    assert found.set_aside == [("imagesTr/1_0000.nii.gz", f"its channels differ in size or place: {sizes}")]
+
+
 def test_a_mask_of_other_axes_lies_on_its_volume(tmp_path):
     for i, axes in enumerate(AXES):
         save(tmp_path / "images" / f"{i}.nii.gz", noise(seed=i), axes)

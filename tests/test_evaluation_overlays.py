@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from kcnn.errors import UserError
-from kcnn.evaluation.overlays import overlay, polygons, save_mask
+from kcnn.evaluation.overlays import as_rgb, overlay, polygons, save_mask
 from kcnn.masks import IGNORE, colours
 
 NAMES = ["ground", "ant", "bee"]
@@ -77,6 +77,13 @@ def test_an_overlay_blends_and_leaves_what_is_not_judged(rng):
     for channels, kind in ((1, np.uint8), (1, np.float32), (5, np.uint16)):
         other = (rng.random((6, 8, channels)) * 200).astype(kind)
         assert np.ptp(overlay(other, mask, 0).astype(int), axis=2).max() == 0
+
+
+def test_numbers_of_any_kind_are_stretched_over_the_greys():
+    full = np.array([[-32768, 0, 32767]], np.int16)[..., None]
+    np.testing.assert_array_equal(as_rgb(full)[0, :, 0], [0, 128, 255])
+    np.testing.assert_array_equal(as_rgb(np.array([[False, True]])[..., None])[0, :, 1], [0, 255])
+    np.testing.assert_array_equal(as_rgb(np.array([[3, 3]], np.int8)[..., None])[0, :, 2], [0, 0])
 
 
 def test_a_saved_mask_holds_the_class_numbers_in_our_colours(rng, tmp_path):

@@ -21,7 +21,9 @@ def is_arrays(address):
     """True for (x, y), (x, y, weights) and dicts of splits of those."""
     if isinstance(address, Mapping):
         return bool(address) and all(is_arrays(v) or is_tf_data(v) for k, v in address.items() if k != "class_names")
-    return isinstance(address, tuple | list) and len(address) in (2, 3) and all(np.ndim(part) for part in address)
+    if not isinstance(address, tuple | list) or len(address) not in (2, 3):
+        return False
+    return all(isinstance(part, list) or np.ndim(part) for part in address)
 
 
 def is_tf_data(address):
@@ -82,8 +84,7 @@ def _dataset(splits, class_names, format):
     notes = []
     if masks:
         format += f", masks of {len(class_names)} classes"
-        counts, names = (np.concatenate([getattr(s, part) for s in made.values()]) for part in ("pixels", "names"))
-        notes += notes_of(counts, class_names, names)
+        notes += notes_of(made, class_names)
     values = getattr(made["train"].images, "values", None) if "train" in made else None
     if values is not None and values.ndim == 3:
         notes.append(

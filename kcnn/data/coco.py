@@ -1,12 +1,11 @@
 """COCO json: pictures with outlined objects, made into masks. One file, or a folder with one a split."""
 
 import json
+import mmap
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
-
-import numpy as np
 
 from kcnn.data.coco_masks import render
 from kcnn.data.folder import folders_in
@@ -44,11 +43,11 @@ def read(address, options, seed):
         if objects and not outlined:
             raise UserError(f"{files[split]}: its objects have boxes alone; masks need outlines (segmentation)")
         rows, left = _rows(content, objects, files[split], options.max_pixels)
-        splits[split] = _samples(rows, files[split], split, root, len(class_names))
-        aside += left
-    notes = [f"{boxes} objects have a box alone: what is in it is not judged"] if boxes else []
-    pixels, names = (np.concatenate([getattr(s, part) for s in splits.values()]) for part in ("pixels", "names"))
-    notes += notes_of(pixels, class_names, names)
+        splits[split], unread = _samples(rows, files[split], split, root, len(class_names))
+        aside += left + unread
+    notes = _left_out(files.values()) if path.is_dir() else []
+    notes += [f"{boxes} objects have a box alone: what is in it is not judged"] if boxes else []
+    notes += notes_of(splits, class_names)
     format = f"COCO json ({', '.join(file.name for file in files.values())}), objects drawn as masks"
     return DataSet(splits, class_names, False, format, notes, aside)
 
@@ -57,12 +56,37 @@ def _files(root):
     """{split: json} of a folder: beside the folders of pictures, in one called annotations, or in each split's own."""
     inside = folders_in(root)
     places = [root, *(folder for folder in inside if folder.name.lower() == "annotations")]
-    for place in places:
-        if found := [path for path in sorted(place.glob("*.json")) if _looks_right(path)]:
-            named = {_split_of(path.stem): path for path in found}
-            return named if len(found) > 1 or "train" in named else {"train": found[0]}
-    own = {split_name(folder.name): sorted(folder.glob("*.json")) for folder in inside}
-    return {split: paths[0] for split, paths in own.items() if len(paths) == 1 and _looks_right(paths[0])}
+    for found in map(_recognised, places):
+        if found:
+            named = _by_split([(_split_of(path.stem), path) for path in _chosen(found)])
+            return named if len(named) > 1 or "train" in named else {"train": next(iter(named.values()))}
+    own = [(split_name(folder.name), sorted(folder.glob("*.json"))) for folder in inside]
+    return _by_split([(split, paths[0]) for split, paths in own if len(paths) == 1 and _looks_right(paths[0])])
+
+
+def _recognised(folder):
+    return [path for path in sorted(folder.glob("*.json")) if _looks_right(path)]
+
+
+def _chosen(paths):
+    """Those called instances_*, where there are any: COCO's own folder has key points and others beside them."""
+    return [path for path in paths if path.name.startswith("instances_")] or paths
+
+
+def _by_split(pairs):
+    named = {}
+    for split, path in pairs:
+        if split in named:
+            raise UserError(f"{named[split]} and {path} are both of split {split!r}; move or rename one of them")
+        named[split] = path
+    return named
+
+
+def _left_out(files):
+    """A note on COCO json beside `files` that is not read."""
+    folders = dict.fromkeys(path.parent for path in files)
+    others = [path.name for folder in folders for path in _recognised(folder) if path not in files]
+    return [f"only instances_* are read, not {', '.join(others)}; give one of these to use it"] if others else []
 
 
 def _split_of(stem):
@@ -72,11 +96,16 @@ def _split_of(stem):
 
 
 def _looks_right(path):
+    """True for a file that names all three lists; it is looked through only where its ends name two."""
+    names = [f'"{key}"'.encode() for key in KEYS]
     with open(path, "rb") as file:
         ends = file.read(LOOKED_AT)
         file.seek(max(0, os.path.getsize(path) - LOOKED_AT))
         ends += file.read(LOOKED_AT)
-    return sum(f'"{key}"'.encode() in ends for key in KEYS) >= 2
+        if sum(name in ends for name in names) < 2:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return all(content.find(name) >= 0 for name in names)
 
 
 def _loaded(path):
@@ -150,18 +179,28 @@ def _rows(content, objects, path, max_pixels):
 
 
 def _samples(rows, path, split, root, num_classes):
-    """The `Samples` of one file; names are relative to the folder `root`."""
+    """(the `Samples` of one file, [(name, reason)]); names are relative to the folder `root`."""
     folder = _picture_folder(path, split, rows[0][0])
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            masks = list(pool.map(lambda row: encoded_mask(render(row[1], row[2])), rows))
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
-    masks = Encoded(as_strings(masks))
-    pixels = count_pixels(masks, num_classes)
     paths = [os.path.join(folder, name) for name, _, _ in rows]
-    names = as_strings([os.path.relpath(path, root) for path in paths])
-    return Samples(Files(as_strings(paths)), occurring(pixels), names, masks=masks, pixels=pixels)
+    names = [os.path.relpath(place, root) for place in paths]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        drawn = list(pool.map(lambda row: _drawn(*row[1:]), rows))
+    left = [(name, made) for name, made in zip(names, drawn, strict=True) if isinstance(made, str)]
+    kept = [row for row in zip(paths, names, drawn, strict=True) if isinstance(row[2], bytes)]
+    if not kept:
+        raise UserError(f"{path}: no picture can be used; {left[0][0]}: {left[0][1]}")
+    paths, names, masks = map(as_strings, zip(*kept, strict=True))
+    masks = Encoded(masks)
+    pixels = count_pixels(masks, num_classes)
+    return Samples(Files(paths), occurring(pixels), names, masks=masks, pixels=pixels), left
+
+
+def _drawn(size, objects):
+    """The mask as a grey PNG, or a str: why it cannot be drawn."""
+    try:
+        return encoded_mask(render(size, objects))
+    except UserError as error:
+        return str(error)
 
 
 def _picture_folder(path, split, name):

@@ -1,5 +1,8 @@
 """Objects of a COCO json, outlines or run lengths, rendered to one mask of class numbers a picture."""
 
+import math
+from contextlib import contextmanager
+
 import numpy as np
 
 from kcnn.errors import UserError
@@ -9,22 +12,62 @@ from kcnn.masks import IGNORE
 def render(size, objects):
     """uint8 (H, W): the mask of a picture of `size` (H, W) with `objects`, dicts as COCO has them plus "class".
 
-    Large ones are drawn first, crowds before all, as places that are not judged; so are objects that have a box alone.
-    Raises UserError for an outline that cannot be understood.
+    First come crowds and objects that have a box alone, as places that are not judged; then the others, large ones
+    first. Raises UserError for an object that cannot be understood.
     """
     mask = np.zeros(size, np.uint8)
-    for one in sorted(objects, key=lambda one: (not one.get("iscrowd"), -float(one.get("area") or 0))):
-        outline = one.get("segmentation")
-        kind = IGNORE if one.get("iscrowd") or not outline else one["class"]
-        try:
-            if isinstance(outline, dict):
-                mask[decoded(outline, size)] = kind
-            else:
-                for polygon in outline or [_box(one)]:
-                    _fill(mask, polygon, kind)
-        except (TypeError, ValueError, KeyError, IndexError) as error:
-            raise UserError(f"annotation {one.get('id')} has an outline that cannot be read: {error}") from None
+    for one in sorted(objects, key=_order):
+        with _named(one):
+            _draw(mask, one)
     return mask
+
+
+@contextmanager
+def _named(one):
+    """An error within says of which object it is."""
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
+        raise UserError(f"annotation {one.get('id')} has an outline that cannot be read: {error}") from None
+
+
+def _judged(one):
+    return bool(one.get("segmentation")) and not one.get("iscrowd")
+
+
+def _order(one):
+    with _named(one):
+        return (True, -_area(one)) if _judged(one) else (False, 0)
+
+
+def _area(one):
+    """The area that the object gives, or that of its outline; parts may lie on each other."""
+    outline = one["segmentation"]
+    try:
+        given = float(one.get("area") or 0)
+    except (TypeError, ValueError):
+        given = math.nan
+    if math.isnan(given):
+        raise ValueError(f"its area is {one['area']!r}, which is no number")
+    if given:
+        return given
+    if isinstance(outline, dict):
+        return sum(_runs(outline)[1::2])
+    return sum(_surface(polygon) for polygon in outline)
+
+
+def _surface(polygon):
+    x, y = np.asarray(polygon, np.float64)[: len(polygon) // 2 * 2].reshape(-1, 2).T
+    return abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2
+
+
+def _draw(mask, one):
+    outline, kind = one.get("segmentation"), one["class"] if _judged(one) else IGNORE
+    if isinstance(outline, dict):
+        mask[decoded(outline, mask.shape)] = kind
+    else:
+        for polygon in outline or [_box(one)]:
+            _fill(mask, polygon, kind)
 
 
 def _box(one):
@@ -53,11 +96,15 @@ def decoded(lengths, size):
     """bool (H, W) of run lengths {"size": [H, W], "counts": a list, or COCO's compressed text}, column by column."""
     if list(lengths["size"]) != list(size):
         raise ValueError(f"its size is {lengths['size']}, the picture's {list(size)}")
+    counts, places = _runs(lengths), size[0] * size[1]
+    if min(counts, default=0) < 0 or sum(counts) != places:
+        raise ValueError(f"its run lengths sum to {sum(counts)}, the picture has {places} places")
+    return np.repeat(np.arange(len(counts)) % 2 == 1, np.array(counts, np.int64)).reshape(size[::-1]).T
+
+
+def _runs(lengths):
     counts = lengths["counts"]
-    counts = np.array(uncompressed(counts) if isinstance(counts, str | bytes) else counts, np.int64)
-    if (counts < 0).any() or counts.sum() != size[0] * size[1]:
-        raise ValueError(f"its run lengths sum to {counts.sum()}, the picture has {size[0] * size[1]} places")
-    return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(size[::-1]).T
+    return uncompressed(counts) if isinstance(counts, str | bytes) else counts
 
 
 def uncompressed(text):

@@ -54,7 +54,7 @@ def from_arrays(splits, class_names=None):
     Each y is (N,) or (N, 1) of numbers or strings, or (N, K) with one column a class: one-hot, several ones
     (multi-label), or shares that sum to 1 (soft labels).
     """
-    splits = {name: _flat(np.asarray(y), name) for name, y in splits.items()}
+    splits = {name: _flat(y, name) for name, y in splits.items()}
     ranks = {y.ndim for y in splits.values()}
     if len(ranks) != 1:
         raise UserError("labels must be written the same way in every split: all (N,) or all (N, classes)")
@@ -66,6 +66,11 @@ def from_arrays(splits, class_names=None):
 
 
 def _flat(y, split):
+    try:
+        y = np.asarray(y)
+    except ValueError:
+        rule = "give (N,), or (N, classes) with one column a class"
+        raise UserError(f"labels of split {split!r} are lists of several lengths; {rule}") from None
     if y.dtype.kind == "f" and y.ndim == 1 and np.all(y == np.floor(y)):
         y = y.astype(np.int64)
     if y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind in "iubUSO":

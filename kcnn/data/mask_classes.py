@@ -8,11 +8,13 @@ import numpy as np
 
 from kcnn.data.mask_files import MaskFile
 from kcnn.data.mask_values import encoded_mask, mask_of
+from kcnn.data.numbering import EMPTY, is_binary, numbering_of, unknown_number
 from kcnn.data.samples import Encoded
 from kcnn.errors import UserError
 from kcnn.masks import IGNORE
 
-MOST_FOUND = 64  # colours that are taken for classes without a list of them
+MOST_FOUND = 64  # colours, or grey numbers, that are taken for classes without a list of them
+SPARSE = 4  # classes to each number that occurs; beyond, the numbers are no classes
 SHOWN = 5
 
 
@@ -33,7 +35,7 @@ def scheme_of(masks, listed):
     """The `Scheme` of all `masks` (MaskFile, others are passed over) and of `listed`, a ClassList or None.
 
     Colours where the list has them and they fit, or where a mask has true colours; else numbers. 255 is not judged,
-    unless 0 and 255 are all that occurs. Raises UserError for more colours than classes can be.
+    unless 0 and 255 are all that occurs. Raises UserError for more colours or numbers than classes can be.
     """
     masks = [mask for mask in masks if isinstance(mask, MaskFile)]
     coloured = any(mask.numbers is None for mask in masks)
@@ -44,21 +46,34 @@ def scheme_of(masks, listed):
         return Scheme(listed.names, table, True, f"colours, named by {file}", file)
     if coloured:
         return _by_found_colours(colours, listed)
-    values = sorted({value for mask in masks for value in mask.numbers})
-    named = f", named by {file}" if listed else ""
-    if IGNORE in values and set(values) <= {0, IGNORE}:
-        names = listed.names if listed and len(listed.names) == 2 else _numbered(2)
-        return Scheme(names, {0: 0, IGNORE: 1}, False, f"black and white: 255 is class 1{named}", file)
-    kind = "palette numbers" if all(mask.kind == "palette" for mask in masks) else "grey class numbers"
-    highest = max((value for value in values if value != IGNORE), default=0)
-    names = listed.names if listed else _numbered(max(2, highest + 1))
-    words = f"{kind}{named}" + (", 255 is not judged" if IGNORE in values else "")
-    table = {k: k for k in range(len(names))} | ({listed.ignored: IGNORE} if listed and listed.ignored else {})
-    return Scheme(names, {**table, IGNORE: IGNORE}, False, words, file)
+    return _by_numbers(masks, listed)
 
 
-def _numbered(count):
-    return tuple(f"class {k}" for k in range(count))
+def _by_numbers(masks, listed):
+    values, ignored = {value for mask in masks for value in mask.numbers}, listed and listed.ignored
+    fits = listed and (len(listed.names) == 2 or not is_binary(values, ignored))
+    names, file = (listed.names, listed.file) if fits else (None, None)
+    numbering = numbering_of(values, names, ignored, file)
+    if not listed:
+        _check_found(len(values - {IGNORE}), numbering.highest)
+    named = f", named by {file}" if fits else ""
+    if numbering.binary:
+        unused = f" ({listed.file} names {len(listed.names)}: not used)" if listed and not fits else ""
+        words = f"black and white: 255 is class 1{named}{unused}"
+    else:
+        kind = "palette numbers" if all(mask.kind == "palette" for mask in masks) else "grey class numbers"
+        words = f"{kind}{named}" + (", 255 is not judged" if IGNORE in values else "")
+    return Scheme(numbering.names, numbering.classes(), False, words, numbering.file)
+
+
+def _check_found(count, highest):
+    """Refuse what greys between black and white would make of two classes."""
+    if count > MOST_FOUND or highest > max(MOST_FOUND, SPARSE * count):
+        raise UserError(
+            f"the masks have {count} numbers up to {highest}, and no list names them: if they are black and white with "
+            f"soft edges, save them as 0 and 255 alone (threshold them); if they are {highest + 1} classes, give "
+            "classes.txt with a line for each"
+        )
 
 
 def _by_found_colours(colours, listed):
@@ -97,7 +112,7 @@ def _applied(scheme, mask):
         if kind != IGNORE:
             counts[kind] += count
     if not counts.any():
-        return "its mask is empty: no place of it is judged (all 255)"
+        return EMPTY
     if all(table[place] == place for place in mask.places):
         return mask.png, counts
     return encoded_mask(table[mask_of(Encoded([mask.png]), 0)]), counts
@@ -106,13 +121,12 @@ def _applied(scheme, mask):
 def _unknown(scheme, value, count):
     if scheme.by_colour:
         return f"its mask has the colour {_hex(value)} ({count} pixels), which {scheme.file} does not name"
-    last = len(scheme.names) - 1
-    by = f"{scheme.file} names" if scheme.file else "known are"
-    return f"its mask has class {value} ({count} pixels); {by} 0 to {last} ({scheme.names[last]})"
+    return unknown_number(value, f"{count} pixels", scheme.names, scheme.file)
 
 
-def notes_of(pixels, class_names, names):
-    """Notes on masks of `names` (N,) by their `pixels` (N, K): classes that never occur, masks of a single class."""
+def notes_of(splits, class_names):
+    """Notes on the masks of {split: Samples} by their pixels: classes that never occur, masks of a single class."""
+    pixels, names = (np.concatenate([getattr(s, part) for s in splits.values()]) for part in ("pixels", "names"))
     notes, sums = [], pixels.sum(0)
     if absent := [name for name, total in zip(class_names, sums, strict=True) if not total]:
         notes.append(f"{len(absent)} of {len(class_names)} classes never occur in a mask: {_few(absent)}")

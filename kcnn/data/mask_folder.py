@@ -41,8 +41,7 @@ def read(address, options, seed):
     if not splits:
         raise UserError(f"data {root}: no mask can be used ({len(aside)} looked at; {aside[0][0]}: {aside[0][1]})")
     notes = [f"split {split!r} has pictures but no masks: left out" for split in without]
-    pixels, names = (np.concatenate([getattr(s, part) for s in splits.values()]) for part in ("pixels", "names"))
-    notes += _unused_json(root, scheme) + notes_of(pixels, scheme.names, names)
+    notes += _unused_json(root, scheme) + notes_of(splits, scheme.names)
     return DataSet(splits, scheme.names, False, f"{words} ({scheme.words})", notes, aside)
 
 

@@ -122,6 +122,10 @@ class Samples:
         images, masks = (None if part is None else part.take(indices) for part in (self.images, self.masks))
         return Samples(images, self.labels[indices], self.names[indices], weights, columns, masks, pixels)
 
+    def counted(self, num_classes):
+        """int64 (N, K): `pixels`, or what the masks hold where it is not known."""
+        return count_pixels(self.masks, num_classes) if self.pixels is None else self.pixels
+
     def digest(self):
         yield "\n".join(map(str, self.names)).encode("utf-8", "surrogateescape")
         yield np.ascontiguousarray(self.labels).data
@@ -166,8 +170,7 @@ class DataSet:
         samples = self.splits[split]
         if samples.masks is None:
             return ()
-        pixels = count_pixels(samples.masks, self.num_classes) if samples.pixels is None else samples.pixels
-        return tuple(pixels.sum(0).tolist())
+        return tuple(samples.counted(self.num_classes).sum(0).tolist())
 
     def class_counts(self, split="train"):
         """In how many pictures of a split each class occurs: K whole numbers in a tuple (soft labels are rounded)."""

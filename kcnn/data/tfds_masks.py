@@ -59,9 +59,8 @@ def read_masks(builder, mask):
         split: Samples(part, labels[split], numbered(len(part), split), masks=masks[split], pixels=pixels[split])
         for split, part in images.items()
     }
-    counts, shown = (np.concatenate([getattr(s, part) for s in splits.values()]) for part in ("pixels", "names"))
     format = f"TensorFlow Datasets {builder.info.full_name}, encoded, masks by the feature {mask!r}"
-    return DataSet(splits, names, False, format, notes_of(counts, names, shown))
+    return DataSet(splits, names, False, format, notes_of(splits, names))
 
 
 def _rows(builder, split, image, mask):

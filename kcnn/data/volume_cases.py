@@ -7,8 +7,8 @@ import numpy as np
 
 from kcnn.data.mask_layouts import MASK_MARKS
 from kcnn.data.nifti import Scan, scan_of, without_suffix
+from kcnn.data.numbering import numbering_of
 from kcnn.data.volumes import classes_of, lies_on, voxels_of
-from kcnn.masks import IGNORE
 
 FIRST = "_0000"  # what nnU-Net calls the first channel of a case, where each has a file
 CHANNEL = re.compile(r"(.+)_(\d{4})")
@@ -76,40 +76,10 @@ def channels_in(case):
     return next((part for part in parts if isinstance(part, str)), None) or np.concatenate(parts, -1)
 
 
-class Numbering(NamedTuple):
-    """From the numbers in masks to classes: `names`, `table` uint8 (256,), and the `file` that named them, or None."""
-
-    names: tuple[str, ...]
-    table: np.ndarray
-    file: str | None
-
-    def refusal(self, counts):
-        """Why a mask with these numbers cannot be used, "" if it can."""
-        unknown = np.flatnonzero((counts > 0) & (self.table >= len(self.names)) & (self.table != IGNORE))
-        if len(unknown):
-            by, last = f"{self.file} names" if self.file else "known are", len(self.names) - 1
-            number = unknown[0]
-            return f"its mask has class {number} ({counts[number]} voxels); {by} 0 to {last} ({self.names[last]})"
-        if not counts[self.table != IGNORE].any():
-            return "its mask is empty: no place of it is judged (all 255)"
-        return ""
-
-    def pixels(self, counts):
-        """int64 (K,): how many voxels each class has."""
-        return np.array([counts[self.table == k].sum() for k in range(len(self.names))], np.int64)
-
-
-def numbering_of(cases, listed):
-    """The `Numbering` of all `cases` and of `listed`, a ClassList or None; 255 alone beside 0 is the second class."""
-    found = set(np.flatnonzero(sum(case.counts for case in cases)).tolist()) if cases else set()
-    table, binary = np.arange(256, dtype=np.uint8), IGNORE in found and found <= {0, IGNORE}
-    if binary:
-        table[IGNORE] = 1
-    if listed and listed.ignored is not None:
-        table[listed.ignored] = IGNORE
-    highest = max((int(table[number]) for number in found if table[number] != IGNORE), default=0)
-    names = listed.names if listed else tuple(f"class {k}" for k in range(max(2, highest + 1)))
-    return Numbering(names, table, listed and listed.file)
+def numbering_of_cases(cases, listed):
+    """The `Numbering` of all `cases` and of `listed`, a ClassList or None."""
+    found = np.flatnonzero(sum((case.counts for case in cases), np.zeros(256, np.int64))).tolist()
+    return numbering_of(found, *((listed.names, listed.ignored, listed.file) if listed else ()))
 
 
 def shown(size):

@@ -12,7 +12,7 @@ from kcnn.data.mask_layouts import LAYOUTS, layout_of, paired
 from kcnn.data.mask_values import occurring
 from kcnn.data.nifti import is_nifti
 from kcnn.data.samples import Arrays, DataSet, Samples, as_strings
-from kcnn.data.volume_cases import case_of, channels_in, numbering_of, shown, with_channels
+from kcnn.data.volume_cases import case_of, channels_in, numbering_of_cases, shown, with_channels
 from kcnn.errors import UserError
 from kcnn.masks import IGNORE
 from kcnn.memory import free_memory
@@ -43,7 +43,7 @@ def read(address, options, seed):
         raise UserError(f"data {root}: no mask has the name of a volume; accepted: {LAYOUTS}\nseen:\n{tree(root)}")
     listed = class_list(root, *(folder for pair in folders.values() for folder in (pair[1], pair[1].parent)))
     opened = [(split, name, case_of(*files)) for split, name, files in rows]
-    numbering = numbering_of([case for *_, case in opened if not isinstance(case, str)], listed)
+    numbering = numbering_of_cases([case for *_, case in opened if not isinstance(case, str)], listed)
     cases = []
     for split, name, case in opened:
         reason = case if isinstance(case, str) else numbering.refusal(case.counts)
@@ -53,11 +53,12 @@ def read(address, options, seed):
     pixels, names = np.stack([numbering.pixels(case.counts) for *_, case in kept]), as_strings([row[1] for row in kept])
     everything = Samples(Arrays(values), occurring(pixels), names, masks=Arrays(masks), pixels=pixels)
     notes = [f"split {split!r} has volumes but no masks: left out" for split in without]
-    notes += _sizes_note(kept) + notes_of(pixels, numbering.names, names)
+    splits = _splits(everything, [row[0] for row in kept])
+    notes += _sizes_note(kept) + notes_of(splits, numbering.names)
     words = words.replace("pictures", "volumes")
     named = f", named by {numbering.file}" if numbering.file else ""
     format = f"{words} (NIfTI, {shown(values.shape[1:])}; class numbers{named})"
-    return DataSet(_splits(everything, [row[0] for row in kept]), numbering.names, False, format, notes, aside)
+    return DataSet(splits, numbering.names, False, format, notes, aside)
 
 
 def _rows(root, folders):

@@ -3,7 +3,6 @@
 import numpy as np
 
 from kcnn.data.checks import mask_misfits
-from kcnn.data.mask_values import count_pixels
 from kcnn.doctor.record import Case
 from kcnn.doctor.single import shown
 from kcnn.doctor.words import share
@@ -22,7 +21,7 @@ def mask_cases(survey, dataset):
         members = np.flatnonzero(survey.splits == split)
         for i, reason in sorted(mask_misfits(samples, survey.examination(split)).items()):
             found["mask_size"].append(Case(pictures=(shown(survey, members[i]),), detail=reason))
-        pixels = count_pixels(samples.masks, dataset.num_classes) if samples.pixels is None else samples.pixels
+        pixels = samples.counted(dataset.num_classes)
         for i in np.flatnonzero((pixels > 0).sum(1) == 1):
             detail = f"all of it {dataset.class_names[pixels[i].argmax()]}"
             found["mask_of_one_class"].append(Case(pictures=(shown(survey, members[i]),), detail=detail))

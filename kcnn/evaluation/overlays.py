@@ -33,6 +33,7 @@ def as_rgb(picture):
     picture = np.asarray(picture)
     picture = picture if picture.shape[-1] == 3 else picture[..., :1]
     if picture.dtype != np.uint8:
+        picture = picture.astype(np.float64)  # in which no difference wraps
         low, high = np.nanmin(picture), np.nanmax(picture)
         picture = np.rint(255 * np.nan_to_num((picture - low) / ((high - low) or 1))).astype(np.uint8)
     return np.broadcast_to(picture, (*picture.shape[:-1], 3))
