@@ -1,10 +1,18 @@
 """Back to finer maps: enlarging by a whole factor and cropping, so that any size of picture has its own size again."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from kcnn.layers.convolution import rank_of
+
+if keras.backend.backend() == "tensorflow":
+    from kcnn.layers.tensorflow_kernels import resize_bilinear
+else:
+
+    def resize_bilinear(x, size):
+        """`x` (B, H, W, C) at `size` (height, width)."""
+        return ops.image.resize(x, size, interpolation="bilinear")
+
 
 INTERPOLATIONS = ("nearest", "bilinear")
 
@@ -32,25 +40,9 @@ class Enlarge(keras.layers.Layer):
         return larger[(slice(None), *(slice(0, -(-side // self.strides)) for side in sides))]
 
     def _bilinear(self, inputs):
-        """As `ops.image.resize`, which takes no sizes that a graph finds out while it runs."""
-        for axis in range(1, len(inputs.shape) - 1):
-            inputs = self._between(inputs, axis)
-        return inputs
-
-    def _between(self, x, axis):
-        """`factor` places for each along `axis`, between its middle and those of its neighbours."""
-        first, last = (ops.take(x, ops.arange(1) + at, axis=axis) for at in (0, ops.shape(x)[axis] - 1))
-        inner = [slice(None)] * axis
-        before = ops.concatenate([first, x[(*inner, slice(0, -1))]], axis)
-        after = ops.concatenate([x[(*inner, slice(1, None))], last], axis)
-        offset = (np.arange(self.factor) + 0.5) / self.factor - 0.5
-        shares = np.stack([1 - np.abs(offset), np.maximum(-offset, 0), np.maximum(offset, 0)])
-        shares = ops.convert_to_tensor(shares.reshape(3, -1, *[1] * (len(x.shape) - axis - 1)), x.dtype)
-        parts = (ops.expand_dims(part, axis + 1) for part in (x, before, after))
-        made = sum(shares[i] * part for i, part in enumerate(parts))
-        sides = list(ops.shape(x))
-        sides[axis] = sides[axis] * self.factor
-        return ops.reshape(made, sides)
+        height, width = ops.shape(inputs)[1:3]
+        size = (height * self.factor, width * self.factor)
+        return ops.cast(resize_bilinear(inputs, size), inputs.dtype)
 
     def _nearest(self, inputs):
         for axis in range(1, len(inputs.shape) - 1):

@@ -1,6 +1,6 @@
-"""Kernels that stock Keras misses on TensorFlow: fused batch normalisation and true grouped convolution.
+"""Kernels that stock Keras misses on TensorFlow: fused batch normalisation, true grouped convolution, open sizes.
 
-Both equal Keras's own layers in values, variables and configuration, so weights move freely between the two. This file
+All equal Keras's own layers in values, variables and configuration, so weights move freely between them. This file
 imports TensorFlow and is itself imported only where that is the backend.
 """
 
@@ -66,6 +66,11 @@ def _as_pictures(inputs, shape):
     if len(inputs.shape) == 4:
         return inputs
     return tf.reshape(inputs, [shape[0], -1, 1, inputs.shape[-1] or shape[-1]])
+
+
+def resize_bilinear(x, size):
+    """`x` (B, H, W, C) at `size` (height, width), float32; Keras's own takes no size that a graph finds out."""
+    return tf.image.resize(x, size)
 
 
 def grouped_convolution(x, kernel, strides, padding, dilations):
