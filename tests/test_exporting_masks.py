@@ -72,7 +72,9 @@ def test_data_of_other_sizes_is_answered_as_by_predict(architecture, tmp_path, r
     other = rng.normal(size=(2, 40, 70, 5)).astype(np.float32)
     given = serving(path)["serving_default"](image=tf.constant(other))
     answers = MaskAnswers(model, head, facts).predict(list(other), 3)
-    assert found["score_difference"] < 1e-4 and len(np.unique(given["mask"])) > 1
+    assert found["score_difference"] < 1e-4
+    means = [answer["score"] for answer in answers]
+    np.testing.assert_allclose(tf.reduce_mean(given["score"], (1, 2)), means, atol=1e-4)
     assert (given["mask"].numpy() == np.stack([answer["mask"] for answer in answers])).mean() > 0.999
 
 
