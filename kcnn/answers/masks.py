@@ -105,7 +105,7 @@ class MaskAnswers:
         *known, channels = self.model.input_shape[1:]
         if shape[-1] != channels:
             return f"has {shape[-1]} channels, and this model sees {channels}"
-        if any(side not in (None, own) for side, own in zip(known, shape, strict=False)):
+        if any(side not in (None, own) for side, own in zip(known, shape[:-1], strict=True)):
             own, stated = ("×".join(map(str, sides)) for sides in (shape[:-1], known))
             return f"has the size {own}, and this model sees {stated} only: cut it, or fill it up, to that size"
         return None
