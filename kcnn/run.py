@@ -113,7 +113,11 @@ class Run:
         return found[0] if single else found
 
     def features(self, images):
-        """The vectors (N, D) before the last layer, for anything that `predict` takes."""
+        """The vectors (N, D) before the last layer, of pictures in the frame of training.
+
+        images: what `predict` takes, but arrays of fractions, signals and volumes must have the frame's shape. Of a
+        segmenter a vector is the whole map before its last layer, flattened: its channels place by place.
+        """
         items = list(images) if isinstance(images, (list, tuple)) else [images]
         frames, _ = self._frames(items)
         return np.asarray(inspection.features(self.model)(frames.astype(np.float32)))
@@ -121,12 +125,18 @@ class Run:
     def explain(self, image, method="grad_cam", *, target=None, level=None, path=None):
         """Where the model looked: a heat map (H, W) in 0–1, and the overlay as a PNG at `path` if one is given.
 
+        The map has the size of the frame of training, in which the picture is seen here, by a segmenter, too; it then
+        says what speaks for the class in the places that the class wins, or in all where it wins none, and the overlay
+        tells its mean score over all places. The map of a signal or volume has its shape, and no overlay.
+
         Args:
-            image: anything that `predict` takes, one of it.
+            image: one of what `features` takes.
             target: class name to explain; if None the predicted one, of a segmenter the one that most places have
                 beside class 0.
             level: "c2" … or a layer's name; the deepest level if None.
         """
+        if path is not None and len(self.facts.input_shape) != 3:
+            raise UserError(f"path is {str(path)!r}, but the heat of signals and volumes is not drawn: leave it out")
         explainer, frame = inspection.EXPLAINERS[method], self._frame(image, method)
         index = self._class_index(target, frame)
         heat = explainer(self.model, frame, target=index, level=level)
@@ -231,6 +241,10 @@ class Run:
             return session.reopen(self.folder, self._source, self._built)
         whole = self.recipe.override({"data.quarantine": None, "data.group_column": None})
         dataset = session.open_data(whole, source, self.facts.class_names)
+        if dataset.task != self.task:
+            raise UserError(
+                f"run {self.name} answers in {self.task} and this data has {dataset.task}: give data with {self.task}"
+            )
         return session.Session(self.folder, self.recipe, dataset, self.facts, *self._built)
 
     def _frames(self, items):

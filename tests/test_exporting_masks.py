@@ -3,7 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from kcnn.answers import MaskAnswers
 from kcnn.architectures import ARCHITECTURES
 from kcnn.data import Facts
 from kcnn.exporting import EXPORTERS, export, parity
@@ -46,6 +48,55 @@ def test_each_head_is_exported_and_takes_other_sizes(name, tmp_path, rng):
 def test_each_family_is_exported_under_a_unet(architecture, tmp_path, rng):
     found, other = written(architecture, "unet", tmp_path, rng)
     assert found["score_difference"] < 1e-4 and (other is None or other["mask"].shape == (1, 70, 96))
+
+
+def floats(architecture, sides):
+    """(model, head, facts) on float32 data of five bands of `sides`."""
+    keras.utils.set_random_seed(0)
+    head, shape = head_of("unet", num_classes=3, **SMALL["unet"]), (*sides, 5)
+    free = (*[None] * len(sides), 5)
+    model = build_model(architecture, head, input_shape=shape if architecture in STATED else free)
+    facts = Facts(class_names=("ground", "bright", "dark"), input_shape=shape, measured=True, task="masks")
+    return model, head, facts
+
+
+def serving(path):
+    """The signatures of the SavedModel at `path`."""
+    return tf.saved_model.load(str(path)).signatures
+
+
+@pytest.mark.parametrize("architecture", ["resnet_toy", *STATED])
+def test_data_of_other_sizes_is_answered_as_by_predict(architecture, tmp_path, rng):
+    model, head, facts = floats(architecture, (32, 32))
+    path, found = export("saved_model", model, head, facts, tmp_path, rng.normal(size=(2, 32, 32, 5)).astype("f4"))
+    other = rng.normal(size=(2, 40, 70, 5)).astype(np.float32)
+    given = serving(path)["serving_default"](image=tf.constant(other))
+    answers = MaskAnswers(model, head, facts).predict(list(other), 3)
+    assert found["score_difference"] < 1e-4
+    means = [answer["score"] for answer in answers]
+    np.testing.assert_allclose(tf.reduce_mean(given["score"], (1, 2)), means, atol=1e-4)
+    assert (given["mask"].numpy() == np.stack([answer["mask"] for answer in answers])).mean() > 0.999
+
+
+def test_no_pictures_have_no_answers_and_a_long_strip_spares_its_neighbours(tmp_path, rng):
+    written("resnet_toy", "unet", tmp_path, rng)
+    ask = serving(tmp_path / EXPORTERS["saved_model"].file)
+    for shape in ((0, 40, 50, 3), (0, 0, 0, 3)):
+        none = ask["serving_default"](image=tf.zeros(shape, tf.uint8))
+        assert none["mask"].shape == none["score"].shape == shape[:3]
+    none = ask["from_bytes"](bytes=tf.constant([], tf.string))
+    assert none["png"].shape == none["score"].shape == (0,)
+    pngs = [tf.io.encode_png(rng.integers(0, 256, (*size, 3)).astype(np.uint8)) for size in ((50, 40), (1, 20000))]
+    alone = ask["from_bytes"](bytes=tf.stack(pngs[:1]))["png"].numpy()
+    both = ask["from_bytes"](bytes=tf.stack(pngs))["png"].numpy()
+    assert both[0] == alone[0] and tf.io.decode_png(both[1]).shape == (1, 20000, 1)
+
+
+def test_no_volumes_have_no_answers(tmp_path, rng):
+    images = rng.normal(size=(2, 8, 8, 8, 5)).astype(np.float32)
+    path, found = export("saved_model", *floats("resnet_toy", (8, 8, 8)), tmp_path, images)
+    none = serving(path)["serving_default"](image=tf.constant(images[:0]))
+    assert found["score_difference"] < 1e-4 and none["mask"].shape == none["score"].shape == (0, 8, 8, 8)
 
 
 def test_there_are_families_and_heads():

@@ -16,6 +16,7 @@ from kcnn.data import Facts
 from kcnn.errors import UserError
 from kcnn.evaluation import answer
 from kcnn.exporting import EXPORTERS, ExportDisagrees, export
+from kcnn.exporting import parity as proof
 from kcnn.exporting import saved_model as saved_model_format
 from kcnn.inspection import features
 from kcnn.models import build_model, head_of
@@ -225,6 +226,34 @@ def test_every_format_that_lies_is_caught_and_the_good_export_stays(tmp_path, rn
     with pytest.raises(ExportDisagrees, match="differs from the model"):
         export(format, model, head, facts, tmp_path, images)
     assert sorted(p.name for p in tmp_path.rglob("*")) == before and path.exists()
+
+
+def test_a_few_pictures_are_asked_about_at_a_time(rng):
+    model, head, facts = made((16, 16, 2))
+    images = rng.integers(0, 256, (2 * proof.TOGETHER + 3, 16, 16, 2), np.uint8)
+    names, asked = np.asarray(facts.class_names, object), []
+
+    def honest(part):
+        asked.append(len(part))
+        scores = answer(model, head)(part)["scores"].numpy()
+        return {"label": names[scores.argmax(1)], "scores": scores}
+
+    def lying(part):
+        given = honest(part)
+        return given | {"scores": given["scores"] + (0.5 if len(part) == 3 else 0)}
+
+    def empty(part):
+        given = honest(part)
+        return given | {"scores": given["scores"] * (np.nan if len(part) > 3 else 1)}
+
+    found = proof.compare(model, head, facts, images, {"honest": honest})
+    assert asked == [proof.TOGETHER] * 2 + [3]
+    assert found == {"pictures": len(images), "score_difference": pytest.approx(0, abs=1e-6), "labels_agree": 1}
+    for way in (lying, empty):
+        with pytest.raises(
+            ExportDisagrees, match=f"export's own way differs from the model by .*, over {len(images)} pictures"
+        ):
+            proof.compare(model, head, facts, images, {"own way": way})
 
 
 def test_unknown_format_is_refused(tmp_path):

@@ -8,12 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import kcnn
+from kcnn.answers import MaskAnswers
 from kcnn.answers import masks as mask_answers
+from kcnn.answers.naming import stems_of
+from kcnn.data import Facts, working_size
 from kcnn.inspection.grad_cam import evidence
 from kcnn.masks import IGNORE, colours
+from kcnn.models import build_model, head_of
+from kcnn.scoring import kept_frames, reporting
 from tests.test_cli import kcnn as command
 
 # Runs where TensorFlow is and kcnn is not.
@@ -54,6 +60,31 @@ def run(tmp_path_factory):
     rng = np.random.default_rng(0)
     data = {"train": scenes(64, rng), "val": scenes(16, rng), "class_names": NAMES}
     return kcnn.build_and_fit_segmenter(data, **SETTINGS, **{"runtime.runs": str(tmp_path_factory.mktemp("runs"))})
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory):
+    """A run on volumes of 8×8×8 places."""
+    values = np.random.default_rng(0).normal(size=(12, 8, 8, 8, 1)).astype(np.float32)
+    masks = (values[..., 0] > 0).astype(np.uint8)
+    data = {"train": (values[:8], masks[:8]), "val": (values[8:], masks[8:])}
+    settings = SETTINGS | {"epochs": 1, "batch_size": 4, "runtime.runs": str(tmp_path_factory.mktemp("runs"))}
+    return kcnn.build_and_fit_segmenter(data, **settings)
+
+
+def five_bands(pictures):
+    """float32 (N, H, W, 5): pictures in bands that are no colours, of another range."""
+    return np.concatenate([pictures, 255.0 - pictures[..., :2]], -1).astype(np.float32) * 40
+
+
+@pytest.fixture(scope="module")
+def bands(tmp_path_factory):
+    """A run on float32 data of five bands and 48×48 places, seen in a frame of 24×24."""
+    rng = np.random.default_rng(0)
+    data = {name: scenes(count, rng, side=48) for name, count in (("train", 48), ("val", 8))}
+    data = {name: (five_bands(pictures), masks) for name, (pictures, masks) in data.items()}
+    settings = SETTINGS | {"image_size": 24, "runtime.runs": str(tmp_path_factory.mktemp("runs"))}
+    return kcnn.build_and_fit_segmenter(data | {"class_names": NAMES}, **settings)
 
 
 def as_png(picture):
@@ -158,3 +189,93 @@ def test_heads_and_data_that_do_not_fit_are_refused(tmp_path, rng):
     with pytest.raises(kcnn.UserError, match="unknown option of the head unet 'objectiv': did you mean 'objective'"):
         kcnn.build_and_fit_segmenter(data, **SETTINGS, head_options={"objectiv": "dice"}, **runs)
     assert not any(tmp_path.iterdir())
+
+
+def test_data_that_is_no_picture_is_seen_at_the_scale_of_training(bands, rng, monkeypatch, tmp_path):
+    assert bands.facts.input_shape == (24, 24, 5) and bands.facts.measured
+    pictures, masks = scenes(1, rng, side=48)
+    value, judged = five_bands(pictures)[0], masks[0] != IGNORE
+    answer = bands.predict(value, out=tmp_path)
+    assert (answer["mask"] == masks[0])[judged].mean() > 0.8
+    assert sorted(answer["files"]) == ["mask", "overlay", "polygons"]
+    seen = tf.nn.softmax(bands.model(tf.nn.avg_pool2d(value[None], 2, 2, "VALID")))
+    expected = tf.image.resize(seen, (48, 48))[0].numpy()
+    assert (answer["mask"] == expected.argmax(-1)).mean() > 0.999
+    assert answer["score"] == pytest.approx(expected.max(-1).mean(), abs=1e-4)
+    wide = np.tile(value, (3, 4, 1))[:130]
+    whole = bands.predict(wide)["mask"]
+    monkeypatch.setattr(mask_answers, "MOST_WHOLE", 100)
+    monkeypatch.setattr(mask_answers, "TILE", 32)
+    monkeypatch.setattr(mask_answers, "OVERLAP", 16)
+    tiled = bands.predict(wide)["mask"]
+    assert tiled.shape == whole.shape == (130, 192) and (tiled == whole).mean() > 0.9
+
+
+def test_data_of_other_axes_or_channels_is_refused(bands, volumes):
+    for wrong in (np.zeros((48, 48, 4)), np.zeros((48, 48)), np.zeros((0, 48, 5)), "a.png"):
+        with pytest.raises(kcnn.UserError, match="this model sees data of 2 axes and 5 channels, not .*: give arrays"):
+            bands.predict(wrong)
+    with pytest.raises(kcnn.UserError, match=r"data of 3 axes and 1 channels, not float64 \(8, 8, 8\): give arrays"):
+        volumes.predict(np.zeros((8, 8, 8)))
+
+
+def test_what_does_not_fit_a_model_of_stated_sides_is_refused(tmp_path):
+    head = head_of("unet", num_classes=2, filters=(8, 8))
+    model = build_model("resnet_toy", head, input_shape=(8, 8, 8, 1))
+    facts = Facts(class_names=("out", "in"), input_shape=(8, 8, 8, 1), measured=True, task="masks")
+    answers = MaskAnswers(model, head, facts)
+    assert answers.predict([np.zeros((8, 8, 8, 1))], 5)[0]["mask"].shape == (8, 8, 8)
+    with pytest.raises(kcnn.UserError, match="an array has the size 8×9×8, and this model sees 8×8×8 only: cut it"):
+        answers.predict([np.zeros((8, 9, 8, 1))], 5)
+
+
+def test_files_of_answers_have_names_of_their_own():
+    assert stems_of(["x/a.png", "y/a.png", "a-2.png", b"", b""]) == ["a", "a-2", "a-2-2", "picture", "picture-2"]
+
+
+@pytest.mark.parametrize("framing", ["crop", "pad", "native", "stretch"])
+@pytest.mark.parametrize("size", [(1, 20000), (20000, 1), (3, 5000), (1, 2**27), (100, 100), (5000, 6000), (1, 1)])
+def test_a_picture_is_enlarged_within_bounds(size, framing):
+    height, width = working_size(size, (224, 224, 3), framing).numpy().tolist()
+    assert min(height, width) >= 1 and height * width <= max(size[0] * size[1], 16 * 224 * 224)
+    if framing == "crop" and min(size) >= 100:
+        assert min(height, width) == 224
+
+
+def test_a_long_strip_is_answered(run, rng):
+    strip = rng.integers(0, 256, (1, 20000, 3), np.uint8)
+    assert run.predict(strip)["mask"].shape == (1, 20000)
+
+
+def test_other_data_is_scored_in_its_own_shape_and_for_its_own_task(run, volumes, rng):
+    values = rng.normal(size=(4, 6, 10, 8, 1)).astype(np.float32)
+    figures = volumes.evaluate(source=(values, (values[..., 0] > 0).astype(np.uint8)))
+    assert figures["samples"] == 4 and figures["pixels"] == values.size
+    with pytest.raises(kcnn.UserError, match="answers in masks and this data has labels: give data with masks"):
+        run.evaluate(source=(scenes(4, rng)[0], ["bright", "dark"] * 2))
+
+
+def test_heat_of_volumes_has_their_shape_and_is_not_drawn(volumes, rng, tmp_path):
+    volume = rng.normal(size=(8, 8, 8, 1)).astype(np.float32)
+    assert volumes.explain(volume).shape == (8, 8, 8)
+    with pytest.raises(kcnn.UserError, match="but the heat of signals and volumes is not drawn: leave it out"):
+        volumes.explain(volume, path=tmp_path / "heat.png")
+
+
+def test_features_are_the_map_before_the_last_layer(run, rng):
+    own, other = run.features(list(scenes(2, rng)[0])), run.features(scenes(1, rng, side=50)[0][0])
+    last = run.model.get_layer("logits").input.shape[-1]
+    assert own.shape == (2, 32 * 32 * last) and other.shape == (1, 32 * 32 * last)
+
+
+def test_fewer_frames_are_kept_where_they_are_large(run, monkeypatch):
+    opened = run._session(None)
+    try:
+        for values, count in ((32 * 32 * 3 * 5 + 1, 5), (1, 1)):
+            monkeypatch.setattr(reporting, "FRAME_VALUES", values)
+            reporting.keep_frames(opened, "val")
+            assert len(kept_frames(run.folder)) == count
+    finally:
+        monkeypatch.undo()
+        reporting.keep_frames(opened, "val")
+    assert len(kept_frames(run.folder)) == 16

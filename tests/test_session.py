@@ -63,6 +63,11 @@ def test_it_predicts_from_paths_bytes_and_arrays(run, photos):
     assert run.features([str(file), str(file)]).shape == (2, 64)
 
 
+def test_labels_are_not_drawn(run, tmp_path):
+    with pytest.raises(kcnn.UserError, match="out is .*, but labels are not drawn: leave it out"):
+        run.predict(np.zeros((16, 16, 3), np.uint8), out=tmp_path)
+
+
 def test_it_explains_and_writes_the_overlay(run, photos, tmp_path):
     heat = run.explain(photos / "disc" / "01.png", path=tmp_path / "why.png")
     assert heat.shape == (24, 24) and 0 <= heat.min() <= heat.max() <= 1

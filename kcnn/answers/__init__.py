@@ -1,12 +1,21 @@
 """Answers: what a trained network says of the pictures that a user brings, by what its head answers in."""
 
 from kcnn.answers.labels import LabelAnswers
-from kcnn.answers.masks import MaskAnswers, whole_mask
+from kcnn.answers.masks import MaskAnswers, takes_any_size, whole_mask
 from kcnn.answers.naming import name_of, why_unread
 
 TASKS = {"labels": LabelAnswers, "masks": MaskAnswers}
 
-__all__ = ["TASKS", "LabelAnswers", "MaskAnswers", "answers_of", "name_of", "whole_mask", "why_unread"]
+__all__ = [
+    "TASKS",
+    "LabelAnswers",
+    "MaskAnswers",
+    "answers_of",
+    "name_of",
+    "takes_any_size",
+    "whole_mask",
+    "why_unread",
+]
 
 
 def answers_of(model, head, facts):

@@ -1,7 +1,7 @@
 """Masks of pictures of any size, each at the picture's own size.
 
-A picture is seen whole, at the scale of training; one that is large even there, in overlapping tiles whose scores are
-blended.
+A picture, and other data of its rank, is seen whole, at the scale of training; one that is large even there, in
+overlapping tiles whose scores are blended. Signals and volumes are seen as they are.
 """
 
 from functools import cached_property
@@ -52,43 +52,63 @@ class MaskAnswers:
 
     @cached_property
     def _whole(self):
-        picture = tf.TensorSpec((None, None, self.facts.input_shape[-1]), tf.uint8)
+        picture = tf.TensorSpec((None, None, self.facts.input_shape[-1]), tf.uint8 if self.of_pictures else tf.float32)
         return tf.function(
             lambda picture: whole_mask(self.model, self.head, self.facts, picture), input_signature=[picture]
         )
 
     def _answered(self, item):
         """(picture, mask, score of each place, None) of one picture, or the reason why it cannot be read."""
-        if not self.of_pictures:
+        if len(self.facts.input_shape) != 3:
             return self._of_data(item)
+        if not self.of_pictures:
+            return (picture := self._array(item)), *self._seen(picture), None
         picture = data.read_whole(item, self.facts.input_shape[-1], self.facts.max_pixels)
-        if picture is None:
-            return why_unread(item)
+        return why_unread(item) if picture is None else (picture, *self._seen(picture), None)
+
+    def _seen(self, picture):
+        """(mask, score of each place), each (h, w), of a `picture` (h, w, C), or of other data of its rank."""
         size = seen_size(self.model, self.facts, picture.shape[:2])
-        if np.prod(size) <= MOST_WHOLE:
-            return picture, *(part.numpy() for part in self._whole(picture)), None
+        if not takes_any_size(self.model) or np.prod(size) <= MOST_WHOLE:
+            return tuple(part.numpy() for part in self._whole(picture))
         seen = data.resized(tf.constant(picture), size).numpy()
-        mask, score = evaluation.tiled(lambda tiles: self._graph(tiles)["scores"], seen, TILE, OVERLAP)
-        return picture, *(_nearest(part, picture.shape[:2]) for part in (mask, score)), None
+        parts = evaluation.tiled(lambda tiles: self._graph(tiles)["scores"], seen, TILE, OVERLAP)
+        return tuple(_nearest(part, picture.shape[:2]) for part in parts)
 
     def _of_data(self, item):
-        """The same of an array of the model's rank, or of a volume in a NIfTI file, whose `Scan` comes last."""
-        known, scan = self.facts.input_shape, None
-        if isinstance(item, (str, Path)) and len(known) == 4:
+        """The same of a signal or volume in an array, or of a volume in a NIfTI file, whose `Scan` comes last."""
+        scan = None
+        if isinstance(item, (str, Path)) and len(self.facts.input_shape) == 4:
             scan = data.scan_of(item)
             item = scan if isinstance(scan, str) else data.voxels_of(scan)
-            if isinstance(item, str):
-                return item
-            if item.shape[-1] != known[-1]:
-                return f"has {item.shape[-1]} channels, and this model sees {known[-1]}"
-        item = np.asarray(item)
-        fits = item.dtype.kind in "buif" and item.ndim == len(known) and item.shape[-1] == known[-1] and item.size
-        if not fits:
-            raise UserError(
-                f"this model sees data of {len(known) - 1} axes and {known[-1]} channels: give arrays of it"
-            )
-        found = self._graph(item[None].astype(np.float32))
+            wrong = item if isinstance(item, str) else self._misfit(item.shape)
+            if wrong:
+                return wrong
+        item = self._array(item)
+        if wrong := self._misfit(item.shape):
+            raise UserError(f"an array {wrong}")
+        found = self._graph(item[None])
         return item, found["mask"][0].numpy(), found["score"][0].numpy(), scan
+
+    def _array(self, item):
+        """`item` as float32 data, of the model's rank and channels."""
+        known, found = self.facts.input_shape, np.asarray(item)
+        fits = found.dtype.kind in "buif" and found.ndim == len(known) and found.shape[-1] == known[-1] and found.size
+        if not fits:
+            wanted = f"{len(known) - 1} axes and {known[-1]} channels"
+            given = f"{found.dtype} {found.shape}" if found.ndim else name_of(item)
+            raise UserError(f"this model sees data of {wanted}, not {given}: give arrays of it")
+        return found.astype(np.float32)
+
+    def _misfit(self, shape):
+        """What hinders a signal or volume of `shape` (places…, C) from being seen as it is, or None."""
+        *known, channels = self.model.input_shape[1:]
+        if shape[-1] != channels:
+            return f"has {shape[-1]} channels, and this model sees {channels}"
+        if any(side not in (None, own) for side, own in zip(known, shape[:-1], strict=True)):
+            own, stated = ("×".join(map(str, sides)) for sides in (shape[:-1], known))
+            return f"has the size {own}, and this model sees {stated} only: cut it, or fill it up, to that size"
+        return None
 
     def _described(self, item, top, out, stem):
         found = self._answered(item)
@@ -111,13 +131,19 @@ def leading(mask):
 
 def seen_size(model, facts, size):
     """int32 (2,): at what height and width a picture of `size` (2,) is seen."""
-    frame = facts.input_shape
-    free = model.input_shape[1:3] == (None, None)
-    return data.working_size(size, frame, facts.framing if free else "stretch")
+    return data.working_size(size, facts.input_shape, facts.framing if takes_any_size(model) else "stretch")
+
+
+def takes_any_size(model):
+    """Whether a `model` states none of the sides of what it sees."""
+    return all(side is None for side in model.input_shape[1:-1])
 
 
 def whole_mask(model, head, facts, picture):
-    """(mask uint8 (h, w), best score float32 (h, w)) of a `picture` (h, w, C) uint8, in graph operations."""
+    """(mask uint8 (h, w), best score float32 (h, w)) of a `picture` (h, w, C), in graph operations.
+
+    It is uint8, or float32 data, as the model has seen in training.
+    """
     size = tf.shape(picture)[:2]
     seen = data.resized(picture, seen_size(model, facts, size))
     scores = head.decode(model(tf.cast(seen, tf.float32)[None], training=False))["scores"][0]

@@ -19,10 +19,13 @@ def why_unread(item):
 
 
 def stems_of(items):
-    """What the files of each item's answer are called after: its file's name, numbered where two have the same."""
+    """What the files of each item's answer are called after: its file's name, numbered where that is taken."""
     stems = [Path(data.without_suffix(item)).name if isinstance(item, (str, Path)) else "picture" for item in items]
-    seen, found = {}, []
+    counts, found = {}, {}
     for stem in stems:
-        seen[stem] = count = seen.get(stem, 0) + 1
-        found.append(stem if count == 1 else f"{stem}-{count}")
-    return found
+        name = stem
+        while name in found:
+            counts[stem] = count = counts.get(stem, 1) + 1
+            name = f"{stem}-{count}"
+        found[name] = stem
+    return list(found)

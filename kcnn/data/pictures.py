@@ -142,7 +142,8 @@ class Signals:
     def __init__(self, values, frame, augment):
         if tuple(values.shape[1:]) != tuple(frame):
             raise UserError(
-                f"data of shape {values.shape[1:]} cannot be resized to {tuple(frame)}: leave image_size out"
+                f"data of shape {values.shape[1:]} is given, and the network sees {tuple(frame)}: signals and volumes "
+                f"are not resized; bring them to that shape"
             )
         if augment is not None and not (is_plain(augment) and augment.translation == 0 and not _flips(augment)):
             raise UserError("augment: flips, crops and other geometry need pictures (H, W, C); switch them off")

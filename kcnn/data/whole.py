@@ -10,6 +10,8 @@ from kcnn.data.reading import file_bytes
 from kcnn.data.resampling import as_type, scale_to
 from kcnn.errors import UserError
 
+MOST_FRAMES = 16  # frames' worth of pixels: no picture is enlarged beyond it
+
 
 def read_whole(item, channels, max_pixels):
     """One picture as (h, w, channels) uint8, upright; None where it cannot be read.
@@ -28,7 +30,8 @@ def read_whole(item, channels, max_pixels):
 def working_size(size, frame, framing):
     """int32 (2,): height and width at which a whole picture of `size` (2,) is seen at the scale of training.
 
-    Its shape stays, but where training stretches pictures: then it is `frame` (H, W, ...) itself.
+    Its shape stays, but where training stretches pictures: then it is `frame` (H, W, ...) itself. Its pixels are at
+    most its own, or those of `MOST_FRAMES` frames if that is more: a long strip is seen smaller than in training.
     """
     size, sides = tf.cast(size, tf.float32), tf.constant(frame[:2], tf.float32)
     if framing == "stretch":
@@ -36,7 +39,9 @@ def working_size(size, frame, framing):
     if framing == "native":
         return tf.cast(size, tf.int32)
     ratio = (tf.reduce_max if framing == "crop" else tf.reduce_min)(sides / size)
-    return tf.maximum(tf.cast(tf.round(size * ratio), tf.int32), 1)
+    most = tf.maximum(tf.sqrt(MOST_FRAMES * tf.reduce_prod(sides) / tf.reduce_prod(size)), 1.0)
+    found = tf.where(ratio > most, tf.floor(size * most), tf.round(size * tf.minimum(ratio, most)))
+    return tf.maximum(tf.cast(found, tf.int32), 1)
 
 
 def resized(picture, size):

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.data.rendering import frames_from_bytes
+from kcnn.exporting.batches import at_least_one
 from kcnn.inspection import features
 
 
@@ -30,7 +31,7 @@ class Program:
 
     def answer(self, image):
         count = tf.shape(image)[0]
-        decoded = self.head.decode(self.model(_some(tf.cast(image, tf.float32)), training=False))
+        decoded = self.head.decode(self.model(at_least_one(tf.cast(image, tf.float32)), training=False))
         answers = {name: decoded[name][:count] for name in ("label", "score", "scores")}
         return answers | {"label": tf.gather(self.names, answers["label"])}
 
@@ -46,17 +47,11 @@ class Program:
         }
 
     def features(self, image):
-        seen = self.to_features(_some(tf.cast(image, tf.float32)), training=False)
+        seen = self.to_features(at_least_one(tf.cast(image, tf.float32)), training=False)
         return {"features": seen[: tf.shape(image)[0]]}
 
     def class_names(self):
         return {"class_names": self.names}
-
-
-def _some(images):
-    """The batch, or one black picture in place of none: TensorFlow's convolutions fail on an empty batch."""
-    missing = tf.cast(tf.shape(images)[:1] == 0, tf.int32)
-    return tf.concat([images, tf.zeros(tf.concat([missing, tf.shape(images)[1:]], 0))], 0)
 
 
 def load(served):

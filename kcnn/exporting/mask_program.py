@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kcnn.answers import whole_mask
 from kcnn.data import pictures_as_png
+from kcnn.exporting.batches import at_least_one
 from kcnn.masks import colours
 
 
@@ -17,8 +18,9 @@ class Program:
 
     def signatures(self, dtype, takes_bytes):
         """{name: tf.function} for images of `dtype`."""
-        shape = self.facts.input_shape if dtype != tf.uint8 else (None, None, self.facts.input_shape[-1])
-        answer = self.of_pictures if dtype == tf.uint8 else self.of_data
+        flat = len(self.facts.input_shape) == 3
+        shape = (None, None, self.facts.input_shape[-1]) if flat else self.facts.input_shape
+        answer = self.of_pictures if flat else self.of_data
         image = tf.TensorSpec((None, *shape), dtype, name="image")
         found = {
             "serving_default": tf.function(answer, input_signature=[image]),
@@ -30,15 +32,19 @@ class Program:
         return found
 
     def of_pictures(self, image):
-        """{"mask": (B, H, W) uint8, "score": (B, H, W) float32} of pictures (B, H, W, C) of one size, any."""
+        """{"mask": (B, H, W) uint8, "score": (B, H, W) float32} of pictures (B, H, W, C) of one size, any.
+
+        Data of their rank are seen as they are; one after another, as the maps of one may be large.
+        """
         kinds = tf.TensorSpec([None, None], tf.uint8), tf.TensorSpec([None, None], tf.float32)
-        mask, score = tf.map_fn(self._whole, image, fn_output_signature=kinds)
-        return {"mask": mask, "score": score}
+        some = at_least_one(image)
+        mask, score = tf.map_fn(self._whole, some, parallel_iterations=1, fn_output_signature=kinds)
+        return self._of_batch(image, mask, score)
 
     def of_data(self, image):
-        """The same of data that is no pictures, of the size that the signature states."""
-        found = self.head.decode(self.model(tf.cast(image, tf.float32), training=False))
-        return {"mask": found["mask"], "score": found["score"]}
+        """The same of signals and volumes, of the size that the signature states."""
+        found = self.head.decode(self.model(at_least_one(tf.cast(image, tf.float32)), training=False))
+        return self._of_batch(image, found["mask"], found["score"])
 
     def of_bytes(self, encoded):
         """{"png": (N,) grey PNGs of class numbers, each of its picture's size, "score": (N,) mean scores}.
@@ -53,12 +59,18 @@ class Program:
             return tf.io.encode_png(mask[..., None]), tf.reduce_mean(score)
 
         kinds = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.float32)
-        png, score = tf.map_fn(one, pictures, fn_output_signature=kinds)
+        png, score = tf.map_fn(one, pictures, parallel_iterations=1, fn_output_signature=kinds)
         return {"png": tf.where(ok, png, ""), "score": tf.where(ok, score, 0.0)}
 
     def class_names(self):
         """{"class_names": (K,), "colours": (K, 3) uint8}"""
         return {"class_names": self.names, "colours": tf.constant(colours(self.facts.num_classes))}
+
+    def _of_batch(self, image, mask, score):
+        """The answers to `image` alone, without that to what stands for an empty batch."""
+        count, sides = tf.shape(image)[0], tf.shape(image)[1:-1]
+        shape = tf.concat([[count], sides], 0)
+        return {"mask": tf.reshape(mask[:count], shape), "score": tf.reshape(score[:count], shape)}
 
     def _whole(self, picture):
         return whole_mask(self.model, self.head, self.facts, picture)

@@ -3,10 +3,11 @@
 import io
 import logging
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from kcnn import evaluation, models, training, views
+from kcnn import answers, data, evaluation, models, training, views
 from kcnn.archives import read_plain_npz
 from kcnn.disk import write_atomically
 from kcnn.errors import UserError
@@ -15,6 +16,7 @@ from kcnn.scoring import labels, masks
 log = logging.getLogger(__name__)
 SEEN = ("train", "val")
 FRAMES = "frames.npz"
+FRAME_VALUES = 1 << 24  # numbers in all frames that are kept, unless one alone has more
 TASKS = {"labels": labels, "masks": masks}  # by the task of a head
 
 
@@ -57,7 +59,11 @@ def _report(session, splits, notes=()):
 
 
 def keep_frames(session, split, most=64):
-    """Keep some pictures of a split as the network sees them, on which exports are proved wherever the run goes."""
+    """Keep some pictures of a split as the network sees them, on which exports are proved wherever the run goes.
+
+    They are at most so many, and fewer where they are large: see `FRAME_VALUES`.
+    """
+    most = max(1, min(most, FRAME_VALUES // math.prod(session.facts.input_shape)))
     frames = evaluation.pictures(views.some(session, session.dataset.splits[split], np.arange(most)))
     content = io.BytesIO()
     np.savez_compressed(content, frames=frames)
@@ -90,6 +96,7 @@ def score(session, split, source=None, prepared=None, earlier=None):
     if split not in session.dataset.splits:
         raise UserError(f"this data has no split {split!r}; it has {', '.join(session.dataset.splits)}")
     if source is not None:
+        session = _in_own_shape(session, split)
         session.folder.log("scored", split=split, source=str(source))
     elif split not in SEEN:
         session.folder.log("scored", split=split, uses=1 + uses(session.folder, split))
@@ -97,6 +104,17 @@ def score(session, split, source=None, prepared=None, earlier=None):
     if source is None:
         figures["uses"] = None if split in SEEN else uses(session.folder, split)
     return figures, shown
+
+
+def _in_own_shape(session, split):
+    """The session to score other data by: signals and volumes keep their shape, where the model takes any size."""
+    images, frame = session.dataset.splits[split].images, session.facts.input_shape
+    if len(frame) == 3 or not isinstance(images, data.Arrays) or not answers.takes_any_size(session.model):
+        return session
+    shape = tuple(images.values.shape[1:])
+    if len(shape) != len(frame) or shape[-1] != frame[-1]:
+        return session
+    return replace(session, facts=session.facts.model_copy(update={"input_shape": shape}))
 
 
 def warnings(folder):
