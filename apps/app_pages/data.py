@@ -29,8 +29,9 @@ def page():
     with framing:
         field("data.framing")
     places = ", ".join(code(root) for root in roots())
-    kinds = "`builtin:digits`, `builtin:digit-scenes`, `tfds:NAME`, or a folder, archive, CSV, .npz or COCO .json file"
-    st.caption(f"{kinds} below {places}")
+    built_in = "`builtin:digits`, with masks `builtin:digit-scenes` and, of volumes, `builtin:shells`; `tfds:NAME`"
+    kinds = "a folder (of NIfTI volumes, too), archive, CSV, .npz or COCO .json file"
+    st.caption(f"{built_in}; {kinds} below {places}")
     nearby()
     upload()
     recipe = drafted()

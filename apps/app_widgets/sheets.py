@@ -1,0 +1,51 @@
+"""What several pages show of pictures: what training sees of them, and what a run answers with laid over them."""
+
+import streamlit as st
+
+from app_widgets.asking import ask
+from app_widgets.places import scratch
+from app_widgets.words import empty, plain
+
+NAMED = 24  # classes that a legend has at most
+
+
+def augmented(recipe):
+    """Pictures of the recipe's data as they are, and versions of each; masks are drawn where the data has them."""
+    folder = scratch("sheets", recipe.data, recipe.augment, recipe.runtime.seed)
+    waiting = f"Augmenting pictures of {recipe.data.source}"
+    path = ask(
+        "show_augmentation", recipe.data.source, recipe, str(folder), file=folder / "augmented.png", waiting=waiting
+    )
+    if path:
+        st.image(path)
+        st.caption("Left: as the network is evaluated on it. Right: as the first epochs would see it.")
+
+
+def predicted(run, contents, top=3):
+    """What the segmenter or classifier `run` answers to pictures; masks are written, too, and their paths in `files`.
+
+    None after the page has said why there is no answer.
+    """
+    drawn = {}
+    if ask("run.task", run) == "masks":
+        folder = scratch("masks", run, contents)
+        drawn = {"out": str(folder), "file": folder / "picture-overlay.png"}
+    return ask("run.predict", run, contents, top=top, waiting="Looking", **drawn)
+
+
+def legend(run, names=None):
+    """The colours of the classes of the segmenter `run`, or of those `names`."""
+    colours = ask("run.class_colours", run) or {}
+    names = list(colours) if names is None else names
+    shown = [f':color[■]{{foreground="{colours[name]}"}} {plain(name)}' for name in names[:NAMED] if name in colours]
+    more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
+    st.caption(" &emsp; ".join(shown + more))
+
+
+def sees_pictures(run):
+    """Whether `run` answers to pictures; the page says where it does not, and how it is asked."""
+    if ask("run.of_pictures", run, waiting="Opening the run") is not False:
+        return True
+    way = "Give it arrays or NIfTI files by `run.predict` in Python or `kcnn predict`."
+    empty("This run learned from volumes, signals or other numbers, and pages show pictures alone.", way)
+    return False
