@@ -9,7 +9,7 @@ from PIL import Image
 
 import kcnn
 from kcnn.masks import colours
-from tests.apps import button, open_page, places, text, well, widget  # noqa: F401
+from tests.apps import button, open_page, places, shown_code, text, well, widget  # noqa: F401
 from tests.test_segmentation_run import NAMES, SETTINGS, scenes
 
 
@@ -40,7 +40,7 @@ def test_predict_shows_masks_and_gives_them(with_run):
     assert len(well(page).get("image")) == 2
     assert [one.label for one in page.get("download_button")] == ["overlay", "mask", "polygons"] * 2
     for name, colour in zip(NAMES, colours(len(NAMES)), strict=True):
-        assert f'foreground="#{bytes(colour).hex()}"}} {name}' in text(page), "the colours are named"
+        assert f'background="#{bytes(colour).hex()}"}} {name}' in text(page), "the colours are named"
 
 
 def test_explain_shows_the_heat_of_a_class_of_places_and_the_mask_beside(with_run):
@@ -52,7 +52,7 @@ def test_explain_shows_the_heat_of_a_class_of_places_and_the_mask_beside(with_ru
     heat, mask, *_ = well(page).get("image")
     assert len(page.get("image")) > before + 1
     assert mask.proto.imgs[0].caption == "what it answers" and not heat.proto.imgs[0].caption
-    assert 'foreground="#' in text(page) and "bright" in text(page)
+    assert 'background="#' in text(page) and "bright" in text(page)
 
 
 def test_runs_and_export_tell_of_masks(with_run):
@@ -77,6 +77,10 @@ def test_data_augment_and_train_show_masks_of_every_rank(source, places):  # noq
     widget(page.text_input, "Source").set_value(source).run()
     page = well(button(page, "Check this data").click().run())
     assert "recognised as" in text(page) and "masks" in text(page)
+    button(page, "Learn the masks").click().run()
+    assert 'head = "unet"' in shown_code(well(page))["toml"] and "Learn the masks" not in [
+        one.label for one in page.button
+    ]
     assert "### Masks" in text(page) and "under the colours of their classes" in text(page)
     assert any((folder / "masks.png").is_file() for folder in (places[0].parent / "cache/checks/findings").iterdir())
     assert len(well(page.switch_page("app_pages/augment.py").run()).get("image")) == 1

@@ -119,6 +119,14 @@ def test_the_sheet_of_masks_has_what_fits_at_its_own_shape(odd, tmp_path, monkey
         assert picture.shape == (149, 224, 3) and mask.shape == (149, 224) and not (mask == 255).any()
 
 
+def test_the_sheet_of_masks_shows_rare_classes_first():
+    labels = np.zeros((5000, 4), np.float32)
+    labels[:, 0] = labels[1234, 2] = labels[1235, 1] = labels[4000, [1, 3]] = 1
+    from kcnn.doctor.masked import _telling
+
+    assert _telling(labels, 8)[:3] == [4000, 1234, 0] and len(_telling(labels[:3], 8)) == 3
+
+
 @pytest.mark.parametrize("shape", [(60,), (9, 12, 10), (12, 9)])
 def test_the_sheet_of_masks_draws_every_rank(shape, tmp_path, rng):
     masks = rng.integers(0, 3, (5, *shape)).astype(np.uint8)

@@ -58,7 +58,7 @@ def heat(run, content, options):
     if ask("run.explain", run, content, path=str(file), file=file, waiting="Explaining", **options) is None:
         return
     if ask("run.task", run) == "masks":
-        shown, answered = st.columns([2, 1], vertical_alignment="center")
+        shown, answered = st.columns([5, 2], vertical_alignment="center")
         shown.image(file)
         with answered:
             mask(run, content)

@@ -48,7 +48,7 @@ def page():
 
 def answers(pictures, found, threshold, run):
     """Each picture with its answers; below the threshold the answer is said to be unsure. `run`: draw its heat, too."""
-    columns = st.columns(4)
+    columns = st.columns(min(max(len(pictures), 3), 4))
     for place, (name, content), answer in zip(columns * len(pictures), pictures, found, strict=False):
         with place.container(border=True):
             if answer.get("error"):
@@ -59,9 +59,11 @@ def answers(pictures, found, threshold, run):
             sure, label = answer["score"] >= threshold, plain(answer["label"])
             st.markdown(f"**{label}** {score(answer['score'])}" if sure else f"unsure: {label}?")
             for label, share in answer["top"]:
-                st.progress(share, text=f"{plain(label)}: {share:.1%}")
+                st.progress(share, text=f"{plain(label)}: {share:.1%}{' of the picture' if files else ''}")
+            row = st.container(horizontal=True)
             for kind, file in files.items():
-                st.download_button(kind, Path(file).read_bytes(), Path(file).name, key=file, type="tertiary")
+                way = {"icon": ":material/download:", "type": "tertiary", "key": file}
+                row.download_button(kind, Path(file).read_bytes(), Path(file).name, **way)
             if run:
                 file = scratch("heat", run, content) / "heat.png"
                 if ask("run.explain", run, content, path=str(file), file=file, waiting="Explaining") is not None:

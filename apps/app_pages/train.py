@@ -75,7 +75,7 @@ def learning_rate(recipe):
         st.line_chart(curve, height=200, x_label="epoch")
 
 
-@st.dialog("What training sees", width="large")
+@st.dialog("What training sees", width=900)
 def look(recipe):
     """Pictures of the data as the form has them read and augmented, with their masks."""
     augmented(recipe)

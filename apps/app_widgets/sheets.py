@@ -5,8 +5,10 @@ import streamlit as st
 from app_widgets.asking import ask
 from app_widgets.places import scratch
 from app_widgets.words import empty, plain
+from kcnn import Recipe
 
 NAMED = 24  # classes that a legend has at most
+SWATCH = 4 * "\N{NO-BREAK SPACE}"
 
 
 def augmented(recipe):
@@ -18,7 +20,8 @@ def augmented(recipe):
     )
     if path:
         st.image(path)
-        st.caption("Left: as the network is evaluated on it. Right: as the first epochs would see it.")
+        same = "" if recipe.augment != Recipe().augment else " Nothing is augmented yet: all versions are alike."
+        st.caption(f"Left: as the network is evaluated on it. Right: as the first epochs would see it.{same}")
 
 
 def predicted(run, contents, top=3):
@@ -36,16 +39,16 @@ def predicted(run, contents, top=3):
 def legend(run, names=None):
     """The colours of the classes of the segmenter `run`, or of those `names`."""
     colours = ask("run.class_colours", run) or {}
-    names = list(colours) if names is None else names
-    shown = [f':color[■]{{foreground="{colours[name]}"}} {plain(name)}' for name in names[:NAMED] if name in colours]
+    names = [name for name in colours if names is None or name in names]
+    shown = [f':color[{SWATCH}]{{background="{colours[name]}"}} {plain(name)}' for name in names[:NAMED]]
     more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
-    st.caption(" &emsp; ".join(shown + more))
+    st.markdown(" &emsp; ".join(shown + more))
 
 
 def sees_pictures(run):
     """Whether `run` answers to pictures; the page says where it does not, and how it is asked."""
     if ask("run.of_pictures", run, waiting="Opening the run") is not False:
         return True
-    way = "Give it arrays or NIfTI files by `run.predict` in Python or `kcnn predict`."
+    way = "In Python, `run.predict` takes arrays of them; a segmenter of volumes takes NIfTI files, too."
     empty("This run learned from volumes, signals or other numbers, and pages show pictures alone.", way)
     return False

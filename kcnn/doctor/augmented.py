@@ -11,8 +11,8 @@ from kcnn.doctor.words import counted
 from kcnn.evaluation.plots import show
 from kcnn.evaluation.theme import INK, new_figure, plain, save, shortened, styled
 
-PICTURES, VERSIONS = 6, 7
-NAMED, BESIDE = 24, 8  # classes that the legend has at most, and in a row
+PICTURES, VERSIONS = 6, 5
+NAMED, BESIDE = 24, 6  # classes that the legend has at most, and in a row
 
 
 def write_sheet(dataset, frame, recipe, path, title):

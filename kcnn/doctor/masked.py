@@ -15,11 +15,11 @@ SIDE = 224  # of the square that a stored picture is read into
 def write_masks(dataset, path, max_pixels):
     """Draw as PNG at `path` training pictures of a `dataset` with masks; False where none can be used as it is."""
     samples = dataset.splits["train"]
-    some = samples.take(_spread(len(samples), LOOKED_AT))
+    some = samples.take(_telling(samples.labels, LOOKED_AT))
     seen = examine(some.images, max_pixels)
     fits = seen.readable.copy()
     fits[list(mask_misfits(some, seen))] = False
-    chosen = np.flatnonzero(fits)[_spread(fits.sum(), PICTURES)] if fits.any() else []
+    chosen = np.flatnonzero(fits)[:PICTURES]
     if not len(chosen):
         return False
     some, arrays = some.take(chosen), isinstance(some.images, Arrays)
@@ -32,8 +32,13 @@ def write_masks(dataset, path, max_pixels):
     return True
 
 
-def _spread(count, most):
-    return np.unique(np.linspace(0, count - 1, most).astype(int))
+def _telling(labels, most):
+    """At most so many places in `labels` (N, K): those of pictures that show classes not seen before, then any."""
+    there, found = labels > 0, []
+    while len(found) < most and there.any():
+        found.append(int(there.sum(1).argmax()))
+        there = there & ~there[found[-1]]
+    return list(dict.fromkeys([*found, *np.linspace(0, len(labels) - 1, most).astype(int).tolist()]))[:most]
 
 
 def _inside(size):
