@@ -78,9 +78,8 @@ def test_data_augment_and_train_show_masks_of_every_rank(source, places):  # noq
     page = well(button(page, "Check this data").click().run())
     assert "recognised as" in text(page) and "masks" in text(page)
     button(page, "Learn the masks").click().run()
-    assert 'head = "unet"' in shown_code(well(page))["toml"] and "Learn the masks" not in [
-        one.label for one in page.button
-    ]
+    assert 'head = "unet"' in shown_code(well(page))["toml"]
+    assert "Learn the masks" not in [one.label for one in page.button]
     assert "### Masks" in text(page) and "under the colours of their classes" in text(page)
     assert any((folder / "masks.png").is_file() for folder in (places[0].parent / "cache/checks/findings").iterdir())
     assert len(well(page.switch_page("app_pages/augment.py").run()).get("image")) == 1

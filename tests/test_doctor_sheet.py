@@ -71,13 +71,8 @@ def test_the_sheet_shows_boxes_and_masks_of_each_version_in_its_row_and_names_th
     for number, sample in enumerate(drawn):
         for key, value in sample.items():
             np.testing.assert_array_equal(value, batch[key][number // (1 + augmented.VERSIONS)], err_msg=key)
-    assert len(drawn) == 6 * (1 + augmented.VERSIONS) and set(sample) == {
-        "boxes",
-        "classes",
-        "masks",
-        "keypoints",
-        "mask",
-    }
+    assert len(drawn) == 6 * (1 + augmented.VERSIONS)
+    assert set(sample) == {"boxes", "classes", "masks", "keypoints", "mask"}
     sheet = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
     kinds = {*batch["classes"][batch["classes"] >= 0].tolist(), *batch["mask"][batch["mask"] > 0].tolist()}
     assert len(kinds) > 3
