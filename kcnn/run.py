@@ -7,6 +7,7 @@ import numpy as np
 
 from kcnn import answers, data, evaluation, heads, inspection, models, scoring, session, training
 from kcnn.errors import UserError
+from kcnn.masks import colours
 from kcnn.run_folder import RunFolder
 
 
@@ -50,6 +51,18 @@ class Run:
     def class_names(self):
         """The names of the classes, in the order of the scores."""
         return list(self.facts.class_names)
+
+    @property
+    def class_colours(self):
+        """{class: "#rrggbb"}: the colours in which its masks are drawn."""
+        shown = colours(self.facts.num_classes)
+        return {name: f"#{bytes(rgb).hex()}" for name, rgb in zip(self.class_names, shown, strict=True)}
+
+    @property
+    def of_pictures(self):
+        """Whether it sees pictures; signals, volumes and other numbers are given to it as arrays or NIfTI files."""
+        shape = self.facts.input_shape
+        return not self.facts.measured and len(shape) == 3 and shape[-1] in (1, 3)
 
     @property
     def status(self):

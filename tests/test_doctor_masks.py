@@ -80,6 +80,7 @@ def test_the_page_and_the_command(odd, tmp_path, capsys):
     page = (tmp_path / "page" / "check.md").read_text()
     assert "## Places of masks" in page and "## Masks of a single class (hint)" in page
     assert (tmp_path / "page" / "mask_of_one_class.png").is_file()
+    assert "](masks.png)" in page and (tmp_path / "page" / "masks.png").is_file()
 
 
 def test_nothing_is_said_of_sound_masks():
@@ -104,3 +105,33 @@ def test_the_sheet_draws_masks(tmp_path, monkeypatch):
     dataset = data.DataSet({"train": painted("encoded", 6)}, NAMES, False, "x")
     augmented.write_sheet(dataset, (40, 40, 3), Recipe(), tmp_path / "sheet.png", "x")
     assert (tmp_path / "sheet.png").is_file() and {mask.shape for mask in seen} == {(40, 40)}
+
+
+def test_the_sheet_of_masks_has_what_fits_at_its_own_shape(odd, tmp_path, monkeypatch):
+    from kcnn.doctor import masked
+
+    seen = []
+    monkeypatch.setattr(masked, "sheet", lambda *given: seen.append(given))
+    assert masked.write_masks(data.load(odd, Data(), 0), tmp_path / "masks.png", 10**6)
+    names, pictures, masks, class_names, _ = seen[0]
+    assert len(names) == 8 and not any("size" in name for name in names) and class_names == NAMES
+    for picture, mask in zip(pictures, masks, strict=True):
+        assert picture.shape == (149, 224, 3) and mask.shape == (149, 224) and not (mask == 255).any()
+
+
+def test_the_sheet_of_masks_shows_rare_classes_first():
+    labels = np.zeros((5000, 4), np.float32)
+    labels[:, 0] = labels[1234, 2] = labels[1235, 1] = labels[4000, [1, 3]] = 1
+    from kcnn.doctor.masked import _telling
+
+    assert _telling(labels, 8)[:3] == [4000, 1234, 0] and len(_telling(labels[:3], 8)) == 3
+
+
+@pytest.mark.parametrize("shape", [(60,), (9, 12, 10), (12, 9)])
+def test_the_sheet_of_masks_draws_every_rank(shape, tmp_path, rng):
+    masks = rng.integers(0, 3, (5, *shape)).astype(np.uint8)
+    masks.reshape(5, -1)[:, :4] = 255
+    found = data.load((masks[..., None].astype(np.float32), masks), Data(validation=0), 0)
+    assert doctor.masked.write_masks(found, tmp_path / "masks.png", 10**6)
+    width, height = Image.open(tmp_path / "masks.png").size
+    assert height < width < 2000

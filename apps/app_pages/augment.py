@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from app_widgets.asking import ask
 from app_widgets.draft import drafted
 from app_widgets.form import form
-from app_widgets.places import scratch
+from app_widgets.sheets import augmented
 from app_widgets.words import recipe_in_three_ways
 
 
@@ -18,21 +17,9 @@ def page():
     with sheet:
         recipe = drafted()
         if recipe is not None:
-            preview(recipe)
+            augmented(recipe)
     if recipe is not None:
         recipe_in_three_ways(recipe)
-
-
-def preview(recipe):
-    """Each picture as it is, and versions of it; boxes and masks are drawn where the data has them."""
-    folder = scratch("sheets", recipe.data, recipe.augment, recipe.runtime.seed)
-    waiting = f"Augmenting pictures of {recipe.data.source}"
-    path = ask(
-        "show_augmentation", recipe.data.source, recipe, str(folder), file=folder / "augmented.png", waiting=waiting
-    )
-    if path:
-        st.image(path)
-        st.caption("Left: as the network is evaluated on it. Right: as the first epochs would see it.")
 
 
 page()

@@ -7,6 +7,7 @@ import streamlit as st
 from app_widgets.asking import ask, names
 from app_widgets.places import runs, scratch, trainings
 from app_widgets.runs import pick
+from app_widgets.sheets import NAMED, legend, predicted, sees_pictures
 from app_widgets.uploads import PICTURES, picture
 from app_widgets.words import empty, plain, three_ways, told
 
@@ -23,6 +24,8 @@ def page():
     if name is None:
         return
     run = str(runs() / name)
+    if not sees_pictures(run):
+        return
     upload = st.file_uploader("A picture", **PICTURES)
     method, level, target = st.columns(3)
     explainers = names("explainers")
@@ -54,7 +57,13 @@ def heat(run, content, options):
     file = scratch("heat", run, content, options) / "heat.png"
     if ask("run.explain", run, content, path=str(file), file=file, waiting="Explaining", **options) is None:
         return
-    st.image(file)
+    if ask("run.task", run) == "masks":
+        shown, answered = st.columns([5, 2], vertical_alignment="center")
+        shown.image(file)
+        with answered:
+            mask(run, content)
+    else:
+        st.image(file)
     if not st.toggle("How far can this map be trusted?"):
         return
     found = ask("run.explain_sanity", run, content, waiting="Taking the picture apart", **options)
@@ -62,6 +71,14 @@ def heat(run, content, options):
         value, chance = (found or {}).get(figure), (found or {}).get(f"{figure}_random")
         column.metric(figure, "–" if value is None else f"{value:.2f}")
         column.caption(meaning + ("" if chance is None else f"; a random map has {chance:.2f}"))
+
+
+def mask(run, content):
+    """What the segmenter answers, over the picture, and its colours."""
+    found = predicted(run, [content], top=NAMED)
+    if found and not found[0].get("error"):
+        st.image(found[0]["files"]["overlay"], caption="what it answers", width="stretch")
+        legend(run, [name for name, _ in found[0]["top"]])
 
 
 def inside(run, content, level):

@@ -8,6 +8,7 @@ import streamlit as st
 from app_widgets.asking import ask
 from app_widgets.places import runs, scratch, trainings
 from app_widgets.runs import pick
+from app_widgets.sheets import legend, predicted, sees_pictures
 from app_widgets.uploads import PICTURES, picture
 from app_widgets.words import empty, plain, score, three_ways, told
 
@@ -20,6 +21,8 @@ def page():
     if name is None:
         return
     run = runs() / name
+    if not sees_pictures(str(run)):
+        return
     given = st.file_uploader("Pictures", **PICTURES, accept_multiple_files=True)[:MOST]
     top, threshold = st.columns(2)
     top = top.slider("Answers shown", 1, 10, 3)
@@ -31,12 +34,10 @@ def page():
             pictures.append((upload.name, picture(upload)))
     if pictures:
         contents = [content for _, content in pictures]
-        drawn = {}
-        if ask("run.task", str(run)) == "masks":
-            folder = scratch("masks", str(run), contents)
-            drawn = {"out": str(folder), "file": folder / "picture-overlay.png"}
-        found = ask("run.predict", str(run), contents, top=top, waiting="Looking", **drawn)
-        answers(pictures, found or [], threshold, str(run) if looks else None)
+        found = predicted(str(run), contents, top) or []
+        if any("files" in answer for answer in found):
+            legend(str(run))
+        answers(pictures, found, threshold, str(run) if looks else None)
     else:
         empty("No picture yet.", "Drop some above: of what the run was trained on, in any size.")
     with told():
@@ -47,7 +48,7 @@ def page():
 
 def answers(pictures, found, threshold, run):
     """Each picture with its answers; below the threshold the answer is said to be unsure. `run`: draw its heat, too."""
-    columns = st.columns(4)
+    columns = st.columns(min(max(len(pictures), 3), 4))
     for place, (name, content), answer in zip(columns * len(pictures), pictures, found, strict=False):
         with place.container(border=True):
             if answer.get("error"):
@@ -58,9 +59,11 @@ def answers(pictures, found, threshold, run):
             sure, label = answer["score"] >= threshold, plain(answer["label"])
             st.markdown(f"**{label}** {score(answer['score'])}" if sure else f"unsure: {label}?")
             for label, share in answer["top"]:
-                st.progress(share, text=f"{plain(label)}: {share:.1%}")
+                st.progress(share, text=f"{plain(label)}: {share:.1%}{' of the picture' if files else ''}")
+            row = st.container(horizontal=True)
             for kind, file in files.items():
-                st.download_button(kind, Path(file).read_bytes(), Path(file).name, key=file, type="tertiary")
+                way = {"icon": ":material/download:", "type": "tertiary", "key": file}
+                row.download_button(kind, Path(file).read_bytes(), Path(file).name, **way)
             if run:
                 file = scratch("heat", run, content) / "heat.png"
                 if ask("run.explain", run, content, path=str(file), file=file, waiting="Explaining") is not None:

@@ -7,6 +7,7 @@ from app_widgets.asking import ask
 from app_widgets.draft import beside_the_short_form, drafted, replace_draft
 from app_widgets.form import form
 from app_widgets.places import trainings
+from app_widgets.sheets import augmented
 from app_widgets.words import duration, plain, recipe_in_three_ways, told
 from kcnn import Recipe
 from kcnn.recipe import as_value
@@ -29,6 +30,8 @@ def page():
             name = start(recipe)
             learning_rate(recipe)
             plan(recipe)
+            if st.button("Look at what training sees", icon=":material/image_search:", width="stretch"):
+                look(recipe)
     if recipe is not None:
         recipe_in_three_ways(recipe, name)
 
@@ -70,6 +73,12 @@ def learning_rate(recipe):
         st.caption("learning rate over the epochs")
         curve = pandas.DataFrame(found, columns=["epoch", "learning rate"]).set_index("epoch")
         st.line_chart(curve, height=200, x_label="epoch")
+
+
+@st.dialog("What training sees", width=900)
+def look(recipe):
+    """Pictures of the data as the form has them read and augmented, with their masks."""
+    augmented(recipe)
 
 
 def plan(recipe):

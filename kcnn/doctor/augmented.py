@@ -1,6 +1,6 @@
 """A sheet of pictures: each as the network is evaluated on it, beside several versions that training would see.
 
-What the batches say of places, boxes and masks, is drawn over each.
+What the batches say of places, boxes and masks, is drawn over each. Volumes are drawn by their middle.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ from kcnn.doctor.words import counted
 from kcnn.evaluation.plots import show
 from kcnn.evaluation.theme import INK, new_figure, plain, save, shortened, styled
 
-PICTURES, VERSIONS = 6, 7
-NAMED = 8  # classes that the legend has at most
+PICTURES, VERSIONS = 6, 5
+NAMED, BESIDE = 24, 6  # classes that the legend has at most, and in a row
 
 
 def write_sheet(dataset, frame, recipe, path, title):
@@ -36,7 +36,8 @@ def _in_order(batch):
 
 @styled
 def _draw(columns, names, class_names, path, title):
-    count, (height, width) = len(names), columns[0]["image"].shape[1:3]
+    count, shape = len(names), columns[0]["image"].shape[1:-1]
+    height, width = shape[-2:] if len(shape) > 1 else (1, 1)
     side = 1.35
     figure = new_figure(side * (1 + VERSIONS) + 0.3, side * count * height / width + 0.75)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
@@ -62,4 +63,5 @@ def _name_colours(figure, kinds, class_names):
 
     handles = [Patch(color=colour_of(kind), label=plain(shortened(class_names[kind], 16))) for kind in kinds]
     if handles:
-        figure.legend(handles=handles, loc="outside lower left", ncols=NAMED, fontsize=9)
+        figure.set_figheight(figure.get_figheight() + 0.2 * (len(handles) // BESIDE))
+        figure.legend(handles=handles, loc="outside lower left", ncols=BESIDE, fontsize=9)

@@ -13,6 +13,7 @@ from kcnn.data.samples import Arrays, Files
 from kcnn.disk import read_bounded, write_atomically
 from kcnn.doctor import figures
 from kcnn.doctor.findings import FINDINGS
+from kcnn.doctor.masked import write_masks
 from kcnn.doctor.record import Diagnosis
 from kcnn.doctor.words import LIST, SET_ASIDE, amount, counted, line, pictures_of, share, summary, to_do
 from kcnn.errors import UserError
@@ -23,7 +24,9 @@ SINGLES, ROWS, LINES = 12, 9, 20
 SEVERAL = ("exact_across_splits", "near_across_splits", "listed_twice", "conflicting_duplicates", "exact_duplicates",
            "near_duplicates", "torn_groups")  # fmt: skip
 
-OURS = {"check.json", "check.md", "quarantine.csv", "sizes.png", "classes.png", *(f"{kind}.png" for kind in FINDINGS)}
+MASKS = "Training pictures in grey, under the colours of their classes; of a volume its middle."
+OURS = {"check.json", "check.md", "quarantine.csv", "sizes.png", "classes.png", "masks.png",
+        *(f"{kind}.png" for kind in FINDINGS)}  # fmt: skip
 
 
 def write_page(diagnosis, dataset, folder, max_pixels):
@@ -39,6 +42,8 @@ def write_page(diagnosis, dataset, folder, max_pixels):
         figures.histograms(diagnosis.histograms, folder / drawn["histograms"])
     drawn["classes"] = "classes.png"
     figures.classes(diagnosis.splits, folder / drawn["classes"])
+    if diagnosis.places and write_masks(dataset, folder / "masks.png", max_pixels):
+        drawn["masks"] = "masks.png"
     pictures = _Pictures(dataset, max_pixels)
     for finding in diagnosis.findings:
         name = f"{finding.kind}.png"
@@ -62,6 +67,8 @@ def page(diagnosis, drawn, folder):
     for finding in diagnosis.findings:
         parts += _section(finding, drawn.get(finding.kind), folder)
     parts += ["## Classes", f"![Pictures of each class]({drawn['classes']})"]
+    if "masks" in drawn:
+        parts += ["## Masks", MASKS, f"![Pictures with their masks]({drawn['masks']})"]
     if diagnosis.places:
         parts += ["## Places of masks", _places(diagnosis.places)]
     if "histograms" in drawn:

@@ -74,6 +74,36 @@ def examples(rows, pictures, class_names, path):
     save(figure, path)
 
 
+@styled
+def sheet(names, pictures, masks, class_names, path, columns=4):
+    """Pictures with their masks laid over them as a PNG, and the classes' colours below; what is not judged is hatched.
+
+    pictures and masks: lists of as many as `names`, of any rank; of volumes the middle is drawn.
+    """
+    middle = [len(mask) // 2 if mask.ndim == 3 else ... for mask in masks]
+    shown = [(picture[at], mask[at]) for picture, mask, at in zip(pictures, masks, middle, strict=True)]
+    panels = np.array([_panel(mask.shape) for _, mask in shown])
+    wide, high = panels.max(0)
+    columns = min(columns, len(shown))
+    rows = -(-len(shown) // columns)
+    seen = np.unique(np.concatenate([np.unique(mask) for _, mask in shown]))
+    handles, beside = _legend(seen, class_names), max(2, int(0.65 * columns * wide))
+    figure = new_figure(columns * wide, rows * (high + 0.25) + 0.4 + 0.2 * -(-len(handles) // beside))
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.04)
+    every = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, name, (picture, mask) in zip(every, names, shown, strict=False):
+        show(axes, _grey(picture) if mask.ndim == 2 else picture)
+        axes.margins(x=0)
+        _lay_over(axes, mask, mask == IGNORE)
+        axes.set_title(plain(shortened(name, int(11 * wide))), fontsize=9, pad=3, fontweight="normal")
+    for axes in every:
+        axes.spines[:].set_visible(False)
+    for axes in every[len(shown) :]:
+        axes.set_visible(False)
+    figure.legend(handles=handles, loc="outside lower left", ncols=beside, fontsize=9, handlelength=1.4)
+    save(figure, path)
+
+
 def _flat(values, rank):
     """(n, H, W, ...) or (n, T, ...): the middle of volumes, all else as it is; `rank` is that of the masks."""
     return values[:, values.shape[1] // 2] if rank == 4 else values
