@@ -6,6 +6,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from pathlib import Path  # noqa: E402
 
+import kcnn  # noqa: E402, F401  (before TensorFlow, for which it chooses kernels)
+
+# isort: split
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 

@@ -4,6 +4,8 @@ All equal Keras's own layers in values, variables and configuration, so weights 
 imports TensorFlow and is itself imported only where that is the backend.
 """
 
+from functools import cache
+
 import keras
 import tensorflow as tf
 
@@ -117,11 +119,26 @@ def _plane(x, kernel, strides, padding, dilations):
     return tf.nn.conv2d(x, kernel, list(strides), padding, dilations=list(dilations))
 
 
+@cache
+def groups_can_learn():
+    """Whether TensorFlow's own kernel has gradients of groups here: on processors it has them by oneDNN alone."""
+    with tf.init_scope():
+        x, kernel = tf.ones([1, 2, 2, 4]), tf.ones([1, 1, 2, 4])
+        try:
+            tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=x.shape, filter=kernel, out_backprop=x, strides=[1, 1, 1, 1], padding="SAME"
+            )
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            return False
+    return True
+
+
 class _PlainGroups:
     """Replaces the XLA-compiled convolution that Keras uses for groups on a processor, some 60 to 120 times slower."""
 
     def convolution_op(self, inputs, kernel):
-        if self.groups == 1 or self.data_format != "channels_last" or self.padding == "causal":
+        plain = self.data_format == "channels_last" and self.padding != "causal"
+        if self.groups == 1 or not plain or not groups_can_learn():
             return super().convolution_op(inputs, kernel)
         outputs = grouped_convolution(inputs, kernel, self.strides, self.padding, self.dilation_rate)
         return tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
