@@ -14,6 +14,7 @@ from kcnn.layers import (
     crop,
     frame,
     make_normalization,
+    max_pool,
     unframed,
     unpadded,
     zero_pad,
@@ -70,8 +71,25 @@ def test_a_map_of_the_right_size_needs_no_frame():
 
 
 def test_windows_are_unpadded_only_where_they_fit():
-    assert unpadded(keras.Input((5, 3, 1)), 3) == unpadded(keras.Input((None, None, 1)), 3) == "valid"
-    assert unpadded(keras.Input((5, 2, 1)), 3) == "same"
+    assert unpadded(keras.Input((5, 3, 1)), 3) == "valid" and unpadded(keras.Input((None, 3, 1)), 3) == "fit"
+    assert unpadded(keras.Input((5, 2, 1)), 3) == "same" == unpadded(keras.Input((None, 2, 1)), 3)
+
+
+@pytest.mark.parametrize("sides", [(7, 9), (3, 3), (2, 2), (1, 5), (6, 2)], ids=str)
+@pytest.mark.parametrize("strides", [1, 2])
+def test_open_maps_are_padded_as_stated_ones(rng, sides, strides):
+    """Where a window does not fit into a map of open size, it is seen as where the size was stated; else as it is."""
+    x = rng.uniform(size=(2, *sides, 3)).astype("float32")
+    found = []
+    for shape in ((*sides, 3), (None, None, 3)):
+        image = keras.Input(shape)
+        pooled = max_pool(image, 3, strides=strides, padding=unpadded(image, 3), name="pool")
+        convolved = convolve(image, 4, 3, strides=strides, padding=unpadded(image, 3), style=Style(), name="conv")
+        model = keras.Model(image, [pooled, convolved])
+        model.set_weights([np.ones_like(weight) * (i + 1) for i, weight in enumerate(model.get_weights())])
+        found.append([np.asarray(part) for part in tf.function(model)(x)])
+    for stated, opened in zip(*found, strict=True):
+        np.testing.assert_allclose(opened, stated, rtol=1e-5)
 
 
 def test_padding_and_cropping_each_axis_differently():

@@ -20,7 +20,7 @@ from kcnn.models import levels
 POINTWISE = {
     *("InputLayer", "Activation", "ReLU", "PReLU", "LeakyReLU", "Softmax", "Identity"),
     *("Dropout", "SpatialDropout", "StochasticDepth"),
-    *("Standardize", "Rescaling", "PadChannels", "LayerScale", "ShuffleChannels", "TakeChannels"),
+    *("Standardize", "Rescaling", "PadChannels", "PadShort", "LayerScale", "ShuffleChannels", "TakeChannels"),
     *("LocalResponseNormalization", "LayerNormalization"),
     *("BatchNormalization", "FusedBatchNormalization", "FrozenBatchNormalization"),
     *("Add", "Multiply", "Concatenate", "Average", "Maximum", "Subtract", "Dense", "PartitionWindows", "MergeWindows"),

@@ -40,7 +40,7 @@ from kcnn.layers.normalization import (
     normalize,
 )
 from kcnn.layers.scaling import MID_GREY, Standardize
-from kcnn.layers.spatial import PadEdges, Subsample
+from kcnn.layers.spatial import PadEdges, PadShort, Subsample
 from kcnn.layers.stochastic_depth import Dropout, SpatialDropout, StochasticDepth
 from kcnn.layers.style import ACTIVATIONS, FROZEN, NORMS, PADDINGS, Style
 from kcnn.layers.windows import MergeWindows, PartitionWindows, SpaceToDepth, WindowAttention
@@ -61,6 +61,7 @@ __all__ = [
     "LocalResponseNormalization",
     "PadChannels",
     "PadEdges",
+    "PadShort",
     "PartitionWindows",
     "SelfAttention",
     "ShuffleChannels",

@@ -3,7 +3,7 @@
 import keras
 
 from kcnn.errors import UserError
-from kcnn.layers.spatial import PadEdges, Subsample
+from kcnn.layers.spatial import PadEdges, PadShort, Subsample
 
 if keras.backend.backend() == "tensorflow":
     from kcnn.layers import tensorflow_kernels as kernels
@@ -35,8 +35,8 @@ def convolve(
     """`x` (B, n..., C) convolved to (B, ceil(n / strides)..., filters), whatever the padding of `style`.
 
     strides and dilation are one number for all axes, and so is kernel, or odd numbers, one an axis, at stride 1.
-    padding and bias, where given, replace the style's, and padding may then be "valid" too. The bias starts at
-    `bias_start`.
+    padding and bias, where given, replace the style's; padding may then be "valid" too, or "fit" (see `unpadded`). The
+    bias starts at `bias_start`.
     """
     if kernel == 1 and strides > 1 and x.shape[-1] < NARROW:
         x, strides = Subsample(strides, name=f"{name}_subsample")(x), 1
@@ -132,10 +132,12 @@ def crop(x, before, after, name):
 def _padded(x, kernel, strides, dilation, padding, name):
     """`x` and the padding Keras is to use: "same" for even kernels, and for odd ones at stride 1 with zeros.
 
-    The latter need no explicit zeros: the two kinds agree.
+    The latter need no explicit zeros: the two kinds agree. Of "fit" it is "valid".
     """
     if padding in ("same", "valid"):
         return x, padding
+    if padding == "fit":
+        return PadShort(_each(kernel, rank_of(x)), strides, f"{name}_fit")(x), "valid"
     odd, zeros = all(size % 2 for size in _each(kernel, 1)), padding == "symmetric"
     if not odd or (zeros and strides == 1):
         return x, "same"
@@ -148,8 +150,14 @@ def _padded(x, kernel, strides, dilation, padding, name):
 
 
 def unpadded(x, window):
-    """ "valid" where `window` fits into every side of `x`, else "same": for nets that let windows eat the frame."""
-    return "same" if any(side is not None and side < window for side in x.shape[1:-1]) else "valid"
+    """The padding for nets that let windows eat the frame: "valid" where `window` fits into every side of `x`.
+
+    "same" where it does not; "fit", which decides picture by picture, where the size of `x` is open.
+    """
+    sides = x.shape[1:-1]
+    if any(side is not None and side < window for side in sides):
+        return "same"
+    return "fit" if None in sides else "valid"
 
 
 def _each(number, rank):

@@ -1,5 +1,7 @@
 """Layers that move or leave out places and compute nothing."""
 
+import functools
+
 import keras
 
 
@@ -51,3 +53,34 @@ class PadEdges(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "margin": self.margin, "mode": self.mode}
+
+
+@keras.saving.register_keras_serializable(package="kcnn")
+class PadShort(keras.layers.Layer):
+    """Zeros round a map of which any side is shorter than its window: as many as under "same"; else the map itself.
+
+    For windows without padding on maps (B, n..., C) of open size. windows: places, one number an axis; strides: one
+    number. The maps of nets that pool so are of 0 and above, where zeros change no maximum.
+    """
+
+    def __init__(self, windows, strides, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.windows, self.strides = tuple(windows), strides
+
+    def call(self, inputs):
+        ops, sides = keras.ops, keras.ops.shape(inputs)[1:-1]
+        missing = [
+            ops.cast(ops.convert_to_tensor(side) < n, "int32") for side, n in zip(sides, self.windows, strict=True)
+        ]
+        short = functools.reduce(ops.maximum, missing)
+        pads = [(0, 0)]
+        for side, window in zip(sides, self.windows, strict=True):
+            total = short * ops.maximum((-(-side // self.strides) - 1) * self.strides + window - side, 0)
+            pads.append((total // 2, total - total // 2))
+        return ops.pad(inputs, [*pads, (0, 0)])
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *(None for _ in self.windows), input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "windows": self.windows, "strides": self.strides}
