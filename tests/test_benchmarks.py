@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import benchmarks
-from tests.benchmarks import _serving, augment, feeding, gpu, pipeline, scaling, train_step
+from tests.benchmarks import _serving, augment, feeding, gpu, pipeline, scaling, segmentation, train_step
 
 ONCE = ["--rounds", "1"]
 LEAST = {
@@ -20,6 +20,7 @@ LEAST = {
     "inference": [*ONCE, "--only", "mobilenet_v2"],
     "pipeline": [*ONCE, "--batches", "1", "--only", "crop and flip"],
     "scaling": [*ONCE, "--steps", "1", "--network", "resnet_toy", "--side", "32", "--batch", "4"],
+    "segmentation": [*ONCE, "--steps", "1", "--only", "same filters"],
     "startup": ONCE,
     "train_step": [*ONCE, "--steps", "1", "--only", "mobilenet_v2"],
 }
@@ -39,6 +40,8 @@ def written(word, folder):
 def test_each_benchmark_runs_and_writes_its_figures(word, tmp_path, monkeypatch):
     for name, value in {"SIDE": 32, "BATCH": 2, "SHAPE": (32, 32, 3), "PRODUCT": 64}.items():
         monkeypatch.setattr(train_step, name, value)
+    for name, value in {"SIDE": 64, "BATCH": 2}.items():
+        monkeypatch.setattr(segmentation, name, value)
     monkeypatch.setattr(feeding, "UNTIMED", 1)
     monkeypatch.setattr(feeding, "SIDE", 32)
     found = written(word, tmp_path)
@@ -48,6 +51,9 @@ def test_each_benchmark_runs_and_writes_its_figures(word, tmp_path, monkeypatch)
     elif word in ("augment", "pipeline"):
         (row,) = found["rows"].values()
         assert row["kcnn"] > 0 and ("over torchvision" in row or row["ways"]["torchvision"])
+    elif word == "segmentation":
+        row = found["rows"]["same filters"]
+        assert row["images_per_second"]["kcnn"] > 0 and ("ratio" in row or row["smp"])
     elif word == "scaling":
         assert found["together over strangers"] > 0 and found["forecast over together"] > 0
     else:
