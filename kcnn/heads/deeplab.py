@@ -7,14 +7,15 @@ from kcnn.heads.masks import MaskHead, head_style, last_level
 from kcnn.heads.registry import HEADS
 from kcnn.layers import (
     Spread,
+    activation,
     concatenate,
     conv_norm_act,
+    convolve,
     depthwise_norm_act,
     enlarge,
     global_average_pool,
 )
 
-RATES = (6, 12, 18)  # at stride 16
 OUTPUT_STRIDES = (8, 16, 32)
 
 
@@ -25,11 +26,14 @@ class DeepLab(MaskHead):
 
     output_stride: 16 or 8, where the family can dilate instead of going deeper; 32: the network as it is.
     filters, low_filters: of the maps that see near and far, and of the one at stride 4 that gives the outlines.
+    rates: of the convolutions that see far, in places at stride 16. The paper's are for pictures of 500 pixels; on one
+        of 160 they look beyond its edges nearly everywhere.
     """
 
     output_stride: int = 16
     filters: int = 256
     low_filters: int = 48
+    rates: tuple[int, ...] = (6, 12, 18)
 
     levels = ("c2",)
 
@@ -40,6 +44,8 @@ class DeepLab(MaskHead):
         for name in ("filters", "low_filters"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)!r}: it must be a whole number above 0")
+        if not all(type(rate) is int and rate > 0 for rate in self.rates) or len(set(self.rates)) < len(self.rates):
+            raise UserError(f"rates is {self.rates!r}: it must be a list of whole numbers above 0, none twice")
 
     def build(self, levels, variant):
         """Logits (B, n..., K), layer "logits"."""
@@ -56,13 +62,15 @@ class DeepLab(MaskHead):
     def _pyramid(self, x, strides, style):
         """Atrous spatial pyramid pooling: 1x1, 3x3 at three rates and the mean of the whole map, side by side.
 
-        The rates are those of the paper, in pixels of the picture: twice as large at stride 8 as at stride 16.
+        The rates are twice as large at stride 8 as at stride 16. The mean has no norm, unlike in the paper: a channel's
+        statistics of one place a picture, over a small batch, are noise.
         """
         parts = [conv_norm_act(x, self.filters, 1, style=style, name="pyramid_near")]
-        for rate in RATES:
+        for rate in self.rates:
             parts.append(self._separable(x, max(rate * 16 // strides, 1), style, f"pyramid_{rate}"))
         mean = global_average_pool(x, keepdims=True, name="pyramid_pool")
-        mean = conv_norm_act(mean, self.filters, 1, style=style, name="pyramid_mean")
+        mean = convolve(mean, self.filters, 1, bias=True, style=style, name="pyramid_mean")
+        mean = activation(mean, style, "pyramid_mean_act")
         parts.append(Spread(name="pyramid_spread")(mean, x))
         return conv_norm_act(concatenate(parts, "pyramid_concat"), self.filters, 1, style=style, name="pyramid")
 
