@@ -1,12 +1,13 @@
 """From a fitted model and its batches to numbers, plots and one page that says what they mean."""
 
 from kcnn.evaluation.baselines import SIDE, fit_probe, majority, some
+from kcnn.evaluation.boxes import BoxTally, measure_boxes, shown_boxes
 from kcnn.evaluation.calibration import calibration, fit_temperature
 from kcnn.evaluation.classification import losses, measure, rightness
 from kcnn.evaluation.markdown import short_name, summary
 from kcnn.evaluation.masks import MaskTally, measure_masks, shown_pictures, shown_places, tally_masks
 from kcnn.evaluation.mistakes import pictured
-from kcnn.evaluation.overlays import overlay, polygons, save_mask, save_picture
+from kcnn.evaluation.overlays import drawn_boxes, overlay, polygons, save_mask, save_picture
 from kcnn.evaluation.pairing import difference
 from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictures, predict
 from kcnn.evaluation.report import add_split, read_metrics, rebuild, write_report
@@ -16,6 +17,7 @@ from kcnn.evaluation.tiling import tiled
 
 __all__ = [
     "SIDE",
+    "BoxTally",
     "MaskTally",
     "Predictions",
     "add_split",
@@ -24,12 +26,14 @@ __all__ = [
     "calibration",
     "column_groups",
     "difference",
+    "drawn_boxes",
     "fit_probe",
     "fit_temperature",
     "identity_of",
     "losses",
     "majority",
     "measure",
+    "measure_boxes",
     "measure_masks",
     "overlay",
     "picture_groups",
@@ -44,6 +48,7 @@ __all__ = [
     "short_name",
     "save_mask",
     "save_picture",
+    "shown_boxes",
     "shown_pictures",
     "shown_places",
     "slices",

@@ -14,6 +14,18 @@ NAMES = {
     "picture_iou": "IoU, mean of pictures",
     "pixel_accuracy": "Pixel accuracy",
     "boundary_f": "Boundary F (mean of classes)",
+    "map": "mAP (mean average precision, IoU 0.5 to 0.95)",
+    "map50": "mAP50 (IoU 0.5)",
+    "map75": "mAP75 (IoU 0.75)",
+    "map_small": "mAP of small objects",
+    "map_medium": "mAP of medium objects",
+    "map_large": "mAP of large objects",
+    "recall_1": "Mean recall, 1 answer a picture",
+    "recall_10": "Mean recall, 10 answers a picture",
+    "recall_100": "Mean recall, 100 answers a picture",
+    "recall_small": "Mean recall of small objects",
+    "recall_medium": "Mean recall of medium objects",
+    "recall_large": "Mean recall of large objects",
 }
 FRACTIONS = {"accuracy", "balanced_accuracy", "top5", "exact_match", "pixel_accuracy"}
 

@@ -62,6 +62,30 @@ def save_picture(picture, path, palette=None):
     write_atomically(path, content.getvalue())
 
 
+def drawn_boxes(picture, answer, classes):
+    """uint8 (H, W, 3): `picture` (H, W, C) with the boxes of `answer`, their names and scores, in the classes' colours.
+
+    answer: {"boxes" (n, 4), "scores" (n,), "classes": names}, best first; classes: their numbers. The best lie on top.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    made = Image.fromarray(np.ascontiguousarray(as_rgb(picture)))
+    draw, side = ImageDraw.Draw(made), max(made.size)
+    width, font = max(1, round(side / 250)), ImageFont.load_default(max(9, round(side / 45)))
+    for box, score, name, kind in reversed(
+        list(zip(answer["boxes"].tolist(), answer["scores"], answer["classes"], classes, strict=True))
+    ):
+        colour = tuple(palette()[(int(kind) + 1) % IGNORE].tolist())
+        x0, y0, x1, y1 = box
+        draw.rectangle((x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)), outline=colour, width=width)
+        words, place = f"{name} {score:.2f}", [x0, max(y0 - font.size - 3, 0)]
+        place[0] = max(0, min(x0, made.size[0] - draw.textlength(words, font) - 4))
+        draw.rectangle((*place, place[0] + draw.textlength(words, font) + 4, place[1] + font.size + 3), fill=colour)
+        ink = (0, 0, 0) if sum(colour) > 382 else (255, 255, 255)
+        draw.text((place[0] + 2, place[1] + 1), words, fill=ink, font=font)
+    return np.asarray(made)
+
+
 def polygons(mask, class_names, least=1):
     """The connected regions of each class as outlines: [{class, polygon, holes, area}], the largest of a class first.
 

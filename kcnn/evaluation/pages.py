@@ -1,10 +1,10 @@
 """report.md: a pure function of what metrics.json says. The summary first, then the run, its learning, each split."""
 
-from kcnn.evaluation import mask_sections, sections
+from kcnn.evaluation import box_sections, mask_sections, sections
 from kcnn.evaluation.markdown import NAMES, name, number, plain, short_name, span, table
 
 FIRST = ("test", "val")
-TASKS = {"labels": sections, "masks": mask_sections}
+TASKS = {"boxes": box_sections, "labels": sections, "masks": mask_sections}
 
 
 def page(metrics):

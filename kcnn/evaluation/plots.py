@@ -27,15 +27,17 @@ FEW_CLASSES = 20
 def curves(history, path, metric="accuracy"):
     """Loss, metric and learning rate over epochs as a PNG; `history` is {column: [a value or None for each epoch]}."""
     panels = [("Loss", "loss"), (short_name(metric), metric), ("Learning rate", "learning_rate")]
-    panels = [(title, key) for title, key in panels if _numbers(history, key) is not None]
+    known = {key: (_numbers(history, key), _numbers(history, f"val_{key}")) for _, key in panels}
+    panels = [(title, key) for title, key in panels if any(values is not None for values in known[key])]
     figure = new_figure(4.2 * len(panels), 3.3)
     epochs = np.asarray(history.get("epoch") or range(1, len(next(iter(history.values()))) + 1), float)
     for axes, (title, key) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
         axes.set(title=title, xlabel="epoch")
         axes.grid(True, axis="y")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        held_out = _numbers(history, f"val_{key}")
-        axes.plot(epochs, _numbers(history, key), color=BLUE, marker=_marker(epochs), label="training")
+        own, held_out = known[key]
+        if own is not None:
+            axes.plot(epochs, own, color=BLUE, marker=_marker(epochs), label="training")
         if held_out is not None:
             best = np.nanargmin(held_out) if key == "loss" else np.nanargmax(held_out)
             label = f"validation, best {held_out[best]:.4g}"

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 from kcnn.disk import make_folder, read_json, write_atomically
-from kcnn.evaluation import diagrams, mask_diagrams, plots
+from kcnn.evaluation import box_diagrams, diagrams, mask_diagrams, plots
 from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.pages import page
 
@@ -15,10 +15,11 @@ def write_report(
 ):
     """Write metrics.json, plots and report.md into `folder`, replacing an earlier report; returns report.md's path.
 
-    splits: {split: the dict of `classification.measure` or of `MaskTally.figures`}; history: history.csv's rows, one
-    dict an epoch; details: {what: value}, the facts at the top of the page; set_aside: [(file, reason)];
-    pictures: {split: {"worst": images (n, ...) of that split's "worst" entries in their order, "pairs": (2m, ...) of
-    its pictured pairs}}; either may be missing. Of masks: {split: what `shown_pictures` gives of its `shown_places`}.
+    splits: {split: the dict of `classification.measure`, or `figures` of a tally of masks or boxes}; history:
+    history.csv's rows, one dict an epoch; details: {what: value}, the facts at the top of the page; set_aside: [(file,
+    reason)]; pictures: {split: {"worst": images (n, ...) of that split's "worst" entries in their order, "pairs":
+    (2m, ...) of its pictured pairs}}; either may be missing. Of masks and boxes: {split: what `shown_pictures` or
+    `shown_boxes` gives of what is shown}.
     """
     folder = Path(folder)
     make_folder(folder)
@@ -70,7 +71,9 @@ def _add(metrics, folder, split, figures, images):
         drawn[key] = f"{number}-{key}.png"
         plot(*content, folder / drawn[key])
 
-    {"labels": _draw_labels, "masks": _draw_masks}[figures.get("task", "labels")](draw, figures, images or {})
+    {"boxes": _draw_boxes, "labels": _draw_labels, "masks": _draw_masks}[figures.get("task", "labels")](
+        draw, figures, images or {}
+    )
     metrics["figures"][split] = drawn
 
 
@@ -99,6 +102,18 @@ def _draw_masks(draw, figures, images):
         part = {key: values[start : start + len(rows)] for key, values in images.items()}
         if part and rows:
             draw(kind, mask_diagrams.examples, rows, part, _names(figures))
+        start += len(rows)
+
+
+def _draw_boxes(draw, figures, images):
+    draw("classes", box_diagrams.class_precision, figures["per_class"])
+    draw("curve", box_diagrams.curve, figures["curve"], figures["threshold"])
+    draw("confusion", plots.confusion_matrix, figures["confusion"], [*_names(figures), "background"])
+    start = 0
+    for kind, rows in figures["shown"].items():
+        part = {key: values[start : start + len(rows)] for key, values in images.items()}
+        if part and rows:
+            draw(kind, box_diagrams.examples, rows, part, _names(figures))
         start += len(rows)
 
 
