@@ -233,7 +233,7 @@ def test_bad_objects(tmp_path, change, words):
 @pytest.mark.parametrize("changes, words", [
     ({"images": []}, "names no pictures"), ({"annotations": {}}, "needs lists of objects called images, annotations"),
     ({"annotations": [3]}, "needs lists of objects"), ({"categories": [{"id": 1}]}, "needs an id and a name"),
-    ({"categories": []}, "names 0 categories"),
+    ({"categories": []}, "names no categories"),
     ({"categories": [{"id": i, "name": str(i)} for i in range(300)]}, "names 300 categories; masks can hold 1 to 254"),
     ({"annotations": [{"id": 1, "image_id": 0, "category_id": 7, "bbox": [0, 0, 3, 3]}]}, "have boxes alone"),
 ])  # fmt: skip

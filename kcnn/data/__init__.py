@@ -2,14 +2,16 @@
 
 from kcnn.data.byte_cache import cached
 from kcnn.data.checks import check
-from kcnn.data.facts import Facts, facts_of
+from kcnn.data.facts import Facts, facts_of, framing_of
 from kcnn.data.folder import picture_files
-from kcnn.data.frames import choose_frame, statistics
+from kcnn.data.frames import choose_frame, sizes_of, statistics
 from kcnn.data.nifti import is_nifti, scan_of, without_suffix
+from kcnn.data.object_frames import in_pictures
+from kcnn.data.objects import Objects
 from kcnn.data.operations import OPERATIONS
 from kcnn.data.policies import POLICIES, policy_of
-from kcnn.data.reading import read
-from kcnn.data.rendering import fit_to_frame, frames_from_bytes
+from kcnn.data.reading import read, read_sized
+from kcnn.data.rendering import fit_to_frame, frames_from_bytes, sized_frames_from_bytes
 from kcnn.data.samples import Arrays, DataSet, Encoded, Files, Samples
 from kcnn.data.sources import SOURCES, load
 from kcnn.data.stream import batches
@@ -25,6 +27,7 @@ __all__ = [
     "Encoded",
     "Facts",
     "Files",
+    "Objects",
     "Samples",
     "batches",
     "cached",
@@ -33,15 +36,20 @@ __all__ = [
     "facts_of",
     "fit_to_frame",
     "frames_from_bytes",
+    "framing_of",
+    "in_pictures",
     "is_nifti",
     "load",
     "picture_files",
     "pictures_as_png",
     "policy_of",
     "read",
+    "read_sized",
     "read_whole",
     "resized",
     "scan_of",
+    "sized_frames_from_bytes",
+    "sizes_of",
     "statistics",
     "voxels_of",
     "without_suffix",

@@ -10,18 +10,25 @@ TRIES = 8  # steps of the search for where a displaced corner went
 
 
 def transform_boxes(boxes, matrix, frame, displacement=None):
-    """Boxes (N, 4) xyxy of a picture as boxes in the frame: what encloses their moved corners, cut to the frame.
+    """Boxes (..., N, 4) xyxy of a picture as boxes in the frame: what encloses their moved corners, cut to the frame.
 
-    A box that leaves the frame has no area. `matrix` (3, 3) is that of `frame_matrix`, `displacement` (H, W, 2) that of
-    `neighbourhood`; as it bends the sides between corners, a bent box may be a little tighter than what it holds.
+    A box that leaves the frame has no area. `matrix` (..., 3, 3) is that of `frame_matrix`, `displacement` (H, W, 2),
+    of one picture, that of `neighbourhood`; as it bends the sides between corners, a bent box may be a little tighter
+    than what it holds.
     """
+    moved = enclosing(boxes, tf.linalg.inv(matrix), lambda points: _undisplaced(points, displacement))
+    limits = tf.constant([frame[1], frame[0]] * 2, tf.float32)
+    return tf.clip_by_value(moved, 0.0, limits)
+
+
+def enclosing(boxes, matrix, then=lambda points: points):
+    """Boxes (..., N, 4) around the corners of `boxes` (..., N, 4) under `matrix` (..., 3, 3), and then `then`."""
     x0, y0, x1, y1 = tf.unstack(boxes, axis=-1)
-    corners = tf.stack([tf.stack(pair, -1) for pair in ((x0, y0), (x1, y0), (x0, y1), (x1, y1))], 1)
-    moved = transform_points(tf.reshape(corners, [-1, 2]), tf.linalg.inv(matrix))
-    moved = tf.reshape(_undisplaced(moved, displacement), [-1, 4, 2])
-    limits = tf.constant([frame[1], frame[0]], tf.float32)
-    low = tf.clip_by_value(tf.reduce_min(moved, 1), 0.0, limits)
-    return tf.concat([low, tf.clip_by_value(tf.reduce_max(moved, 1), 0.0, limits)], -1)
+    corners = tf.stack([tf.stack(pair, -1) for pair in ((x0, y0), (x1, y0), (x0, y1), (x1, y1))], -2)
+    shape = tf.shape(corners)
+    moved = transform_points(tf.reshape(corners, tf.concat([shape[:-3], [-1, 2]], 0)), matrix)
+    moved = tf.reshape(then(moved), shape)
+    return tf.concat([tf.reduce_min(moved, -2), tf.reduce_max(moved, -2)], -1)
 
 
 def _undisplaced(points, displacement):

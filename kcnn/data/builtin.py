@@ -7,11 +7,18 @@ from kcnn.data.splits import hold_out
 from kcnn.registry import Registry
 
 BUILTIN = Registry("built-in data set")
+OBJECTS = Registry("built-in data set with objects")
 
 
 def read(address, options, seed):
     """The built-in data set "builtin:NAME"."""
     return BUILTIN[address.partition(":")[2]](options, seed)
+
+
+def objects(address, options, seed, outlines):
+    """The same with objects, where it has some."""
+    name = address.partition(":")[2]
+    return OBJECTS[name](outlines) if name in OBJECTS else read(address, options, seed)
 
 
 @BUILTIN.register("digits")

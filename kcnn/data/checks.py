@@ -72,17 +72,27 @@ def keep_readable(dataset, examined, options, training=True):
 
 
 def mask_misfits(samples, examined):
-    """{place: reason} of readable pictures whose masks are of another size; masks lie on upright pictures."""
-    if samples.masks is None or isinstance(samples.masks, Arrays) and samples.masks.values.ndim != 3:
+    """{place: reason} of readable pictures whose masks or boxes are of another size; they lie on upright pictures."""
+    what, masks = _stated(samples)
+    if masks is None:
         return {}
-    sizes, masks = upright_sizes(examined.headers), mask_sizes(samples.masks)
+    sizes = upright_sizes(examined.headers)
     found = {}
     for i in np.flatnonzero(examined.readable & (sizes != masks).any(1)).tolist():
         turned = examined.headers[i, 4] > 4 and (masks[i] == sizes[i][::-1]).all()
-        hint = ", which EXIF turns: turn the mask, too" if turned else ""
+        hint = f", which EXIF turns: turn the {what}, too" if turned else ""
         (height, width), (own_height, own_width) = masks[i].tolist(), sizes[i].tolist()
-        found[i] = f"its mask is {width}x{height}, the picture {own_width}x{own_height}{hint}"
+        lie = "its mask is" if what == "mask" else "its boxes are for"
+        found[i] = f"{lie} {width}x{height}, the picture {own_width}x{own_height}{hint}"
     return found
+
+
+def _stated(samples):
+    """("mask" or "boxes", int32 (N, 2): the sizes of the pictures that these lie on, None where nothing says)."""
+    if samples.objects is not None:
+        return "boxes", samples.objects.sizes
+    flat = samples.masks is not None and not (isinstance(samples.masks, Arrays) and samples.masks.values.ndim != 3)
+    return "mask", mask_sizes(samples.masks) if flat else None
 
 
 def examine(images, max_pixels, progress=None):
@@ -151,6 +161,10 @@ def _keep(samples, examined):
 
 
 def _refuse_one_class(dataset):
+    if dataset.task == "boxes":  # one class is enough: it is told from the background
+        if not sum(dataset.class_counts("train")):
+            raise UserError("the training pictures have no objects: there is nothing to learn")
+        return
     counts = dataset.class_counts("train") if not dataset.multi_label else ()
     present = [name for name, count in zip(dataset.class_names, counts, strict=False) if count]
     if not dataset.multi_label and len(present) < 2:

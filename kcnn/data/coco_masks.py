@@ -18,8 +18,22 @@ def render(size, objects):
     mask = np.zeros(size, np.uint8)
     for one in sorted(objects, key=_order):
         with _named(one):
-            _draw(mask, one)
+            _draw(mask, one, one["class"] if _judged(one) else IGNORE)
     return mask
+
+
+def inside(one, size):
+    """bool (H, W): the places of a picture of `size` (H, W) that the object's outline holds, else its box."""
+    mask = np.zeros(size, np.uint8)
+    with _named(one):
+        _draw(mask, one, 1)
+    return mask == 1
+
+
+def area_of(one):
+    """The area in pixels that the object gives, or that of its outline; parts may lie on each other."""
+    with _named(one):
+        return _area(one)
 
 
 @contextmanager
@@ -41,8 +55,7 @@ def _order(one):
 
 
 def _area(one):
-    """The area that the object gives, or that of its outline; parts may lie on each other."""
-    outline = one["segmentation"]
+    outline = one.get("segmentation") or [_box(one)]
     try:
         given = float(one.get("area") or 0)
     except (TypeError, ValueError):
@@ -61,8 +74,8 @@ def _surface(polygon):
     return abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2
 
 
-def _draw(mask, one):
-    outline, kind = one.get("segmentation"), one["class"] if _judged(one) else IGNORE
+def _draw(mask, one, kind):
+    outline = one.get("segmentation")
     if isinstance(outline, dict):
         mask[decoded(outline, mask.shape)] = kind
     else:

@@ -20,8 +20,8 @@ class Facts(BaseModel):
 
     `input_shape` is (H, W, C); `mean` and `std` are what the scaling layer subtracts and divides by, one number or
     one a channel, `measured` on data that is no pictures from 0 to 255; `split_sizes` and `class_counts` (of the
-    training split) count pictures. `task` is the data set's: "labels" or "masks", of which `class_pixels` are counted
-    in the training split.
+    training split) count pictures. `task` is the data set's: "labels", "boxes", or "masks", of which `class_pixels` are
+    counted in the training split.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +36,7 @@ class Facts(BaseModel):
     max_pixels: int = Data().max_pixels
     split_sizes: dict[str, int] = {}
     class_counts: tuple[int, ...] = ()
-    task: Literal["labels", "masks"] = "labels"
+    task: Literal["labels", "masks", "boxes"] = "labels"
     class_pixels: tuple[int, ...] = ()
     format: str = ""
     fingerprint: str = ""
@@ -68,6 +68,13 @@ class Facts(BaseModel):
             raise UserError(f"facts {path} cannot be read: {where}: {first['msg']}") from None
 
 
+def framing_of(dataset, options):
+    """How a picture of `dataset` becomes a frame under `options` (recipe.Data): of objects all is to be seen."""
+    if options.framing != "auto":
+        return options.framing
+    return "pad" if dataset.task == "boxes" else "crop"
+
+
 def facts_of(dataset, recipe):
     """The facts of a checked `dataset` under `recipe`: the frame is chosen here, float data measured."""
     train = dataset.splits["train"]
@@ -79,7 +86,7 @@ def facts_of(dataset, recipe):
         mean=mean,
         std=std,
         measured=train.is_float,
-        framing=recipe.data.framing,
+        framing=framing_of(dataset, recipe.data),
         max_pixels=recipe.data.max_pixels,
         split_sizes={name: len(samples) for name, samples in dataset.splits.items()},
         class_counts=dataset.class_counts("train"),

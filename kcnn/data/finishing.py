@@ -10,8 +10,10 @@ from kcnn.errors import UserError
 BLANKS = {"erasing": erase, "cutout": cut_out, "grid_mask": mask_grid}
 
 
-def finisher(samples, frame, num_classes, augment):
+def finisher(samples, frame, num_classes, augment, objects=None):
     """A function (pictures, {"index", "draws"}) -> batch dict, for `samples` in `frame` (H, W, C).
+
+    objects: the `ObjectFrames` of samples with objects.
 
     Raises UserError where `augment` (recipe.Augment or None) asks for what the data cannot have.
     """
@@ -30,7 +32,9 @@ def finisher(samples, frame, num_classes, augment):
         weight = tf.ones(tf.shape(index), tf.float32) if weights is None else tf.gather(weights, place)
         pictures = tf.ensure_shape(pictures, [None, *frame])
         batch = {"weight": tf.where(index >= 0, weight, 0.0), "index": index}
-        if samples.masks is None:
+        if objects is not None:
+            batch |= objects.finished(row)
+        elif samples.masks is None:
             batch["label"] = tf.gather(labels, place)
         else:
             batch["mask"] = tf.ensure_shape(row["mask"], [None, *frame[:-1]])
@@ -55,8 +59,12 @@ def _refuse_impossible(samples, frame, augment):
     for name in (*BLANKS, *MIXERS):
         if getattr(augment, name) and len(frame) != 3:
             raise UserError(f"augment.{name} needs pictures (H, W, C), not data of shape {tuple(frame)}: set it to 0")
-    if augment.copy_paste and samples.masks is None:
-        raise UserError("augment.copy_paste needs masks, and this data has labels only: set it to 0")
-    for name in ("mixup", "cutmix") if samples.masks is not None else ():
+    outlined = samples.masks is not None or samples.objects is not None and samples.objects.outlines is not None
+    if augment.copy_paste and not outlined:
+        raise UserError("augment.copy_paste needs masks or outlines, and this data has none: set it to 0")
+    placed = "boxes" if samples.objects is not None else "masks" if samples.masks is not None else None
+    for name in ("mixup", "cutmix") if placed else ():
         if getattr(augment, name):
-            raise UserError(f"augment.{name} mixes labels, which masks cannot follow: set it to 0; augment.mosaic can")
+            raise UserError(
+                f"augment.{name} mixes labels, which {placed} cannot follow: set it to 0; augment.mosaic can"
+            )

@@ -42,6 +42,15 @@ def _sizes(images, options):
     return upright_sizes(headers), 1 if (headers[:, 3] == 1).all() else 3
 
 
+def sizes_of(images):
+    """int32 (N, 2): height and width of each upright picture, of an array or as the check read them."""
+    if isinstance(images, Arrays):
+        return np.tile(np.int32(images.values.shape[1:3]), (len(images), 1))
+    if images.headers is None:
+        raise ValueError("the pictures' sizes are not known: check the data set first")
+    return np.asarray(upright_sizes(images.headers), np.int32)
+
+
 def _common(sizes):
     if (sizes == sizes[0]).all() and sizes[0].max() <= LARGEST:
         return tuple(np.maximum(sizes[0], SMALLEST).tolist())

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.data.decode import to_channels
-from kcnn.data.rendering import fit_to_frame, frames_from_bytes
+from kcnn.data.rendering import fit_to_frame, sized_frames_from_bytes
 from kcnn.errors import UserError
 from kcnn.recipe import Data
 
@@ -17,12 +17,17 @@ TOGETHER = 64
 DEFAULTS = Data()
 
 
-def read(items, frame, *, framing=DEFAULTS.framing, max_pixels=DEFAULTS.max_pixels):
+def read(items, frame, *, framing="crop", max_pixels=DEFAULTS.max_pixels):
     """(frames (N, H, W, C), ok bool (N,)) of `items`: paths, encoded bytes, arrays (h, w, C), or one array of all.
 
     Frames are uint8; float32 if an item is an array of fractions, which must have the frame's shape. What cannot be
     read is a frame of zeros with ok False.
     """
+    return read_sized(items, frame, framing=framing, max_pixels=max_pixels)[:2]
+
+
+def read_sized(items, frame, *, framing="crop", max_pixels=DEFAULTS.max_pixels):
+    """The same and int32 (N, 2), the heights and widths of the upright pictures, 1 where one cannot be read."""
     frame = tuple(frame)
     if isinstance(items, str | os.PathLike | bytes):
         items = [items]
@@ -31,27 +36,27 @@ def read(items, frame, *, framing=DEFAULTS.framing, max_pixels=DEFAULTS.max_pixe
     shown = {i: _fit(np.asarray(item), frame, framing) for i, item in enumerate(items) if i not in encoded}
     floats = any(seen.dtype != np.uint8 for seen in shown.values())
     frames, ok = np.zeros((len(items), *frame), np.float32 if floats else np.uint8), np.ones(len(items), bool)
+    sizes = np.ones((len(items), 2), np.int32)
     for i, seen in shown.items():
-        frames[i] = seen
+        frames[i], sizes[i] = seen, np.shape(items[i])[:2]
     places = list(encoded)
     for start in range(0, len(places), TOGETHER):
         some = places[start : start + TOGETHER]
-        frames[some], ok[some] = _decode([encoded[i] for i in some], frame, framing, max_pixels)
-    return frames, ok
+        frames[some], ok[some], sizes[some] = _decode([encoded[i] for i in some], frame, framing, max_pixels)
+    return frames, ok, sizes
 
 
 def _decode(items, frame, framing, max_pixels):
     if len(frame) != 3 or frame[2] not in (1, 3):
         raise UserError(f"this model sees data of shape {frame}, not pictures; give arrays of that shape")
-    frames, ok = _reader(frame, framing, max_pixels)(tf.constant(items, tf.string))
-    return frames.numpy(), ok.numpy()
+    return tuple(part.numpy() for part in _reader(frame, framing, max_pixels)(tf.constant(items, tf.string)))
 
 
 @functools.lru_cache(8)
 def _reader(frame, framing, max_pixels):
     """The graph for one frame, built once: building it takes longer than reading a few pictures."""
     return tf.function(
-        lambda items: frames_from_bytes(items, frame, framing, max_pixels),
+        lambda items: sized_frames_from_bytes(items, frame, framing, max_pixels),
         input_signature=[tf.TensorSpec([None], tf.string)],
         autograph=False,
     )

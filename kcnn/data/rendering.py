@@ -96,16 +96,24 @@ def frames_from_bytes(items, frame, framing, max_pixels):
 
     What cannot be read is a frame of zeros with ok False, and leaves its neighbours alone.
     """
+    return sized_frames_from_bytes(items, frame, framing, max_pixels)[:2]
+
+
+def sized_frames_from_bytes(items, frame, framing, max_pixels):
+    """The same and int32 (N, 2), the heights and widths of the upright pictures, 1 where one cannot be read."""
+
+    def one(place, data):
+        size = checked_header(data, max_pixels).upright_size()
+        return place, frame_from_bytes(data, frame, framing, max_pixels), tf.cast(size, tf.int32)
+
     count = tf.size(items, tf.int64)
-    found = tf.data.Dataset.from_tensor_slices((tf.range(count), items)).map(
-        as_it_is(lambda i, data: (i, frame_from_bytes(data, frame, framing, max_pixels))), tf.data.AUTOTUNE
-    )
-    spare = tf.data.Dataset.from_tensors((count, tf.zeros(frame, tf.uint8)))
-    place, frames = single(found.ignore_errors().concatenate(spare).batch(count + 1))
+    found = tf.data.Dataset.from_tensor_slices((tf.range(count), items)).map(as_it_is(one), tf.data.AUTOTUNE)
+    spare = tf.data.Dataset.from_tensors((count, tf.zeros(frame, tf.uint8), tf.ones([2], tf.int32)))
+    place, frames, sizes = single(found.ignore_errors().concatenate(spare).batch(count + 1))
     last = tf.size(place, tf.int64) - 1  # the spare: what the unreadable ones are answered with
     source = tf.tensor_scatter_nd_update(tf.fill([count + 1], last), place[:, None], tf.range(last + 1))[:count]
     filled, ok = tf.gather(frames, source), source < last
-    return tf.ensure_shape(filled, [None, *frame]), ok
+    return tf.ensure_shape(filled, [None, *frame]), ok, tf.ensure_shape(tf.gather(sizes, source), [None, 2])
 
 
 def orientation_matrix(orientation, size):

@@ -1,84 +1,13 @@
-"""What every source of data becomes: named splits of pictures, labels and weights, in a fixed order.
-
-Pictures stay in the cheapest form they came in (file names, encoded bytes or one array); they are decoded
-only by the stream, and only as far as the frame needs.
-"""
+"""What every source of data becomes: named splits of pictures, labels and weights, in a fixed order."""
 
 import hashlib
-import os
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kcnn.data.contents import Arrays, Encoded, Files, as_strings
 from kcnn.data.mask_values import count_pixels
-
-
-@dataclass(frozen=True, eq=False)
-class Files:
-    """Pictures in files: `paths` (N,) of str; `headers` int32 (N, 5) as the check read them, or None."""
-
-    paths: np.ndarray
-    headers: np.ndarray | None = None
-
-    def __len__(self):
-        return len(self.paths)
-
-    def take(self, indices):
-        return Files(self.paths[indices], None if self.headers is None else self.headers[indices])
-
-    def digest(self):
-        """Names and sizes: contents are not read, so that large folders cost little."""
-        for path in self.paths:
-            size = os.path.getsize(path) if os.path.isfile(path) else -1
-            yield f"{os.path.basename(path)}\0{size}\n".encode("utf-8", "surrogateescape")
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """Pictures as encoded bytes in memory: `items` (M,) of bytes, or a string tensor; `headers` as those of Files.
-
-    `places` (N,): which of `items` they are, None: all. What is taken of a tensor shares it, and copies no picture.
-    """
-
-    items: np.ndarray
-    headers: np.ndarray | None = None
-    places: np.ndarray | None = None
-
-    def __len__(self):
-        return len(self.items if self.places is None else self.places)
-
-    def __getitem__(self, i):
-        """The bytes of picture `i` (0 to N - 1); raises IndexError beyond, so that one can iterate."""
-        item = self.items[i if self.places is None else int(self.places[i])]
-        return item.numpy() if hasattr(item, "numpy") else item
-
-    def take(self, indices):
-        headers = None if self.headers is None else self.headers[indices]
-        if self.places is None:
-            return Encoded(self.items[indices], headers)
-        return Encoded(self.items, headers, self.places[indices])
-
-    def digest(self):
-        for item in self:
-            yield len(item).to_bytes(8, "little")
-            yield item
-
-
-@dataclass(frozen=True, eq=False)
-class Arrays:
-    """Pictures of one size: `values` (N, H, W, C) uint8, or float32 data of any rank, (N, ..., C)."""
-
-    values: np.ndarray
-
-    def __len__(self):
-        return len(self.values)
-
-    def take(self, indices):
-        return Arrays(self.values[indices])
-
-    def digest(self):
-        yield f"{self.values.dtype}{self.values.shape}".encode()
-        yield from (np.ascontiguousarray(value).data for value in np.array_split(self.values, 1 + len(self) // 4096))
+from kcnn.data.objects import Objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +19,8 @@ class Samples:
     table says of the pictures, name -> (N,) str.
 
     `masks`: class numbers on the pictures' places and `kcnn.masks.IGNORE`, as Encoded (grey PNGs) or Arrays (uint8
-    (N, *spatial)); `labels` then says which classes occur, and `pixels`, if known, is int64 (N, K): how often.
+    (N, *spatial)); `pixels`, if known, is int64 (N, K): how often each class occurs. `objects`: boxes with classes. Of
+    samples with masks or objects `labels` float32 (N, K) says which classes occur.
     """
 
     images: Files | Encoded | Arrays
@@ -100,12 +30,13 @@ class Samples:
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     masks: Encoded | Arrays | None = None
     pixels: np.ndarray | None = None
+    objects: Objects | None = None
 
     def __post_init__(self):
-        some = [part for part in (self.weights, self.masks, self.pixels) if part is not None]
+        some = [part for part in (self.weights, self.masks, self.pixels, self.objects) if part is not None]
         lengths = {len(part) for part in (self.images, self.labels, self.names, *some, *self.columns.values())}
         if len(lengths) != 1:
-            raise ValueError(f"images, labels, names, weights, masks and columns differ in length: {sorted(lengths)}")
+            raise ValueError(f"the parts of samples differ in length: {sorted(lengths)}")
 
     def __len__(self):
         return len(self.labels)
@@ -119,8 +50,10 @@ class Samples:
         """The samples at `indices` (integers or a mask), in that order."""
         weights, pixels = (None if part is None else part[indices] for part in (self.weights, self.pixels))
         columns = {name: values[indices] for name, values in self.columns.items()}
-        images, masks = (None if part is None else part.take(indices) for part in (self.images, self.masks))
-        return Samples(images, self.labels[indices], self.names[indices], weights, columns, masks, pixels)
+        images, masks, objects = (
+            None if part is None else part.take(indices) for part in (self.images, self.masks, self.objects)
+        )
+        return Samples(images, self.labels[indices], self.names[indices], weights, columns, masks, pixels, objects)
 
     def counted(self, num_classes):
         """int64 (N, K): `pixels`, or what the masks hold where it is not known."""
@@ -132,8 +65,9 @@ class Samples:
         if self.weights is not None:
             yield np.ascontiguousarray(self.weights).data
         yield from self.images.digest()
-        if self.masks is not None:
-            yield from self.masks.digest()
+        for part in (self.masks, self.objects):
+            if part is not None:
+                yield from part.digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +96,11 @@ class DataSet:
 
     @property
     def task(self):
-        """What is to be learned: "masks" where pictures have them, else "labels"."""
-        return "masks" if any(samples.masks is not None for samples in self.splits.values()) else "labels"
+        """What is to be learned: "boxes" where pictures have objects, "masks" where they have those, else "labels"."""
+        for task, part in (("boxes", "objects"), ("masks", "masks")):
+            if any(getattr(samples, part) is not None for samples in self.splits.values()):
+                return task
+        return "labels"
 
     def class_pixels(self, split="train"):
         """How many places of a split's masks each class has: a tuple of K whole numbers, empty without masks."""
@@ -187,13 +124,6 @@ class DataSet:
             for part in samples.digest():
                 digest.update(part)
         return replace(self, fingerprint=digest.hexdigest())
-
-
-def as_strings(items):
-    """A (N,) array of Python objects (str or bytes) that NumPy neither pads nor cuts."""
-    array = np.empty(len(items), object)
-    array[:] = items
-    return array
 
 
 def numbered(count, what="index"):

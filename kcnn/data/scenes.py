@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kcnn.data.builtin import BUILTIN
+from kcnn.data.builtin import BUILTIN, OBJECTS
 from kcnn.data.mask_values import count_pixels, occurring
+from kcnn.data.objects import Objects
 from kcnn.data.samples import Arrays, DataSet, Samples, numbered
 
 SIDE = 96
@@ -51,6 +52,21 @@ def digit_scenes(options, seed):
         splits[split] = Samples(Arrays(scenes.images), occurring(pixels), names, masks=masks, pixels=pixels)
     format = "built-in digit scenes, 96x96 grey with masks; digits of val and test scenes are in no training scene"
     return DataSet(splits, ("background", *"0123456789"), False, format)
+
+
+@OBJECTS.register("digit-scenes")
+def digit_objects(outlines):
+    """The same scenes with the box of each digit, and with `outlines` its places; classes are the digits."""
+    splits = {}
+    for split, scenes in all_scenes().items():
+        there = scenes.classes >= 0
+        boxes, classes = ([part[i, there[i]] for i in range(len(there))] for part in (scenes.boxes, scenes.classes))
+        drawn = Arrays(scenes.instances) if outlines else None
+        objects = Objects.of(boxes, classes, outlines=drawn)
+        names = numbered(len(there), f"{split} scene")
+        splits[split] = Samples(Arrays(scenes.images), objects.occurring(10), names, objects=objects)
+    format = "built-in digit scenes, 96x96 grey with boxes; digits of val and test scenes are in no training scene"
+    return DataSet(splits, tuple("0123456789"), False, format)
 
 
 @functools.lru_cache(1)

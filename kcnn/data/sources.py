@@ -6,7 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kcnn import archives
-from kcnn.data import arrays, builtin, coco, folder, mask_folder, quarantine, table, tfds, volume_folder
+from kcnn.data import (
+    arrays,
+    builtin,
+    coco,
+    coco_files,
+    coco_objects,
+    folder,
+    mask_folder,
+    quarantine,
+    table,
+    tfds,
+    volume_folder,
+)
 from kcnn.data import scenes as scenes  # it registers a built-in data set, and so does the next
 from kcnn.data import shells as shells
 from kcnn.data.labels import translated
@@ -25,12 +37,14 @@ class Source:
     """One kind of address.
 
     `accepts(address)` says whether it is this kind's; `read(address, options, seed)` returns a DataSet with the
-    splits that the data itself brings; `example` shows an address.
+    splits that the data itself brings; `example` shows an address. `objects(address, options, seed, outlines)`, of
+    kinds that can, returns one whose samples have objects.
     """
 
     accepts: Callable
     read: Callable
     example: str
+    objects: Callable | None = None
 
 
 def _prefixed(prefix):
@@ -54,20 +68,22 @@ def _is_path(address):
     return isinstance(address, str | os.PathLike)
 
 
-SOURCES.add("builtin", Source(_prefixed("builtin:"), builtin.read, "builtin:digits"))
+SOURCES.add("builtin", Source(_prefixed("builtin:"), builtin.read, "builtin:digits", builtin.objects))
 SOURCES.add("tfds", Source(_prefixed("tfds:"), tfds.read, "tfds:NAME"))
 SOURCES.add("csv", Source(_file(".csv", ".tsv"), table.read, "a CSV file"))
 SOURCES.add("npz", Source(_file(".npz"), arrays.read_npz, "an .npz file"))
 SOURCES.add("archive", Source(_archive, lambda a, *more: _read_folder(archives.unpacked(a), *more), "a .zip or .tar"))
 SOURCES.add("masks", Source(lambda a: _is_path(a) and mask_folder.accepts(a), mask_folder.read, "images/ and masks/"))
 SOURCES.add("volumes", Source(lambda a: _is_path(a) and volume_folder.accepts(a), volume_folder.read, "NIfTI volumes"))
-SOURCES.add("coco", Source(lambda a: _is_path(a) and coco.accepts(a), coco.read, "a COCO .json"))
+SOURCES.add(
+    "coco", Source(lambda a: _is_path(a) and coco_files.accepts(a), coco.read, "a COCO .json", coco_objects.read)
+)
 SOURCES.add("folder", Source(lambda a: _is_path(a) and os.path.isdir(a), folder.read, "a folder"))
 SOURCES.add("tf.data", Source(arrays.is_tf_data, arrays.read_tf_data, "a tf.data.Dataset"))
 SOURCES.add("arrays", Source(arrays.is_arrays, arrays.read_arrays, "(x, y) or {'train': (x, y)}"))
 
 
-def load(address, options, seed=0, class_names=None):
+def load(address, options, seed=0, class_names=None, wanted=None):
     """The data at `address`, as a DataSet with at least the split "train".
 
     With the `class_names` of a run, data to score by it: any of its classes, splits as they are, "train" or not.
@@ -75,6 +91,7 @@ def load(address, options, seed=0, class_names=None):
     `address`: a folder with one sub-folder a class (inside train/val/test/... folders or not), or with pictures and
     masks, or with NIfTI volumes and masks; a COCO .json, a .csv or .npz file, "tfds:NAME", "builtin:digits", arrays
     (x, y), {"train": (x, y), ...} or a tf.data.Dataset of (image, label); labels may be masks.
+    `wanted`: None; "boxes", for objects where the data has some; or "outlines", for these with their outlines.
     `options`: recipe.Data. What data.quarantine names is left out; then what the data does not bring (validation,
     test, limit) is held out by `seed`, class by class. Pictures are not opened here: `check` does that. Raises
     UserError where nothing can be recognised.
@@ -86,7 +103,10 @@ def load(address, options, seed=0, class_names=None):
         raise _unknown(address)
     if options.group_column and source is not SOURCES["csv"]:
         raise UserError(f"data.group_column is {options.group_column!r}, but only a CSV file has columns; leave it out")
-    dataset = source.read(address, options, seed)
+    if wanted and source.objects:
+        dataset = source.objects(address, options, seed, wanted == "outlines")
+    else:
+        dataset = source.read(address, options, seed)
     if options.quarantine:
         dataset = quarantine.leave_out(dataset, options.quarantine)
     if class_names is not None:

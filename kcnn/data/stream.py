@@ -14,7 +14,9 @@ import tensorflow as tf
 from kcnn.data import draws as drawing
 from kcnn.data import finishing, pictures
 from kcnn.data.decode import as_it_is
+from kcnn.data.frames import sizes_of
 from kcnn.data.mask_frames import MaskFrames
+from kcnn.data.object_frames import ObjectFrames
 from kcnn.data.program import Program
 from kcnn.errors import UserError
 from kcnn.recipe import Augment, Data
@@ -41,7 +43,9 @@ def batches(
 
     `frame` is (H, W, C). `label` is int32 (B,), or float32 (B, K) for several, soft or mixed labels; `index` int64 is
     the sample's place in `samples`. Samples with masks have no label but a `mask` uint8 (B, *frame[:-1]) that follows
-    its picture by the nearest pixel, `kcnn.masks.IGNORE` where the frame shows what lies outside.
+    its picture by the nearest pixel, `kcnn.masks.IGNORE` where the frame shows what lies outside. Samples with objects
+    have neither, but `boxes` float32 (B, N, 4) in pixels of the frame and `classes` int32 (B, N), -1 where there is
+    none, and, where they have outlines, `masks` bool (B, N, H, W); see `kcnn.data.instances`.
 
     training=True: endless, shuffled, with `augment` (recipe.Augment); `start` is the global sample number to start at,
     a multiple of `batch_size`. training=False: one pass in order; the last batch is filled up with samples of weight 0
@@ -55,23 +59,31 @@ def batches(
     threads = threads or tf.data.AUTOTUNE
     source = pictures.source(samples.images, frame, framing, max_pixels, augment)
     masks = None if samples.masks is None else MaskFrames(samples.masks, frame, framing, augment)
-    finish = finishing.finisher(samples, frame, num_classes, augment)
+    objects = None
+    if samples.objects is not None:
+        objects, masks = ObjectFrames(samples.objects, sizes_of(samples.images), frame, framing, augment), None
+    finish = finishing.finisher(samples, frame, num_classes, augment, objects)
     program = Program(augment, frame[-1])
     last = np.iinfo(np.int64).max // batch_size if training else -(-len(samples) // batch_size)
     numbers = tf.data.Dataset.range(start // batch_size, last)
     own = slice(*(batch_size // shard[1] * np.array([shard[0], shard[0] + 1])))
     plan = functools.partial(_training_plan if training else _ordered_plan, batch_size, own, len(samples), seed)
     stream = _map(numbers, plan, threads)
-    parts = [source.prepare, lambda row: program.draw(row.get("draws")), *([masks.prepare] if masks else [])]
+    parts = [
+        source.prepare,
+        lambda row: program.draw(row.get("draws")),
+        *(part.prepare for part in (masks, objects) if part),
+    ]
     stream = _map(stream, lambda row: functools.reduce(operator.or_, (part(row) for part in parts)), threads)
 
     def single(row):
         """(the picture of one sample of the plan after its program, what the batch needs of the sample)."""
         picture = row["picture"] if source.batched else source(row)
         kept = {key: row[key] for key in ("index", "draws") if key in row}
-        return program.run(picture, row), kept | ({"mask": masks(row)} if masks else {})
+        kept |= {"mask": masks(row)} if masks else {}
+        return program.run(picture, row), kept | (objects(row) if objects else {})
 
-    if source.batched and not program.steps and (masks is None or masks.batched):
+    if source.batched and not program.steps and all(part is None or part.batched for part in (masks, objects)):
         stream = _map(stream, lambda row: finish(row["picture"], row), threads)
     else:
         stream = _map(stream.unbatch(), single, threads).batch(own.stop - own.start, drop_remainder=True)

@@ -5,6 +5,7 @@ What the batches say of places, boxes and masks, is drawn over each. Volumes are
 
 import numpy as np
 
+from kcnn.data.facts import framing_of
 from kcnn.data.stream import batches
 from kcnn.doctor.outlines import DRAWN, colour_of, outline
 from kcnn.doctor.words import counted
@@ -20,7 +21,7 @@ def write_sheet(dataset, frame, recipe, path, title):
     everything = dataset.splits["train"]
     samples = everything.take(np.unique(np.linspace(0, len(everything) - 1, PICTURES).astype(int)))
     count, classes = len(samples), len(dataset.class_names)
-    shape = {"num_classes": classes, "framing": recipe.data.framing, "max_pixels": recipe.data.max_pixels}
+    shape = {"num_classes": classes, "framing": framing_of(dataset, recipe.data), "max_pixels": recipe.data.max_pixels}
     original = batches(samples, frame, count, training=False, **shape)
     stream = batches(samples, frame, count, training=True, augment=recipe.augment, seed=recipe.runtime.seed, **shape)
     columns = [next(original.as_numpy_iterator()), *map(_in_order, stream.take(VERSIONS).as_numpy_iterator())]

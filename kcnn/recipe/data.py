@@ -34,8 +34,10 @@ class Data(Section):
         json_schema_extra=BASIC,
     )
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; none: as the data has it")
-    framing: Literal["crop", "stretch", "pad", "native"] = Field(
-        "crop", description="how a picture becomes square outside training; native: a window of its own pixels"
+    framing: Literal["auto", "crop", "stretch", "pad", "native"] = Field(
+        "auto",
+        description="how a picture becomes square outside training; auto: pad for boxes, else crop; native: a window "
+        "of its own pixels",
     )
     validation: Fraction = Field(0.15, description="share of the training pictures held out to choose the best weights")
     test: Fraction = Field(0.0, description="share held out for one last score, where the data brings no test split")
