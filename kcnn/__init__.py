@@ -16,6 +16,7 @@ __all__ = [
     "browse_architectures",
     "build_and_fit",
     "build_and_fit_classifier",
+    "build_and_fit_detector",
     "build_and_fit_segmenter",
     "build_model",
     "check_data",

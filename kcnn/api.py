@@ -56,6 +56,11 @@ def build_and_fit_segmenter(source, architecture="resnet34", head="unet", **sett
     return build_and_fit(Recipe(), source, architecture=architecture, head=head, **settings)
 
 
+def build_and_fit_detector(source, architecture="resnet18", head="yolo", **settings):
+    """Train a detector on `source`, pictures and boxes (an address such as a COCO .json); see `build_and_fit`."""
+    return build_and_fit(Recipe(), source, architecture=architecture, head=head, **settings)
+
+
 def dry_run(recipe="classify/digits", source=None, **settings):
     """What `build_and_fit` would do, once and small, with nothing written: a `Rehearsal` of shapes, memory and time.
 

@@ -1,5 +1,6 @@
 """A run: a trained model with everything around it, rebuilt from its folder."""
 
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -116,10 +117,13 @@ class Run:
 
         Returns a list of dicts (one dict for one image), with name and, of a classifier: label, score, top [(label,
         score), …]; of a segmenter: the same, with shares of the places in top, and a mask (H, W) uint8 of class
-        numbers at the picture's own size. A picture that cannot be read gets score 0, and an `error`.
+        numbers at the picture's own size; of a detector: boxes (n, 4) x0, y0, x1, y1 in the picture's pixels, scores
+        and classes, best first, from the score on that had the best F1 on val; label, score and top are then of the
+        best object of each class. A picture that cannot be read gets score 0, and an `error`.
 
         out: of a segmenter, a folder for each picture's overlay, mask (PNG of class numbers) and polygons (JSON), whose
-        paths are then in `files`. A segmenter of volumes reads NIfTI files, too, and its mask then lies on the scan.
+        paths are then in `files`; of a detector, for its drawing and its results as COCO json. A segmenter of volumes
+        reads NIfTI files, too, and its mask then lies on the scan.
         """
         single = not isinstance(images, (list, tuple))
         found = self._answers.predict([images] if single else list(images), top, out)
@@ -150,6 +154,7 @@ class Run:
         """
         if path is not None and len(self.facts.input_shape) != 3:
             raise UserError(f"path is {str(path)!r}, but the heat of signals and volumes is not drawn: leave it out")
+        self._refuse_boxes(method)
         explainer, frame = inspection.EXPLAINERS[method], self._frame(image, method)
         index = self._class_index(target, frame)
         heat = explainer(self.model, frame, target=index, level=level)
@@ -164,6 +169,7 @@ class Run:
         The map is held against random ones, and against that of the same network with weights drawn anew. Arguments
         are those of `explain`.
         """
+        self._refuse_boxes(method)
         explain = partial(inspection.EXPLAINERS[method], level=level)
         frame = self._frame(image, method)
         index = self._class_index(target, frame)
@@ -208,7 +214,7 @@ class Run:
 
         self._ended("an export")
         frames = scoring.kept_frames(self.folder)
-        path, parity = exporting.export(format, *self._built, self.facts, self.folder.exports, frames)
+        path, parity = exporting.export(format, *self._answering, self.facts, self.folder.exports, frames)
         self.folder.log("exported", format=format, **parity)
         return path
 
@@ -275,7 +281,22 @@ class Run:
 
     @cached_property
     def _answers(self):
-        return answers.answers_of(*self._built, self.facts)
+        return answers.answers_of(*self._answering, self.facts)
+
+    @property
+    def _answering(self):
+        """Model and head as they answer people: boxes from the score on that the report found to be the best."""
+        model, head = self._built
+        if head.task == "boxes" and (self.folder.report / "metrics.json").exists():
+            figures = self.splits.get("val") or self.metrics
+            head = replace(head, least=figures["threshold"]["score"])
+        return model, head
+
+    def _refuse_boxes(self, method):
+        if self.task == "boxes":
+            raise UserError(
+                f"{method} does not explain boxes yet: `kcnn predict {self.path} IMAGE --out DIR` draws them"
+            )
 
     def _class_index(self, name, frame):
         """The index of the class of this name; for None, of the one that is seen in the frame."""

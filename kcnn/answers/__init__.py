@@ -1,13 +1,15 @@
 """Answers: what a trained network says of the pictures that a user brings, by what its head answers in."""
 
+from kcnn.answers.boxes import BoxAnswers
 from kcnn.answers.labels import LabelAnswers
 from kcnn.answers.masks import MaskAnswers, takes_any_size, whole_mask
 from kcnn.answers.naming import name_of, why_unread
 
-TASKS = {"labels": LabelAnswers, "masks": MaskAnswers}
+TASKS = {"boxes": BoxAnswers, "labels": LabelAnswers, "masks": MaskAnswers}
 
 __all__ = [
     "TASKS",
+    "BoxAnswers",
     "LabelAnswers",
     "MaskAnswers",
     "answers_of",

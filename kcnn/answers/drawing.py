@@ -34,3 +34,26 @@ def write_mask(picture, mask, class_names, folder, stem, scan=None):
     outlines = evaluation.polygons(mask, class_names)
     write_atomically(files["polygons"], json.dumps(outlines, ensure_ascii=False) + "\n")
     return files
+
+
+def write_boxes(picture, answer, classes, folder, stem):
+    """Write what was found in a `picture` below `folder`; returns {"drawing", "coco": path}.
+
+    answer: {"boxes" (n, 4), "scores", "classes" (names)}; classes: their numbers. The drawing is the picture with boxes
+    and names, the COCO json a list of results: category_id, category, bbox [x, y, width, height] and score.
+    """
+    folder = Path(folder)
+    make_folder(folder)
+    files = {"drawing": folder / f"{stem}-boxes.png", "coco": folder / f"{stem}-boxes.json"}
+    evaluation.save_picture(evaluation.drawn_boxes(picture, answer, classes), files["drawing"])
+    rows = [
+        {
+            "category_id": int(kind),
+            "category": name,
+            "bbox": [round(float(part), 2) for part in (*box[:2], *(box[2:] - box[:2]))],
+            "score": round(float(score), 4),
+        }
+        for box, score, kind, name in zip(answer["boxes"], answer["scores"], classes, answer["classes"], strict=True)
+    ]
+    write_atomically(files["coco"], json.dumps(rows, ensure_ascii=False) + "\n")
+    return files

@@ -70,12 +70,12 @@ def _named(out):
     return {"label": [label.decode() for label in out["label"].numpy()], "scores": out["scores"].numpy()}
 
 
-def disagreement(expected, given, class_names):
+def disagreement(expected, given, facts):
     """(largest difference of a score, how far a label lies behind the best at most, share of equal labels).
 
     expected: decoded answers of the model; given: {"label": names, "scores"}.
     """
-    scores, names = expected["scores"].numpy(), np.asarray(class_names, dtype=object)
+    scores, names = expected["scores"].numpy(), np.asarray(facts.class_names, dtype=object)
     difference = np.abs(given["scores"] - scores).max()
     label = [np.flatnonzero(names == name) for name in given["label"]]
     behind = [scores[i].max() - scores[i, place].max(initial=-1) for i, place in enumerate(label)]

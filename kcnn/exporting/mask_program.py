@@ -90,7 +90,7 @@ def load(served):
     return {"serving_default": of_pictures} | ({"from_bytes": of_bytes} if "from_bytes" in served else {})
 
 
-def disagreement(expected, given, class_names):
+def disagreement(expected, given, facts):
     """(largest difference of a score, how far a given class lies behind the best one at most, share of equal places).
 
     expected: decoded answers of the model; given: {"mask"}, and "score" where the way to ask gives it for each place.

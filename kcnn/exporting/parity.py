@@ -45,7 +45,7 @@ def _disagreements(model, head, facts, images, ways):
     for part in parts:
         expected = ask_model(part)
         for way, ask in ways.items():
-            rows[way].append(PROGRAMS[head.task].disagreement(expected, ask(part), facts.class_names))
+            rows[way].append(PROGRAMS[head.task].disagreement(expected, ask(part), facts))
     found = {}
     for way, columns in rows.items():
         difference, behind, equal = np.transpose(columns)

@@ -3,7 +3,8 @@
 Signatures of a classifier: `serving_default` (image → label, score, scores), `from_bytes` (encoded pictures of any size
 → the same; for pictures only), `features` (image → features), `class_names` (→ class_names). Of a segmenter:
 `serving_default` (image of any size → mask, score; a signal or volume of the size of training), `from_bytes` (→ png of
-the mask, score), `class_names` (→ class_names, colours). Nothing in it needs kcnn or Keras.
+the mask, score), `class_names` (→ class_names, colours). Of a detector: `serving_default` (image of any size → boxes,
+scores, classes, count; suppressed), `from_bytes` (→ the same), `class_names`. Nothing in it needs kcnn or Keras.
 """
 
 import json
@@ -40,5 +41,5 @@ def load(path, head, facts):
     return PROGRAMS[head.task].load(tf.saved_model.load(str(path)).signatures)
 
 
-DESCRIPTION = "a folder that TensorFlow and TF Serving run by themselves: pictures or files in, labels or masks out"
+DESCRIPTION = "a folder that TensorFlow and TF Serving run by themselves: pictures in, labels, masks or boxes out"
 EXPORTERS.add("saved_model", Exporter("saved_model", DESCRIPTION, write, load))

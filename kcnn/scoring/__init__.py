@@ -1,6 +1,7 @@
 """Scoring: a session's model on its splits, by what its head answers in, and the report of what came out."""
 
 from kcnn.scoring.reporting import (
+    JUDGED,
     SEEN,
     finish,
     kept_frames,
@@ -11,4 +12,4 @@ from kcnn.scoring.reporting import (
     uses,
 )
 
-__all__ = ["SEEN", "finish", "kept_frames", "report_so_far", "reported", "score", "score_again", "uses"]
+__all__ = ["JUDGED", "SEEN", "finish", "kept_frames", "report_so_far", "reported", "score", "score_again", "uses"]

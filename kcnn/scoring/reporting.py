@@ -11,13 +11,14 @@ from kcnn import answers, data, evaluation, models, training, views
 from kcnn.archives import read_plain_npz
 from kcnn.disk import write_atomically
 from kcnn.errors import UserError
-from kcnn.scoring import labels, masks
+from kcnn.scoring import boxes, labels, masks
 
 log = logging.getLogger(__name__)
 SEEN = ("train", "val")
 FRAMES = "frames.npz"
 FRAME_VALUES = 1 << 24  # numbers in all frames that are kept, unless one alone has more
-TASKS = {"labels": labels, "masks": masks}  # by the task of a head
+JUDGED = {"boxes": boxes.judge}  # tasks whose figures are no sums over pictures: what judges a whole split
+TASKS = {"boxes": boxes, "labels": labels, "masks": masks}  # by the task of a head
 
 
 def finish(session):

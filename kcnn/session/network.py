@@ -34,7 +34,7 @@ def build(recipe, facts, auxiliary=False, any_size=False):
 
 def build_to_answer(recipe, facts):
     """(model, head) to answer with: of any size where every place is answered, unless the family fixes its size."""
-    if HEADS[recipe.model.head].task == "labels":
+    if HEADS[recipe.model.head].task != "masks":
         return build(recipe, facts)
     try:
         return build(recipe, facts, any_size=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kcnn import advice, data, training
 from kcnn.errors import UserError
+from kcnn.heads import HEADS
 from kcnn.progress import bars
 from kcnn.recipe import IN_MEMORY
 from kcnn.run_folder import RunFolder
@@ -45,7 +46,7 @@ def open_data(recipe, source=None, class_names=None):
     With the `class_names` of a run it is data to be scored and not to be learned from: see `data.load`.
     """
     address = recipe.data.source if source is None else source
-    found = data.load(address, recipe.data, recipe.runtime.seed, class_names)
+    found = data.load(address, recipe.data, recipe.runtime.seed, class_names, _wanted(recipe))
     with bars() as tell:
         progress = functools.partial(tell, "reading pictures")
         checked = data.check(found, recipe.data, progress, training=class_names is None)
@@ -53,6 +54,14 @@ def open_data(recipe, source=None, class_names=None):
             return checked
         told = functools.partial(tell, "filling the cache")
         return data.cached(checked, recipe.data.cache, told, training.workers_here())
+
+
+def _wanted(recipe):
+    """What a recipe's head learns beside labels and masks: see `data.load`."""
+    head = HEADS[recipe.model.head]
+    if head.task != "boxes":
+        return None
+    return "outlines" if head.outlines or recipe.augment.copy_paste else "boxes"
 
 
 def prepare(recipe, source=None):

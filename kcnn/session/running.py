@@ -84,13 +84,16 @@ def make_fitting(session, callbacks=(), console=None, watched=True):
     def stream(step):
         return views.batches(session, "train", augment=recipe.augment, start=step * section.batch_size, shard=shard)
 
+    judge = scoring.JUDGED.get(session.head.task)
+    whole = (0, 1) if judge else shard  # a judge sees all of val, whichever worker it is of
     return training.Fitting(
         engine, session.folder, section, stream=stream,
         steps_per_epoch=session.facts.steps_per_epoch(section.batch_size),
-        validation=views.batches(session, "val", shard=shard) if "val" in session.dataset.splits else None,
+        validation=views.batches(session, "val", shard=whole) if "val" in session.dataset.splits else None,
         monitor=session.head.main_metric,
         checkpoints=training.Checkpoints(session.folder.checkpoints) if watched else None,
         frozen=backbone_layers(model), callbacks=[*watchers, *callbacks],
+        judge=judge and functools.partial(judge, session, "val"),
         identity={**training.identity(recipe), "fingerprint": session.facts.fingerprint},
     )  # fmt: skip
 

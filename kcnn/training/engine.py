@@ -48,6 +48,7 @@ class Engine:
         self.variables = self.model.trainable_variables
         self.train_step = tf.function(self._train_step, autograph=False, reduce_retracing=True)
         self.eval_step = tf.function(self._eval_step, autograph=False, reduce_retracing=True)
+        self.answer_step = tf.function(self._answer_step, autograph=False, reduce_retracing=True)
 
     def hear(self, asked):
         """Whether the training shall stop before the next step, if this process was `asked` to."""
@@ -123,10 +124,16 @@ class Engine:
         return True
 
     def _eval_step(self, batch):
-        targets = self.head.targets(batch)
-        outputs = self.model(batch["image"], training=False)
-        outputs = outputs[MAIN] if self.auxiliary else outputs
+        targets, outputs = self.head.targets(batch), self._answered(batch)
         return self._stack({"loss": self.head.loss(targets, outputs), **self.head.metrics(targets, outputs)})
+
+    def _answer_step(self, batch):
+        """(what `_eval_step` gives, the head's decoded answers); the network is run once."""
+        return self._eval_step(batch), self.head.decode(self._answered(batch))
+
+    def _answered(self, batch):
+        outputs = self.model(batch["image"], training=False)
+        return outputs[MAIN] if self.auxiliary else outputs
 
     def _judged(self, targets, outputs):
         """(the main output, per sample its loss and those of auxiliary outputs added by weight, per sample weight)."""
@@ -148,12 +155,17 @@ class Engine:
             groups["average"] = self.average.shadows
         return {f"{group}/{i}": v for group, variables in groups.items() for i, v in enumerate(variables)}
 
-    def evaluate(self, batches):
-        """{metric: mean} over all `batches`."""
+    def evaluate(self, batches, judge=None):
+        """{metric: mean} over all `batches`, and the headline of a `judge`, who is shown the answers to each."""
         total = 0.0
         for batch in batches:
-            total = total + self.eval_step(batch)
-        return self.means(total)
+            if judge is None:
+                total = total + self.eval_step(batch)
+            else:
+                sums, answers = self.answer_step(batch)
+                judge.add(batch, answers)
+                total = total + sums
+        return self.means(total) | ({} if judge is None else judge.headline())
 
     def means(self, sums):
         """{metric: Σ sum / Σ weight} of added-up answers of a step; nothing weighed is 0.

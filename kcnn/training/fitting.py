@@ -47,10 +47,12 @@ class Fitting:
         frozen: layer names that rest during `train.freeze_epochs`.
         identity: JSON-able facts that a checkpoint must share to be resumed.
         callbacks: Keras callbacks.
+        judge: function () → a fresh judge for `Engine.evaluate`, or None.
     """
 
     def __init__(self, engine, folder, train, *, stream, steps_per_epoch, validation, monitor, checkpoints,
-                 frozen=(), identity=None, callbacks=()):  # fmt: skip
+                 frozen=(), identity=None, callbacks=(), judge=None):  # fmt: skip
+        self.judge = judge
         self.engine, self.folder, self.train = engine, folder, train
         self.stream, self.steps_per_epoch, self.validation = stream, steps_per_epoch, validation
         self.monitor = f"val_{monitor}" if validation is not None else "loss"
@@ -198,8 +200,9 @@ class Fitting:
         logs = self.engine.means(self.sums)
         self.sums = np.zeros(())
         if self.validation is not None:
+            judge = self.judge and self.judge()
             with self._averaged(), explained(self.train.batch_size, self.progress.step - 1):
-                logs |= {f"val_{k}": v for k, v in self.engine.evaluate(self.validation).items()}
+                logs |= {f"val_{k}": v for k, v in self.engine.evaluate(self.validation, judge).items()}
         rate = self.schedule(self.progress.step - 1) * self.plateau.state["scale"]
         row = {"epoch": epoch + 1, "step": self.progress.step, "learning_rate": rate, **logs, **figures}
         self.progress.rows.append(row)

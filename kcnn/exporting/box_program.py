@@ -1,0 +1,99 @@
+"""What a SavedModel of a detector answers: boxes of objects in pictures of any size, suppressed, with class names."""
+
+import numpy as np
+import tensorflow as tf
+
+from kcnn.data import fit_to_frame, in_pictures, sized_frames_from_bytes
+from kcnn.exporting.batches import at_least_one
+
+PARTS = ("boxes", "scores", "classes", "count")
+
+
+class Program:
+    """The functions behind the signatures, see `saved_model`; how sure an answer must be is the head's `least`."""
+
+    def __init__(self, model, head, facts):
+        self.model, self.head, self.facts = model, head, facts
+        self.names = tf.constant(facts.class_names)
+
+    def signatures(self, dtype, takes_bytes):
+        """{name: tf.function} for images of `dtype`."""
+        size = (None, None) if dtype == tf.uint8 else self.facts.input_shape[:2]
+        image = tf.TensorSpec((None, *size, self.facts.input_shape[-1]), dtype, name="image")
+        found = {
+            "serving_default": tf.function(self.of_pictures, input_signature=[image]),
+            "class_names": tf.function(self.class_names, input_signature=[]),
+        }
+        if takes_bytes:
+            encoded = tf.TensorSpec((None,), tf.string, name="bytes")
+            found["from_bytes"] = tf.function(self.of_bytes, input_signature=[encoded])
+        return found
+
+    def of_pictures(self, image):
+        """{"boxes" (B, M, 4) in the pictures' pixels, "scores", "classes" (B, M), "count" (B,)} of (B, H, W, C)."""
+        facts, some = self.facts, at_least_one(image)
+        sizes = tf.tile(tf.shape(some)[None, 1:3], [tf.shape(some)[0], 1])
+        if image.dtype == tf.uint8:
+            frame = tf.TensorSpec(facts.input_shape, tf.uint8)
+            some = tf.map_fn(
+                lambda one: fit_to_frame(one, facts.input_shape, facts.framing), some, fn_output_signature=frame
+            )
+        return {key: value[: tf.shape(image)[0]] for key, value in self._answer(some, sizes).items()}
+
+    def of_bytes(self, encoded):
+        """The same of encoded pictures of any size; what is no picture has count 0, and its neighbours their own."""
+        facts = self.facts
+        frames, ok, sizes = sized_frames_from_bytes(encoded, facts.input_shape, facts.framing, facts.max_pixels)
+        found = self._answer(at_least_one(frames), tf.pad(sizes, [[0, tf.cast(tf.size(ok) == 0, tf.int32)], [0, 0]]))
+        found = {key: value[: tf.size(ok)] for key, value in found.items()}
+        none = {"boxes": 0.0, "scores": 0.0, "classes": -1, "count": 0}
+        for key, value in found.items():
+            there = tf.reshape(ok, [-1, *[1] * (value.shape.rank - 1)])
+            found[key] = tf.where(there, value, tf.cast(none[key], value.dtype))
+        return found
+
+    def class_names(self):
+        """{"class_names": (K,)}"""
+        return {"class_names": self.names}
+
+    def _answer(self, frames, sizes):
+        found = self.head.decode(self.model(tf.cast(frames, tf.float32), training=False))
+        boxes = in_pictures(found["boxes"], sizes, self.facts.input_shape, self.facts.framing)
+        there = found["classes"] >= 0
+        return {key: found[key] for key in PARTS} | {"boxes": tf.where(there[..., None], boxes, 0.0)}
+
+
+def load(served):
+    """{signature: images (N, H, W, C) → {"boxes", "scores", "classes", "count"}} of the `served` signatures."""
+
+    def of_pictures(images):
+        return {name: value.numpy() for name, value in served["serving_default"](image=tf.constant(images)).items()}
+
+    def of_bytes(images):
+        encoded = tf.stack([tf.io.encode_png(image) for image in images])
+        return {name: value.numpy() for name, value in served["from_bytes"](bytes=encoded).items()}
+
+    return {"serving_default": of_pictures} | ({"from_bytes": of_bytes} if "from_bytes" in served else {})
+
+
+def disagreement(expected, given, facts):
+    """(largest difference of a score, how far the score of another answer lies behind at most, share of equal answers).
+
+    expected: decoded answers of the model to frames; given: the written file's. Answers of nearly equal scores may have
+    changed places: an answer is equal to one of its class whose corners are within half a pixel.
+    """
+    difference, behind, equal, count = 0.0, 0.0, 0, 0
+    expected = {key: value.numpy() for key, value in expected.items()}
+    height, width = facts.input_shape[:2]
+    expected["boxes"] = np.clip(expected["boxes"], 0, [width, height, width, height])  # as the file cuts them
+    for i in range(len(given["count"])):
+        own, other = ({key: part[key][i] for key in PARTS[:3]} for part in (expected, given))
+        for k in range(int(max(expected["count"][i], given["count"][i]))):
+            count += 1
+            difference = max(difference, float(abs(own["scores"][k] - other["scores"][k])))
+            near = np.abs(own["boxes"] - other["boxes"][k]).max(-1) < 0.5
+            same = near & (own["classes"] == other["classes"][k])
+            equal += bool(same.any())
+            if not same.any():
+                behind = max(behind, float(other["scores"][k]))
+    return difference, behind, equal / count if count else 1.0

@@ -1,0 +1,27 @@
+"""Scoring what answers in boxes: COCO's figures, and the pictures to look at with truth and answers drawn."""
+
+import numpy as np
+
+from kcnn import evaluation, models, views
+
+
+def judge(session, split):
+    """A fresh `BoxTally` for the pictures of a split."""
+    return evaluation.BoxTally(session.dataset.splits[split], session.facts)
+
+
+def prepare(session, figures=None):
+    """None: there is no answer without a network to compare with."""
+
+
+def score(session, split, own, prepared, earlier):
+    """(figures, {"picture", "truth", "answer"} of what is shown) of one split; see `scoring.score`."""
+    samples, model = session.dataset.splits[split], models.main_part(session.model)
+    figures = evaluation.measure_boxes(
+        model, session.head, views.batches(session, split), samples, session.facts, samples.names
+    )
+    shown = np.array([row["index"] for rows in figures["shown"].values() for row in rows], np.int64)
+    if not len(shown):
+        return figures, {}
+    least = figures["threshold"]["score"]
+    return figures, evaluation.shown_boxes(model, session.head, views.some(session, samples, shown), least)
