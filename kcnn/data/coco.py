@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from kcnn.data.coco_files import accepts as accepts
+from kcnn.data import coco_objects
 from kcnn.data.coco_files import described, format_of
 from kcnn.data.coco_masks import render
 from kcnn.data.mask_classes import notes_of
@@ -24,7 +24,7 @@ def read(address, options, seed):
         outlined = sum(bool(one.get("segmentation")) for one in objects)
         boxes += len(objects) - outlined
         if objects and not outlined:
-            raise UserError(f"{split.file}: its objects have boxes alone; masks need outlines (segmentation)")
+            return coco_objects.read(address, options, seed)  # boxes alone: a detector's data
         splits[name], unread = _samples(split, root, len(class_names))
         aside += split.left + unread
     notes += [f"{boxes} objects have a box alone: what is in it is not judged"] if boxes else []

@@ -16,8 +16,11 @@ from kcnn.data import (
     mask_folder,
     quarantine,
     table,
+    table_objects,
     tfds,
+    voc_folder,
     volume_folder,
+    yolo_folder,
 )
 from kcnn.data import scenes as scenes  # it registers a built-in data set, and so does the next
 from kcnn.data import shells as shells
@@ -29,7 +32,7 @@ from kcnn.recipe import word_of
 from kcnn.registry import Registry
 
 SOURCES = Registry("kind of data")
-FOLDERS = ("masks", "volumes", "coco", "folder")  # kinds that a folder may be, in the order of SOURCES
+FOLDERS = ("yolo", "masks", "volumes", "coco", "voc", "folder")  # kinds that a folder may be, in the order of SOURCES
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,12 @@ class Source:
     example: str
     objects: Callable | None = None
 
+    def with_objects(self, address, options, seed, outlines):
+        """The data with objects where this kind has them, as it is where not."""
+        if self.objects is None:
+            return self.read(address, options, seed)
+        return self.objects(address, options, seed, outlines)
+
 
 def _prefixed(prefix):
     return lambda address: isinstance(address, str) and address.startswith(prefix)
@@ -59,9 +68,16 @@ def _archive(address):
     return _is_path(address) and archives.is_archive(address)
 
 
-def _read_folder(address, *more):
-    """A folder that came out of an archive, by the first kind of folder that it is."""
-    return next(SOURCES[kind] for kind in FOLDERS if SOURCES[kind].accepts(address)).read(address, *more)
+def _folder_source(address, wanted=None):
+    """The kind of a folder that came out of an archive."""
+    return _source_of(address, wanted, [SOURCES[kind] for kind in FOLDERS])
+
+
+def _source_of(address, wanted, kinds):
+    """The first of `kinds` that accepts an address; where objects are `wanted`, the first that has some, if any."""
+    fitting = [kind for kind in kinds if kind.accepts(address)]
+    with_objects = [kind for kind in fitting if kind.objects] if wanted else []
+    return next(iter([*with_objects, *fitting]), None)
 
 
 def _is_path(address):
@@ -70,13 +86,27 @@ def _is_path(address):
 
 SOURCES.add("builtin", Source(_prefixed("builtin:"), builtin.read, "builtin:digits", builtin.objects))
 SOURCES.add("tfds", Source(_prefixed("tfds:"), tfds.read, "tfds:NAME"))
-SOURCES.add("csv", Source(_file(".csv", ".tsv"), table.read, "a CSV file"))
+SOURCES.add("csv", Source(_file(".csv", ".tsv"), table.read, "a CSV file", table_objects.read))
 SOURCES.add("npz", Source(_file(".npz"), arrays.read_npz, "an .npz file"))
-SOURCES.add("archive", Source(_archive, lambda a, *more: _read_folder(archives.unpacked(a), *more), "a .zip or .tar"))
+SOURCES.add(
+    "archive",
+    Source(
+        _archive,
+        lambda a, *more: _folder_source(a := archives.unpacked(a)).read(a, *more),
+        "a .zip or .tar",
+        lambda a, *more: _folder_source(a := archives.unpacked(a), "boxes").with_objects(a, *more),
+    ),
+)
+SOURCES.add("yolo", Source(lambda a: _is_path(a) and yolo_folder.accepts(a), yolo_folder.read, "images/ and labels/",
+                           yolo_folder.read))  # fmt: skip
 SOURCES.add("masks", Source(lambda a: _is_path(a) and mask_folder.accepts(a), mask_folder.read, "images/ and masks/"))
 SOURCES.add("volumes", Source(lambda a: _is_path(a) and volume_folder.accepts(a), volume_folder.read, "NIfTI volumes"))
 SOURCES.add(
     "coco", Source(lambda a: _is_path(a) and coco_files.accepts(a), coco.read, "a COCO .json", coco_objects.read)
+)
+SOURCES.add(
+    "voc",
+    Source(lambda a: _is_path(a) and voc_folder.accepts(a), voc_folder.read, "Annotations/*.xml", voc_folder.read),
 )
 SOURCES.add("folder", Source(lambda a: _is_path(a) and os.path.isdir(a), folder.read, "a folder"))
 SOURCES.add("tf.data", Source(arrays.is_tf_data, arrays.read_tf_data, "a tf.data.Dataset"))
@@ -98,13 +128,13 @@ def load(address, options, seed=0, class_names=None, wanted=None):
     """
     if isinstance(address, str):
         address = address.strip()
-    source = next((row for row in SOURCES.values() if row.accepts(address)), None)
+    source = _source_of(address, wanted, SOURCES.values())
     if source is None:
         raise _unknown(address)
     if options.group_column and source is not SOURCES["csv"]:
         raise UserError(f"data.group_column is {options.group_column!r}, but only a CSV file has columns; leave it out")
-    if wanted and source.objects:
-        dataset = source.objects(address, options, seed, wanted == "outlines")
+    if wanted:
+        dataset = source.with_objects(address, options, seed, wanted == "outlines")
     else:
         dataset = source.read(address, options, seed)
     if options.quarantine:

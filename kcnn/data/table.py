@@ -19,7 +19,7 @@ def read(address, options, seed):
     line for a missing label, a weight that is no number from 0 up, and for unknown columns.
     """
     path = Path(address)
-    rows, columns = _rows(path)
+    rows, columns = rows_of(path)
     image, label = (_column(path, columns, options, field) for field in ("image_column", "label_column"))
     weight, split = (_column(path, columns, options, field) for field in ("weight_column", "split_column"))
     several = any("|" in row[label] for _, row in rows)
@@ -40,7 +40,7 @@ def read(address, options, seed):
     return DataSet(splits or {"train": everything}, class_names, several, format, notes)
 
 
-def _rows(path):
+def rows_of(path):
     """([(line number, {column: text})], columns) of the file."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
