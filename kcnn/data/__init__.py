@@ -5,6 +5,7 @@ from kcnn.data.checks import check
 from kcnn.data.facts import Facts, facts_of, framing_of
 from kcnn.data.folder import picture_files
 from kcnn.data.frames import choose_frame, sizes_of, statistics
+from kcnn.data.mask_values import mask_of
 from kcnn.data.nifti import is_nifti, scan_of, without_suffix
 from kcnn.data.object_frames import in_pictures
 from kcnn.data.objects import Objects
@@ -40,6 +41,7 @@ __all__ = [
     "in_pictures",
     "is_nifti",
     "load",
+    "mask_of",
     "picture_files",
     "pictures_as_png",
     "policy_of",

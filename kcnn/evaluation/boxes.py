@@ -3,12 +3,15 @@
 Answers of all pictures are kept until the end, some dozen numbers each: precision is of the whole split or of nothing.
 """
 
+from functools import partial
+
 import numpy as np
 import tensorflow as tf
 
 from kcnn import data
 from kcnn.boxes import pairwise_iou
 from kcnn.evaluation.coco_scores import Answers, CocoScores
+from kcnn.evaluation.instance_masks import pasted, run_lengths, true_run_lengths
 from kcnn.evaluation.masks import KINDS, SHOWN
 from kcnn.evaluation.predictions import answer
 
@@ -31,7 +34,7 @@ class BoxTally:
         self.objects, self.class_names = samples.objects, list(facts.class_names)
         self.frame, self.framing = facts.input_shape, facts.framing
         self.sizes = data.sizes_of(samples.images)
-        self._parts = []
+        self._parts, self._masks = [], []
 
     def add(self, batch, answers):
         """Keep the `answers` of a head for boxes to a batch; rows with an index below 0 are padding."""
@@ -45,18 +48,33 @@ class BoxTally:
         there = classes >= 0
         place = np.repeat(index[rows], there.sum(1))
         self._parts.append((place, boxes[there], scores[there], classes[there]))
+        if "masks" in answers and self.objects.outlines is not None:
+            masks = answers["masks"].numpy()[rows][there]
+            self._masks += [
+                run_lengths(pasted(mask, box, self.sizes[i]))
+                for mask, box, i in zip(masks, boxes[there], place, strict=True)
+            ]
 
     def answers(self):
         """All `Answers` so far, in the order of the pictures and, of one, the best first."""
         none = (np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
         columns = [np.concatenate(parts) for parts in zip(none, *self._parts, strict=True)]
         order = np.lexsort((-columns[2], columns[0]))
-        return Answers(*(column[order] for column in columns))
+        masks = [self._masks[i] for i in order] if self._masks else None
+        return Answers(*(column[order] for column in columns), masks)
 
     def headline(self):
         """{"map", "map50"}: what a training watches."""
-        numbers = self._scores(self.answers()).numbers()
-        return {name: numbers[name] or 0.0 for name in ("map", "map50")}
+        answers = self.answers()
+        found = {"": self._scores(answers).numbers(), "mask_": self._of_masks(answers)}
+        return {f"{kind}{name}": part[name] or 0.0 for kind, part in found.items() if part for name in ("map", "map50")}
+
+    def _of_masks(self, answers):
+        """COCO's twelve numbers of the answers' masks, None where there are none."""
+        if answers.masks is None:
+            return None
+        true = true_run_lengths(self.objects, partial(data.mask_of, self.objects.outlines))
+        return CocoScores(self.objects, answers, len(self.class_names), self.sizes, true).numbers()
 
     def _scores(self, answers):
         return CocoScores(self.objects, answers, len(self.class_names), self.sizes)
@@ -64,19 +82,21 @@ class BoxTally:
     def figures(self, names=None):
         """All figures as a JSON-able dict; `names` (N of the whole split) says what to call a picture, by its index.
 
-        task, samples, objects, COCO's twelve numbers, threshold {score, f1, precision, recall}: from which score on
-        answers have the best mean F1; per_class; confusion of answers from there on (rows true, last the background);
-        curve {recall, precision} at an IoU of 0.5; shown: pictures with the best, typical and worst F1.
+        task, samples, objects, COCO's twelve numbers (and those of masks as mask_map …, if masks are answered),
+        threshold {score, f1, precision, recall}: from which score on answers have the best mean F1; per_class;
+        confusion of answers from there on (rows true, last the background); curve {recall, precision} at an IoU of 0.5;
+        shown: pictures with the best, typical and worst F1.
         """
         answers = self.answers()
         scores = self._scores(answers)
         threshold, f1, precision, recall = scores.best_threshold()
-        recalls, precisions = scores.curve()
+        (recalls, precisions), of_masks = scores.curve(), self._of_masks(answers)
         return {
             "task": "boxes",
             "samples": len(self.objects),
             "objects": int((~self.objects.crowd).sum()),
             **scores.numbers(),
+            **({f"mask_{name}": value for name, value in of_masks.items()} if of_masks else {}),
             "threshold": {"score": threshold, "f1": f1, "precision": precision, "recall": recall},
             "per_class": self._per_class(scores),
             "confusion": scores.confusion(threshold).tolist(),

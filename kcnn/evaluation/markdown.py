@@ -26,6 +26,9 @@ NAMES = {
     "recall_small": "Mean recall of small objects",
     "recall_medium": "Mean recall of medium objects",
     "recall_large": "Mean recall of large objects",
+    "mask_map": "mAP of masks (IoU 0.5 to 0.95)",
+    "mask_map50": "mAP50 of masks (IoU 0.5)",
+    "mask_map75": "mAP75 of masks (IoU 0.75)",
 }
 FRACTIONS = {"accuracy", "balanced_accuracy", "top5", "exact_match", "pixel_accuracy"}
 

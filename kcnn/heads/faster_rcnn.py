@@ -55,6 +55,10 @@ class FasterRCNN(AnchorHead):
 
         logits: (B, R, K + 1), class 0 the background; deltas: (B, R, 4 K) from the region.
         """
+        return self.stages(levels, variant)[0]
+
+    def stages(self, levels, variant):
+        """(what `build` gives, the maps {"p3": (B, h, w, filters), …} that regions are read from)."""
         only_pictures(levels, "faster_rcnn")
         if None in levels["image"].shape[1:3]:
             raise UserError("faster_rcnn needs pictures of one size: state the sides of input_shape")
@@ -68,7 +72,7 @@ class FasterRCNN(AnchorHead):
         for part in ("first", "second"):
             x = dense_act(x, self.hidden, style, f"region_{part}")
         found |= {"regions": regions, "logits": predicted_dense(x, self.num_classes + 1, "logits")}
-        return found | {"deltas": predicted_dense(x, 4 * self.num_classes, "deltas")}
+        return found | {"deltas": predicted_dense(x, 4 * self.num_classes, "deltas")}, own
 
     def _proposed(self, maps, style):
         shared = shared_tower(maps, self.filters, 1, style, "proposal")
@@ -145,13 +149,30 @@ def chances(positive, negative, count, most):
     return share, ops.maximum(first + second, 1.0)[:, 0]
 
 
+class HeadLayer(keras.layers.Layer):
+    """A layer of a graph that computes what `head`, a record of `HEADS`, does of its outputs; without a gradient."""
+
+    def __init__(self, head, **kwargs):
+        super().__init__(**kwargs)
+        self.head = head
+
+    def get_config(self):
+        name = next(name for name, kind in HEADS.items() if kind is type(self.head))
+        return {**super().get_config(), "head": {"name": name, **asdict(self.head)}}
+
+    @classmethod
+    def from_config(cls, config):
+        head = dict(config["head"])
+        return cls(**config | {"head": HEADS[head.pop("name")](**head)})
+
+
 @keras.saving.register_keras_serializable(package="kcnn")
-class Propose(keras.layers.Layer):
-    """The regions that `head` proposes, from the outputs of its first stage; no gradient flows through them."""
+class Propose(HeadLayer):
+    """The regions (B, R, 4) that the outputs of the first stage propose, in pictures of `size` (height, width)."""
 
     def __init__(self, head, size, **kwargs):
-        super().__init__(**kwargs)
-        self.head, self.size = head, tuple(size)
+        super().__init__(head, **kwargs)
+        self.size = tuple(size)
 
     def call(self, outputs):
         return ops.stop_gradient(self.head.proposed(outputs, self.size))
@@ -160,13 +181,7 @@ class Propose(keras.layers.Layer):
         return (next(iter(outputs_shape.values()))[0], self.head.proposals, 4)
 
     def get_config(self):
-        name = next(name for name, kind in HEADS.items() if kind is type(self.head))
-        return {**super().get_config(), "head": {"name": name, **asdict(self.head)}, "size": self.size}
-
-    @classmethod
-    def from_config(cls, config):
-        head = dict(config.pop("head"))
-        return cls(HEADS[head.pop("name")](**head), **config)
+        return {**super().get_config(), "size": self.size}
 
 
 @keras.saving.register_keras_serializable(package="kcnn")

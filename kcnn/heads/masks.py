@@ -138,10 +138,11 @@ def last_level(levels):
 def head_style(variant):
     """The style of `variant` for a head's own blocks, which start by He's rule and drop no branches.
 
-    Their norms learn statistics also where those of the family keep the ones that came with its weights.
+    Their norms are those of `head_norm`; else they learn statistics also where those of the family are frozen.
     """
     style = variant.row.style
-    norm = "batch" if style.norm == FROZEN else style.norm
+    own = "batch" if style.norm == FROZEN else style.norm
+    norm = own if style.head_norm == "auto" else style.head_norm
     return replace(style, norm=norm, kernel_std=0.0, drop_path=0.0)
 
 

@@ -33,6 +33,8 @@ class Style:
     norm_scale: whether norms learn a scale beside their shift; some nets leave it to the next convolution.
     kernel_std: kernels start as N(0, kernel_std²), as the nets before He et al. did; 0 for He's scaling.
     drop_path: rate of stochastic depth at the last residual block; earlier blocks have proportionally less.
+    head_norm: of the blocks of heads for masks and boxes, one of `NORMS`; "auto" is `norm`, and "batch" where that is
+        frozen. "group" does not depend on the batch, which is small where pictures are large.
     """
 
     norm: str = "batch"
@@ -45,9 +47,11 @@ class Style:
     norm_scale: bool = True
     kernel_std: float = 0.0
     drop_path: float = 0.0
+    head_norm: str = "auto"
 
     def __post_init__(self):
-        for field, known in (("norm", NORMS), ("activation", ACTIVATIONS), ("padding", PADDINGS)):
+        choices = {"norm": NORMS, "head_norm": ("auto", *NORMS), "activation": ACTIVATIONS, "padding": PADDINGS}
+        for field, known in choices.items():
             if getattr(self, field) not in known:
                 raise unknown_name(f"style.{field}", getattr(self, field), known)
         bounds = {"epsilon": (0, 1), "momentum": (0, 1), "drop_path": (0, 1), "groups": (1, 4097), "kernel_std": (0, 1)}
