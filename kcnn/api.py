@@ -135,12 +135,13 @@ def diagnose_data(source, /, *, out=None, progress=None, **settings):
         source: as for `check_data`.
         out: a folder for check.md with its pictures, check.json and quarantine.csv; nothing is written if None.
         progress: called as (what, done, total) now and then.
-        settings: changes to the recipe's data section and seed.
+        settings: changes to the recipe's data section and seed; `head`, of a detector, has objects looked at.
     """
     recipe, memory = resolve(Recipe(), source, settings)
     if out is not None and memory is None and Path(out).resolve().is_relative_to(Path(recipe.data.source).resolve()):
         raise UserError(f"out {out} lies in the data folder {recipe.data.source}; give a folder elsewhere")
-    found = data.load(recipe.data.source if memory is None else memory, recipe.data, recipe.runtime.seed)
+    address = recipe.data.source if memory is None else memory
+    found = data.load(address, recipe.data, recipe.runtime.seed, wanted=session.wanted(recipe))
     diagnosis = doctor.diagnose(found, recipe.data, progress)
     if out is not None:
         doctor.write_page(diagnosis, found, out, recipe.data.max_pixels)

@@ -55,9 +55,9 @@ class Run:
 
     @property
     def class_colours(self):
-        """{class: "#rrggbb"}: the colours in which its masks are drawn."""
-        shown = colours(self.facts.num_classes)
-        return {name: f"#{bytes(rgb).hex()}" for name, rgb in zip(self.class_names, shown, strict=True)}
+        """{class: "#rrggbb"}: the colours in which its masks or boxes are drawn."""
+        shown = colours(self.facts.num_classes + 1)[self.task == "boxes" :]  # the first one is for what is around
+        return {name: f"#{bytes(rgb).hex()}" for name, rgb in zip(self.class_names, shown, strict=False)}
 
     @property
     def of_pictures(self):

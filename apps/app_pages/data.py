@@ -29,8 +29,10 @@ def page():
     with framing:
         field("data.framing")
     places = ", ".join(code(root) for root in roots())
-    built_in = "`builtin:digits`, with masks `builtin:digit-scenes` and, of volumes, `builtin:shells`; `tfds:NAME`"
-    kinds = "a folder (of NIfTI volumes, too), archive, CSV, .npz or COCO .json file"
+    built_in = (
+        "`builtin:digits`, with masks and boxes `builtin:digit-scenes` and, of volumes, `builtin:shells`; `tfds:NAME`"
+    )
+    kinds = "a folder (of NIfTI volumes, YOLO or VOC, too), archive, CSV, .npz or COCO .json file"
     st.caption(f"{built_in}; {kinds} below {places}")
     nearby()
     upload()
@@ -62,17 +64,20 @@ def findings(address, others, asked):
     found = ask("diagnose_data", address, **given, **others)
     if found is None or not (folder / "check.md").is_file():
         return
-    if found["places"] and "model.head" not in draft():
-        learn_masks()
+    if "model.head" not in draft():
+        if found["places"]:
+            learn("masks", "unet")
+        elif found["boxes"]:
+            learn("boxes", "yolo")
     leave_out(found["quarantine"], folder / "quarantine.csv")
     report(folder / "check.md")
 
 
-def learn_masks():
-    """Data with masks wants a head that learns them: said here, before a training is refused for it."""
-    st.info("This data has masks, and the form's head learns labels.", icon=":material/school:")
-    if st.button("Learn the masks", icon=":material/image_search:"):
-        choose({"model.head": "unet"})
+def learn(what, head):
+    """Data with masks or boxes wants a head that learns them: said here, before a training is refused for it."""
+    st.info(f"This data has {what}, and the form's head learns labels.", icon=":material/school:")
+    if st.button(f"Learn the {what}", icon=":material/image_search:"):
+        choose({"model.head": head})
         st.rerun()
 
 

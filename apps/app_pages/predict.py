@@ -55,7 +55,7 @@ def answers(pictures, found, threshold, run):
                 st.error(plain(f"{name}: {answer['error']}"), icon=":material/error:")
                 continue
             files = answer.get("files", {})
-            st.image(files.get("overlay", content), caption=plain(name), width="stretch")
+            st.image(files.get("overlay", files.get("drawing", content)), caption=plain(name), width="stretch")
             sure, label = answer["score"] >= threshold, plain(answer["label"])
             st.markdown(f"**{label}** {score(answer['score'])}" if sure else f"unsure: {label}?")
             for label, share in answer["top"]:

@@ -25,19 +25,19 @@ def augmented(recipe):
 
 
 def predicted(run, contents, top=3):
-    """What the segmenter or classifier `run` answers to pictures; masks are written, too, and their paths in `files`.
+    """What `run` answers to pictures; masks and boxes are drawn, too, and the paths are in `files`.
 
     None after the page has said why there is no answer.
     """
-    drawn = {}
-    if ask("run.task", run) == "masks":
+    drawn, first = {}, {"masks": "picture-overlay.png", "boxes": "picture-boxes.png"}
+    if (task := ask("run.task", run)) in first:
         folder = scratch("masks", run, contents)
-        drawn = {"out": str(folder), "file": folder / "picture-overlay.png"}
+        drawn = {"out": str(folder), "file": folder / first[task]}
     return ask("run.predict", run, contents, top=top, waiting="Looking", **drawn)
 
 
 def legend(run, names=None):
-    """The colours of the classes of the segmenter `run`, or of those `names`."""
+    """The colours of the classes of the segmenter or detector `run`, or of those `names`."""
     colours = ask("run.class_colours", run) or {}
     names = [name for name in colours if names is None or name in names]
     shown = [f':color[{SWATCH}]{{background="{colours[name]}"}} {plain(name)}' for name in names[:NAMED]]

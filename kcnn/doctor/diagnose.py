@@ -52,7 +52,8 @@ def diagnose(dataset, options, progress=None):
         pictures=len(seen), readable=int(seen.readable.sum()),
         splits=by_class(dataset.class_counts), sizes={split: len(dataset.splits[split]) for split in splits},
         places=by_class(dataset.class_pixels) if dataset.task == "masks" else {},
-        notes=tuple(dataset.notes), findings=findings_of(cases), histograms=tuple(_histograms(seen)),
+        boxes=dataset.task == "boxes", notes=tuple(dataset.notes), findings=findings_of(cases),
+        histograms=(*_histograms(seen), *box_histograms(seen, dataset)),
         quarantine=_quarantine(seen, cases, groups),
     )  # fmt: skip
 
@@ -89,12 +90,25 @@ def _histograms(seen):
         yield _histogram("Brightness", "mean grey, 0 to 1", mean, 0.0, 1.0)
 
 
-def _histogram(title, unit, values, low=None, high=None):
+def box_histograms(seen, dataset):
+    """How large training objects are and how many a picture has; none where there are no objects."""
+    objects = dataset.splits["train"].objects if dataset.task == "boxes" else None
+    if objects is None or not len(objects.boxes):
+        return
+    sizes = seen.sizes()[seen.splits == "train"].astype(np.float64)
+    whole = np.maximum(np.repeat(np.prod(sizes, 1), objects.counts), 1)
+    share = np.sqrt(np.prod(objects.boxes[:, 2:] - objects.boxes[:, :2], 1) / whole)
+    yield _histogram("Side of a box", "share of the picture's", np.clip(share, 1e-4, 1), what="boxes")
+    yield _histogram("Objects", "a picture", objects.counts.astype(float), 0.0, float(objects.counts.max() + 1))
+
+
+def _histogram(title, unit, values, low=None, high=None, what="pictures"):
     """The record of `values`; without bounds from a little below the least to a little above the largest."""
     ratio = values.max() / max(values.min(), 1e-9) if low is None else 1
     if low is None:
         spare = 1.05 if ratio > WIDE else 1 + 0.04 * max(ratio - 1, 1)
         low, high = values.min() / spare, values.max() * spare
     edges = (np.geomspace if ratio > WIDE else np.linspace)(low, high, BINS + 1).round(6)
-    return Histogram(title=title, unit=unit, edges=edges.tolist(), counts=np.histogram(values, edges)[0].tolist(),
+    counts = np.histogram(values, edges)[0].tolist()
+    return Histogram(title=title, unit=unit, what=what, edges=edges.tolist(), counts=counts,
                      median=round(float(np.median(values)), 6), logarithmic=bool(ratio > WIDE))  # fmt: skip

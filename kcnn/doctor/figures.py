@@ -23,7 +23,7 @@ def histograms(measures, path):
         edges = np.array(measure.edges)
         axes.bar(edges[:-1], measure.counts, np.diff(edges), align="edge", color=BLUE, edgecolor="white", linewidth=0.3)
         axes.axvline(measure.median, color=ORANGE)
-        axes.set(title=measure.title, xlabel=measure.unit, ylabel="pictures", xlim=(edges[0], edges[-1]))
+        axes.set(title=measure.title, xlabel=measure.unit, ylabel=measure.what, xlim=(edges[0], edges[-1]))
         axes.set_ylim(0, 1.18 * max(measure.counts))
         if measure.logarithmic:
             axes.set_xscale("log")

@@ -15,7 +15,7 @@ SIDE = 224  # of the square that a stored picture is read into
 def write_masks(dataset, path, max_pixels):
     """Draw as PNG at `path` training pictures of a `dataset` with masks; False where none can be used as it is."""
     samples = dataset.splits["train"]
-    some = samples.take(_telling(samples.labels, LOOKED_AT))
+    some = samples.take(telling(samples.labels, LOOKED_AT))
     seen = examine(some.images, max_pixels)
     fits = seen.readable.copy()
     fits[list(mask_misfits(some, seen))] = False
@@ -32,7 +32,7 @@ def write_masks(dataset, path, max_pixels):
     return True
 
 
-def _telling(labels, most):
+def telling(labels, most):
     """At most so many places in `labels` (N, K): those of pictures that show classes not seen before, then any."""
     there, found = labels > 0, []
     while len(found) < most and there.any():

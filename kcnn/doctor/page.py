@@ -12,6 +12,7 @@ from kcnn.data.reading import read
 from kcnn.data.samples import Arrays, Files
 from kcnn.disk import read_bounded, write_atomically
 from kcnn.doctor import figures
+from kcnn.doctor.boxed import write_boxes
 from kcnn.doctor.findings import FINDINGS
 from kcnn.doctor.masked import write_masks
 from kcnn.doctor.record import Diagnosis
@@ -25,7 +26,8 @@ SEVERAL = ("exact_across_splits", "near_across_splits", "listed_twice", "conflic
            "near_duplicates", "torn_groups")  # fmt: skip
 
 MASKS = "Training pictures in grey, under the colours of their classes; of a volume its middle."
-OURS = {"check.json", "check.md", "quarantine.csv", "sizes.png", "classes.png", "masks.png",
+BOXES = "Training pictures with the boxes of their objects, in the colours of the classes."
+OURS = {"boxes.png", "check.json", "check.md", "quarantine.csv", "sizes.png", "classes.png", "masks.png",
         *(f"{kind}.png" for kind in FINDINGS)}  # fmt: skip
 
 
@@ -44,6 +46,8 @@ def write_page(diagnosis, dataset, folder, max_pixels):
     figures.classes(diagnosis.splits, folder / drawn["classes"])
     if diagnosis.places and write_masks(dataset, folder / "masks.png", max_pixels):
         drawn["masks"] = "masks.png"
+    if diagnosis.boxes and write_boxes(dataset, folder / "boxes.png", max_pixels):
+        drawn["boxes"] = "boxes.png"
     pictures = _Pictures(dataset, max_pixels)
     for finding in diagnosis.findings:
         name = f"{finding.kind}.png"
@@ -69,10 +73,13 @@ def page(diagnosis, drawn, folder):
     parts += ["## Classes", f"![Pictures of each class]({drawn['classes']})"]
     if "masks" in drawn:
         parts += ["## Masks", MASKS, f"![Pictures with their masks]({drawn['masks']})"]
+    if "boxes" in drawn:
+        parts += ["## Boxes", BOXES, f"![Pictures with their boxes]({drawn['boxes']})"]
     if diagnosis.places:
         parts += ["## Places of masks", _places(diagnosis.places)]
     if "histograms" in drawn:
-        parts += ["## Sizes, aspects and brightness", f"![How they are spread]({drawn['histograms']})"]
+        title = "## Sizes, aspects, brightness and boxes" if diagnosis.boxes else "## Sizes, aspects and brightness"
+        parts += [title, f"![How they are spread]({drawn['histograms']})"]
     return "\n\n".join(parts) + "\n"
 
 

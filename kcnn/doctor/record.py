@@ -44,8 +44,10 @@ class Finding(Part):
 
 
 class Histogram(Part):
-    """How a measure is spread over the pictures: `counts` between consecutive `edges`, whose steps or, if
-    `logarithmic`, ratios are equal."""
+    """How a measure is spread over the pictures, or over `what` else is counted.
+
+    `counts` lie between consecutive `edges`, whose steps or, if `logarithmic`, ratios are equal.
+    """
 
     title: Text
     unit: Text
@@ -53,13 +55,15 @@ class Histogram(Part):
     counts: tuple[int, ...]
     median: float
     logarithmic: bool = False
+    what: Text = "pictures"
 
 
 class Diagnosis(Part):
     """What the doctor says of one data set; `written_by` marks the file that holds it as ours.
 
-    `splits` is {split: {class: pictures}} as read, before anything is set aside, `sizes` {split: pictures} and `places`
-    {split: {class: places of masks}}; `quarantine` is (name, reason) of what training had better leave out.
+    `splits` is {split: {class: pictures}} as read, before anything is set aside, `sizes` {split: pictures}, `places`
+    {split: {class: places of masks}} and `boxes` whether there are objects; `quarantine` is (name, reason) of what
+    training had better leave out.
     """
 
     written_by: Literal["kcnn check"]
@@ -70,6 +74,7 @@ class Diagnosis(Part):
     splits: dict[Text, dict[Text, int]]
     sizes: dict[Text, int] = {}
     places: dict[Text, dict[Text, int]] = {}
+    boxes: bool = False
     notes: tuple[Text, ...]
     findings: tuple[Finding, ...]
     histograms: tuple[Histogram, ...]

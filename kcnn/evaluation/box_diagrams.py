@@ -75,6 +75,29 @@ def examples(rows, pictures, class_names, path):
     save(figure, path)
 
 
+@styled
+def sheet(names, pictures, found, class_names, path, columns=4):
+    """Pictures (n, H, W, C) with boxes, `found` [{"boxes" (n, 4), "classes"}], and the classes' colours, as a PNG."""
+    height, width = pictures.shape[1:3]
+    columns = min(columns, len(names))
+    rows = -(-len(names) // columns)
+    wide, high = SIDE * width / max(height, width), SIDE * height / max(height, width)
+    figure = new_figure(columns * wide, rows * (high + 0.25) + 0.6)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.04)
+    every, seen = figure.subplots(rows, columns, squeeze=False).ravel(), set()
+    for axes, name, picture, own in zip(every, names, pictures, found, strict=False):
+        show(axes, picture)
+        seen |= draw_boxes(axes, own)
+        axes.set_title(plain(shortened(name, int(11 * wide))), fontsize=9, pad=3, fontweight="normal")
+    for axes in every:
+        axes.spines[:].set_visible(False)
+    for axes in every[len(names) :]:
+        axes.set_visible(False)
+    figure.legend(handles=_legend(sorted(seen), class_names), loc="outside lower left", ncols=2 * columns, fontsize=9,
+                  handlelength=1.2)  # fmt: skip
+    save(figure, path)
+
+
 def draw_boxes(axes, found):
     """Draw {"boxes" (n, 4), "classes", "scores" or none} over what `axes` show; returns the classes drawn."""
     from matplotlib.patches import Rectangle

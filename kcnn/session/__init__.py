@@ -4,7 +4,7 @@ Data, model, engine and loop meet here and nowhere else; `api` and `run` only na
 """
 
 from kcnn.session.network import build, build_to_answer, layer_rates, make_engine, settle_precision, twin
-from kcnn.session.opening import Session, open_data, prepare, reopen, start
+from kcnn.session.opening import Session, open_data, prepare, reopen, start, wanted
 from kcnn.session.running import extend, make_fitting, train
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "start",
     "train",
     "twin",
+    "wanted",
 ]

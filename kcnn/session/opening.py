@@ -46,7 +46,7 @@ def open_data(recipe, source=None, class_names=None):
     With the `class_names` of a run it is data to be scored and not to be learned from: see `data.load`.
     """
     address = recipe.data.source if source is None else source
-    found = data.load(address, recipe.data, recipe.runtime.seed, class_names, _wanted(recipe))
+    found = data.load(address, recipe.data, recipe.runtime.seed, class_names, wanted(recipe))
     with bars() as tell:
         progress = functools.partial(tell, "reading pictures")
         checked = data.check(found, recipe.data, progress, training=class_names is None)
@@ -56,7 +56,7 @@ def open_data(recipe, source=None, class_names=None):
         return data.cached(checked, recipe.data.cache, told, training.workers_here())
 
 
-def _wanted(recipe):
+def wanted(recipe):
     """What a recipe's head learns beside labels and masks: see `data.load`."""
     head = HEADS[recipe.model.head]
     if head.task != "boxes":
