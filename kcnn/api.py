@@ -27,6 +27,8 @@ from kcnn.resolving import resolve
 from kcnn.resources import find_recipe, recipes
 from kcnn.run import Run
 
+STEADY = {"clip_norm": 10.0, "ema": 0.995, "warmup_epochs": 1.0}  # first steps of a detector have huge gradients
+
 
 def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks=(), console=None, **settings):
     """Train what a recipe says and return its `Run`, finished or stopped.
@@ -57,8 +59,12 @@ def build_and_fit_segmenter(source, architecture="resnet34", head="unet", **sett
 
 
 def build_and_fit_detector(source, architecture="resnet18", head="yolo", **settings):
-    """Train a detector on `source`, pictures and boxes (an address such as a COCO .json); see `build_and_fit`."""
-    return build_and_fit(Recipe(), source, architecture=architecture, head=head, **settings)
+    """Train a detector on `source`, pictures and boxes (an address such as a COCO .json); see `build_and_fit`.
+
+    Unless `settings` say otherwise, as detectors need it: see `STEADY`.
+    """
+    steady = {name: value for name, value in STEADY.items() if f"train.{name}" not in settings}
+    return build_and_fit(Recipe(), source, architecture=architecture, head=head, **steady | settings)
 
 
 def dry_run(recipe="classify/digits", source=None, **settings):

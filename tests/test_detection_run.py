@@ -163,3 +163,9 @@ def test_every_head_trains_answers_and_is_exported(head, source, tmp_path):
     assert run.status["state"] == "finished" and 0 <= run.splits["val"]["map"] <= 1
     assert ("mask_map" in run.splits["val"]) == (head == "mask_rcnn")
     assert run.export().exists()
+    found = run.predict(str(source.parent / "train" / "000.png"), out=tmp_path / "out")
+    assert ("masks" in found) == (head == "mask_rcnn")
+    if head == "mask_rcnn":
+        assert found["masks"].shape == (len(found["boxes"]), SIDE, SIDE) and found["masks"].dtype == bool
+        rows = json.loads((tmp_path / "out" / "000-boxes.json").read_text())
+        assert all("segmentation" in row for row in rows)

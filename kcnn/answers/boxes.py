@@ -19,10 +19,11 @@ class BoxAnswers:
         self.model, self.head, self.facts = model, head, facts
 
     def predict(self, items, top, out=None):
-        """A dict for each of `items`: name, label and score of the best object, top [(class, its best score), …], and
+        """A dict for each of `items`: name, label and score of the best object, top [(class, its best score), …].
 
-        boxes float32 (n, 4) xyxy in pixels of the upright picture, classes [names], scores (n,), best first; or an
-        error. out: a folder for `write_boxes`, whose files are then named.
+        With these boxes float32 (n, 4) xyxy in pixels of the upright picture, classes [names] and scores (n,), best
+        first, and, of a head that draws outlines, masks bool (n, h, w); or an error. out: a folder for `write_boxes`,
+        whose files are then named.
         """
         stems = stems_of(items) if out is not None else [None] * len(items)
         found = []
@@ -31,8 +32,7 @@ class BoxAnswers:
             frames, ok, sizes = data.read_sized(
                 items[some], self.facts.input_shape, framing=self.facts.framing, max_pixels=self.facts.max_pixels
             )
-            boxes, scores, classes = self._seen(frames, sizes)
-            rows = zip(items[some], ok, boxes, scores, classes, stems[some], strict=True)
+            rows = zip(items[some], ok, self._seen(frames, sizes), stems[some], strict=True)
             found += [self._described(*row, top, out) for row in rows]
         return found
 
@@ -51,26 +51,30 @@ class BoxAnswers:
         return evaluation.answer(self.model, self.head)
 
     def _seen(self, frames, sizes):
-        """(boxes in the pictures' pixels, scores, classes), an array each of every frame."""
+        """Of every frame {"boxes" in the picture's pixels, "scores", "classes" (numbers), "masks" if any}."""
         found = {key: value.numpy() for key, value in self._graph(frames).items()}
         boxes = data.in_pictures(tf.constant(found["boxes"]), sizes, self.facts.input_shape, self.facts.framing).numpy()
-        there = [slice(0, count) for count in found["count"]]
-        return [[part[i][own] for i, own in enumerate(there)] for part in (boxes, found["scores"], found["classes"])]
+        for i, count in enumerate(found["count"]):
+            own = {key: found[key][i, :count] for key in ("scores", "classes")} | {"boxes": boxes[i, :count]}
+            if "masks" in found:
+                size = tuple(sizes[i].tolist())
+                masks = [evaluation.pasted(*pair, size) for pair in zip(found["masks"][i], own["boxes"], strict=False)]
+                own["masks"] = np.array(masks, bool).reshape(-1, *size)
+            yield own
 
-    def _described(self, item, ok, boxes, scores, classes, stem, top, out):
+    def _described(self, item, ok, seen, stem, top, out):
         if not ok:
-            none = {"label": "", "score": 0.0, "top": [], "boxes": np.zeros((0, 4), np.float32), "classes": []}
-            return {"name": name_of(item), **none, "scores": np.zeros(0, np.float32), "error": why_unread(item)}
-        names = [self.facts.class_names[k] for k in classes]
+            none = {key: value[:0] for key, value in seen.items()} | {"classes": []}
+            return {"name": name_of(item), "label": "", "score": 0.0, "top": [], **none, "error": why_unread(item)}
+        numbers, names = seen["classes"], [self.facts.class_names[k] for k in seen["classes"]]
         best = {}
-        for name, score in zip(names, scores.tolist(), strict=True):
+        for name, score in zip(names, seen["scores"].tolist(), strict=True):
             best.setdefault(name, score)
         ranked = list(best.items())[:top]
         label, score = ranked[0] if ranked else ("", 0.0)
-        answer = {"name": name_of(item), "label": label, "score": score, "top": ranked}
-        answer |= {"boxes": boxes, "classes": names, "scores": scores}
+        answer = {"name": name_of(item), "label": label, "score": score, "top": ranked, **seen, "classes": names}
         if out is None:
             return answer
         picture = data.read_whole(item, self.facts.input_shape[-1], self.facts.max_pixels)
-        files = write_boxes(picture, answer, classes, out, stem)
+        files = write_boxes(picture, answer, numbers, out, stem)
         return answer | {"files": {kind: str(path) for kind, path in files.items()}}

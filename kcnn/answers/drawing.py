@@ -40,7 +40,8 @@ def write_boxes(picture, answer, classes, folder, stem):
     """Write what was found in a `picture` below `folder`; returns {"drawing", "coco": path}.
 
     answer: {"boxes" (n, 4), "scores", "classes" (names)}; classes: their numbers. The drawing is the picture with boxes
-    and names, the COCO json a list of results: category_id, category, bbox [x, y, width, height] and score.
+    and names, the COCO json a list of results: category_id, category, bbox [x, y, width, height] and score, and, where
+    the answer has "masks" (n, h, w), segmentation, a list of polygons [x, y, x, y, …].
     """
     folder = Path(folder)
     make_folder(folder)
@@ -55,5 +56,8 @@ def write_boxes(picture, answer, classes, folder, stem):
         }
         for box, score, kind, name in zip(answer["boxes"], answer["scores"], classes, answer["classes"], strict=True)
     ]
+    for row, mask in zip(rows, answer.get("masks", ()), strict=False):
+        parts = evaluation.polygons(np.uint8(mask), ("", "object"))
+        row["segmentation"] = [np.ravel(part["polygon"]).tolist() for part in parts if part["class"] == "object"]
     write_atomically(files["coco"], json.dumps(rows, ensure_ascii=False) + "\n")
     return files

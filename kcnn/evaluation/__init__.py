@@ -4,6 +4,7 @@ from kcnn.evaluation.baselines import SIDE, fit_probe, majority, some
 from kcnn.evaluation.boxes import BoxTally, measure_boxes, shown_boxes
 from kcnn.evaluation.calibration import calibration, fit_temperature
 from kcnn.evaluation.classification import losses, measure, rightness
+from kcnn.evaluation.instance_masks import pasted
 from kcnn.evaluation.markdown import short_name, summary
 from kcnn.evaluation.masks import MaskTally, measure_masks, shown_pictures, shown_places, tally_masks
 from kcnn.evaluation.mistakes import pictured
@@ -36,6 +37,7 @@ __all__ = [
     "measure_boxes",
     "measure_masks",
     "overlay",
+    "pasted",
     "picture_groups",
     "pictured",
     "pictures",

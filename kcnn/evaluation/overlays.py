@@ -65,11 +65,15 @@ def save_picture(picture, path, palette=None):
 def drawn_boxes(picture, answer, classes):
     """uint8 (H, W, 3): `picture` (H, W, C) with the boxes of `answer`, their names and scores, in the classes' colours.
 
-    answer: {"boxes" (n, 4), "scores" (n,), "classes": names}, best first; classes: their numbers. The best lie on top.
+    answer: {"boxes" (n, 4), "scores" (n,), "classes": names}, best first, and "masks" (n, H, W) or none, which are
+    laid over the picture; classes: their numbers. The best lie on top.
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    made = Image.fromarray(np.ascontiguousarray(as_rgb(picture)))
+    below = np.array(as_rgb(picture))
+    for mask, kind in reversed(list(zip(answer.get("masks", ()), classes, strict=False))):
+        below[mask] = (below[mask] + palette()[(int(kind) + 1) % IGNORE].astype(int)) // 2
+    made = Image.fromarray(below)
     draw, side = ImageDraw.Draw(made), max(made.size)
     width, font = max(1, round(side / 250)), ImageFont.load_default(max(9, round(side / 45)))
     for box, score, name, kind in reversed(

@@ -10,7 +10,11 @@ PARTS = ("boxes", "scores", "classes", "count")
 
 
 class Program:
-    """The functions behind the signatures, see `saved_model`; how sure an answer must be is the head's `least`."""
+    """The functions behind the signatures, see `saved_model`; how sure an answer must be is the head's `least`.
+
+    Of Mask R-CNN, answers have "masks" (B, M, 28, 28), too: each from 0 to 1 within its box, over which it is to be
+    stretched; from 0.5 on a place is the object's.
+    """
 
     def __init__(self, model, head, facts):
         self.model, self.head, self.facts = model, head, facts
@@ -46,7 +50,7 @@ class Program:
         frames, ok, sizes = sized_frames_from_bytes(encoded, facts.input_shape, facts.framing, facts.max_pixels)
         found = self._answer(at_least_one(frames), tf.pad(sizes, [[0, tf.cast(tf.size(ok) == 0, tf.int32)], [0, 0]]))
         found = {key: value[: tf.size(ok)] for key, value in found.items()}
-        none = {"boxes": 0.0, "scores": 0.0, "classes": -1, "count": 0}
+        none = {"boxes": 0.0, "scores": 0.0, "classes": -1, "count": 0, "masks": 0.0}
         for key, value in found.items():
             there = tf.reshape(ok, [-1, *[1] * (value.shape.rank - 1)])
             found[key] = tf.where(there, value, tf.cast(none[key], value.dtype))
@@ -60,7 +64,8 @@ class Program:
         found = self.head.decode(self.model(tf.cast(frames, tf.float32), training=False))
         boxes = in_pictures(found["boxes"], sizes, self.facts.input_shape, self.facts.framing)
         there = found["classes"] >= 0
-        return {key: found[key] for key in PARTS} | {"boxes": tf.where(there[..., None], boxes, 0.0)}
+        parts = {key: found[key] for key in (*PARTS, "masks") if key in found}
+        return parts | {"boxes": tf.where(there[..., None], boxes, 0.0)}
 
 
 def load(served):
@@ -91,6 +96,8 @@ def disagreement(expected, given, facts):
         for k in range(int(max(expected["count"][i], given["count"][i]))):
             count += 1
             difference = max(difference, float(abs(own["scores"][k] - other["scores"][k])))
+            if "masks" in given:
+                difference = max(difference, float(np.abs(expected["masks"][i, k] - given["masks"][i, k]).max()))
             near = np.abs(own["boxes"] - other["boxes"][k]).max(-1) < 0.5
             same = near & (own["classes"] == other["classes"][k])
             equal += bool(same.any())
