@@ -149,6 +149,11 @@ def chances(positive, negative, count, most):
     return share, ops.maximum(first + second, 1.0)[:, 0]
 
 
+def without_gradient(outputs):
+    """A dict of tensors through which no gradient flows."""
+    return {name: ops.stop_gradient(x) for name, x in outputs.items()}
+
+
 class HeadLayer(keras.layers.Layer):
     """A layer of a graph that computes what `head`, a record of `HEADS`, does of its outputs; without a gradient."""
 
@@ -175,7 +180,7 @@ class Propose(HeadLayer):
         self.size = tuple(size)
 
     def call(self, outputs):
-        return ops.stop_gradient(self.head.proposed(outputs, self.size))
+        return self.head.proposed(without_gradient(outputs), self.size)
 
     def compute_output_shape(self, outputs_shape):
         return (next(iter(outputs_shape.values()))[0], self.head.proposals, 4)

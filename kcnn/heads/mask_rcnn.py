@@ -9,7 +9,7 @@ from keras import ops
 from kcnn.boxes import align, match_by_overlap
 from kcnn.errors import UserError
 from kcnn.heads.box_head import whole
-from kcnn.heads.faster_rcnn import FasterRCNN, HeadLayer, Read
+from kcnn.heads.faster_rcnn import FasterRCNN, HeadLayer, Read, without_gradient
 from kcnn.heads.masks import head_style
 from kcnn.heads.registry import HEADS
 from kcnn.layers import activation, convolve, transposed
@@ -104,8 +104,8 @@ class Answer(HeadLayer):
     """The boxes that `head` answers, from the outputs of its two stages, as a dict of tensors."""
 
     def call(self, outputs):
-        found = super(MaskRCNN, self.head).decode(outputs)
-        return {key: ops.stop_gradient(found[key]) for key in PARTS}
+        found = super(MaskRCNN, self.head).decode(without_gradient(outputs))
+        return {key: found[key] for key in PARTS}
 
     def compute_output_spec(self, outputs):
         batch, most = outputs["logits"].shape[0], self.head.most
