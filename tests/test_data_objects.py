@@ -203,3 +203,41 @@ def test_nothing_to_learn_is_refused(tmp_path):
     address.write_text(json.dumps(content))
     with pytest.raises(UserError, match="have no objects"):
         data.check(data.load(str(address), Data(validation=0), wanted="boxes"), Data(validation=0))
+
+
+def test_tfds_of_objects(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    rng = np.random.default_rng(0)
+
+    class KcnnBoxes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            parts = {"bbox": tfds.features.BBoxFeature(), "label": tfds.features.ClassLabel(names=list(NAMES))}
+            objects = tfds.features.Sequence({**parts, "is_crowd": np.bool_})
+            image = tfds.features.Image(shape=(None, None, 3))
+            return self.dataset_info_from_configs(
+                features=tfds.features.FeaturesDict({"image": image, "objects": objects})
+            )
+
+        def _split_generators(self, manager):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            for i, (boxes, classes) in enumerate(zip(BOXES, CLASSES, strict=True)):
+                objects = [
+                    {"bbox": tfds.features.BBox(y0 / 16, x0 / 20, y1 / 16, x1 / 20), "label": k, "is_crowd": k == 0}
+                    for (x0, y0, x1, y1), k in zip(boxes, classes, strict=True)
+                ]
+                yield i, {"image": rng.integers(0, 255, (*SIZE, 3), np.uint8), "objects": objects}
+
+    builder = KcnnBoxes(data_dir=str(tmp_path))
+    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    monkeypatch.setattr("kcnn.data.tfds._builder", lambda name: builder)
+    found = data.load("tfds:kcnn_boxes", Data(validation=0), wanted="boxes")
+    assert found.task == "boxes" and found.class_names == NAMES and "boxes by the feature 'objects'" in found.format
+    samples = data.check(found, Data(validation=0)).splits["train"]
+    order = [int(np.flatnonzero(samples.objects.counts == n)[0]) for n in (2, 1, 0)]
+    np.testing.assert_allclose(samples.objects.boxes[samples.objects.rows(order[0])], BOXES[0], atol=1e-3)
+    np.testing.assert_array_equal(samples.objects.crowd[samples.objects.rows(order[0])], [False, True])

@@ -85,7 +85,7 @@ def _is_path(address):
 
 
 SOURCES.add("builtin", Source(_prefixed("builtin:"), builtin.read, "builtin:digits", builtin.objects))
-SOURCES.add("tfds", Source(_prefixed("tfds:"), tfds.read, "tfds:NAME"))
+SOURCES.add("tfds", Source(_prefixed("tfds:"), tfds.read, "tfds:NAME", tfds.objects))
 SOURCES.add("csv", Source(_file(".csv", ".tsv"), table.read, "a CSV file", table_objects.read))
 SOURCES.add("npz", Source(_file(".npz"), arrays.read_npz, "an .npz file"))
 SOURCES.add(

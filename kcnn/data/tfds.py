@@ -5,6 +5,7 @@ import numpy as np
 from kcnn.data.samples import Arrays, DataSet, Encoded, Samples, numbered
 from kcnn.data.splits import split_name
 from kcnn.data.tfds_masks import mask_feature, read_masks
+from kcnn.data.tfds_objects import objects_feature, read_objects
 from kcnn.errors import UserError
 
 SMALL = 96 * 96 * 3  # values a picture: up to this, one array is cheaper than decoding in every epoch
@@ -35,6 +36,16 @@ def read(address, options, seed):
             splits[split_name(split)] = _split(builder, split, image, label, small, len(names))
     kind = "in memory" if small else "encoded"
     return DataSet(splits, names, _is_list(builder, label), f"TensorFlow Datasets {builder.info.full_name}, {kind}")
+
+
+def objects(address, options, seed, outlines):
+    """The same with boxes, where the set has some; it has no outlines."""
+    builder = _builder(address.partition(":")[2])
+    feature = objects_feature(builder.info)
+    if feature is None:
+        return read(address, options, seed)
+    _refuse_too_large(address, builder)
+    return read_objects(builder, feature)
 
 
 def _refuse_too_large(address, builder):
