@@ -10,7 +10,7 @@ from kcnn.run_folder import RunFolder
 from kcnn.scoring import uses
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "exact_match", "mean_average_precision", "roc_auc", "log_loss")
-FIGURES += ("mean_iou", "mean_dice", "pixel_accuracy", "boundary_f")
+FIGURES += ("mean_iou", "mean_dice", "pixel_accuracy", "boundary_f", "map", "map50", "mask_map", "mask_map50")
 LOWER_IS_BETTER = ("log_loss",)
 OWN = ("runtime.runs",)  # says where a run lies, not what it is
 

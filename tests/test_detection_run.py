@@ -11,6 +11,7 @@ from PIL import Image
 
 import kcnn
 from kcnn.errors import UserError
+from tests.test_cli import kcnn as command
 
 # Runs where TensorFlow is and kcnn is not.
 STRANGER = """
@@ -111,6 +112,14 @@ def test_answers_are_in_the_pixels_of_their_picture(run, tmp_path):
     np.testing.assert_allclose([x, y, x + width, y + height], best["boxes"][0], atol=0.02)
     drawn = np.asarray(Image.open(best["files"]["drawing"]))
     assert drawn.shape == picture.shape and (drawn != picture).any()
+
+
+def test_the_command_says_boxes_as_json(run, source, capsys):
+    assert command("predict", str(run.path), str(source.parent / "train" / "000.png")) == 0
+    said = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    own = run.predict(str(source.parent / "train" / "000.png"))
+    np.testing.assert_allclose(said["boxes"], own["boxes"], atol=1e-3)
+    assert said["classes"] == own["classes"] and said["label"] == own["label"]
 
 
 def test_an_export_answers_alike_where_only_tensorflow_is(run, tmp_path):

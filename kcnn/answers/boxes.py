@@ -55,7 +55,7 @@ class BoxAnswers:
         found = {key: value.numpy() for key, value in self._graph(frames).items()}
         boxes = data.in_pictures(tf.constant(found["boxes"]), sizes, self.facts.input_shape, self.facts.framing).numpy()
         for i, count in enumerate(found["count"]):
-            own = {key: found[key][i, :count] for key in ("scores", "classes")} | {"boxes": boxes[i, :count]}
+            own = {"boxes": boxes[i, :count]} | {key: found[key][i, :count] for key in ("scores", "classes")}
             if "masks" in found:
                 size = tuple(sizes[i].tolist())
                 masks = [evaluation.pasted(*pair, size) for pair in zip(found["masks"][i], own["boxes"], strict=False)]

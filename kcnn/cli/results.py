@@ -52,7 +52,7 @@ def predict(
     run: RunPath,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of them")],
     top: Annotated[int, typer.Option(min=1, help="how many labels each")] = 3,
-    out: Annotated[Path | None, typer.Option(help="of a segmenter: a folder for overlays, masks and polygons")] = None,
+    out: Annotated[Path | None, typer.Option(help="a folder for drawings, masks, polygons, boxes")] = None,
 ):
     """What a run sees in pictures: one line of JSON each. Status 1 where a picture could not be read."""
     api = the_api()
@@ -60,7 +60,8 @@ def predict(
 
     answers = api.load_run(run).predict(picture_files(images), top=top, out=out)
     for answer in answers:
-        say(json.dumps({key: value for key, value in answer.items() if key != "mask"}))
+        said = {key: value for key, value in answer.items() if key not in ("mask", "masks")}
+        say(json.dumps(said, default=lambda values: values.round(4).tolist()))
     raise typer.Exit(1 if any("error" in answer for answer in answers) else 0)
 
 
