@@ -115,9 +115,10 @@ def test_answers_are_in_the_pixels_of_their_picture(run, tmp_path):
 
 
 def test_the_command_says_boxes_as_json(run, source, capsys):
-    assert command("predict", str(run.path), str(source.parent / "train" / "000.png")) == 0
-    said = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-    own = run.predict(str(source.parent / "train" / "000.png"))
+    picture = source.parent / "train" / "000.png"
+    status, out, _ = command(capsys, "predict", run.path, picture)
+    said, own = json.loads(out.strip().splitlines()[-1]), run.predict(str(picture))
+    assert status == 0
     np.testing.assert_allclose(said["boxes"], own["boxes"], atol=1e-3)
     assert said["classes"] == own["classes"] and said["label"] == own["label"]
 
