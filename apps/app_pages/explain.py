@@ -26,6 +26,9 @@ def page():
     run = str(runs() / name)
     if not sees_pictures(run):
         return
+    if ask("run.task", run) == "boxes":
+        empty("This run answers in boxes, which are not explained yet.", "The page Predict draws them.")
+        return
     upload = st.file_uploader("A picture", **PICTURES)
     method, level, target = st.columns(3)
     explainers = names("explainers")

@@ -27,7 +27,7 @@ def page():
     top, threshold = st.columns(2)
     top = top.slider("Answers shown", 1, 10, 3)
     threshold = threshold.slider("Least score that counts as an answer", 0.0, 1.0, 0.5, 0.01)
-    looks = st.toggle("Show where the network looks")
+    looks = ask("run.task", str(run)) != "boxes" and st.toggle("Show where the network looks")
     pictures = []
     for upload in given:
         with told():
@@ -57,9 +57,12 @@ def answers(pictures, found, threshold, run):
             files = answer.get("files", {})
             st.image(files.get("overlay", files.get("drawing", content)), caption=plain(name), width="stretch")
             sure, label = answer["score"] >= threshold, plain(answer["label"])
-            st.markdown(f"**{label}** {score(answer['score'])}" if sure else f"unsure: {label}?")
+            if not label:
+                st.markdown("nothing found")
+            else:
+                st.markdown(f"**{label}** {score(answer['score'])}" if sure else f"unsure: {label}?")
             for label, share in answer["top"]:
-                st.progress(share, text=f"{plain(label)}: {share:.1%}{' of the picture' if files else ''}")
+                st.progress(share, text=f"{plain(label)}: {share:.1%}{' of the picture' if 'mask' in files else ''}")
             row = st.container(horizontal=True)
             for kind, file in files.items():
                 way = {"icon": ":material/download:", "type": "tertiary", "key": file}

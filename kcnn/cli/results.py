@@ -61,7 +61,7 @@ def predict(
     answers = api.load_run(run).predict(picture_files(images), top=top, out=out)
     for answer in answers:
         said = {key: value for key, value in answer.items() if key not in ("mask", "masks")}
-        say(json.dumps(said, default=lambda values: values.round(4).tolist()))
+        say(json.dumps(said, default=lambda values: values.astype(float).round(4).tolist()))
     raise typer.Exit(1 if any("error" in answer for answer in answers) else 0)
 
 
