@@ -2,28 +2,20 @@
 
 from dataclasses import replace
 
-import numpy as np
-
-from kcnn.data.checks import examine, mask_misfits
 from kcnn.data.samples import Arrays
 from kcnn.data.stream import batches
-from kcnn.doctor.masked import LOOKED_AT, PICTURES, SIDE, telling
+from kcnn.doctor.masked import SIDE, to_draw
 from kcnn.evaluation.box_diagrams import sheet
 
 
 def write_boxes(dataset, path, max_pixels):
     """Draw as PNG at `path` training pictures of a `dataset` with objects; False where none can be used as it is."""
-    samples = dataset.splits["train"]
-    some = samples.take(telling(samples.labels, LOOKED_AT))
-    seen = examine(some.images, max_pixels)
-    fits = seen.readable.copy()
-    fits[list(mask_misfits(some, seen))] = False
-    chosen = np.flatnonzero(fits)[:PICTURES]
-    if not len(chosen):
+    some, headers = to_draw(dataset.splits["train"], max_pixels)
+    if some is None:
         return False
-    some, arrays = some.take(chosen), isinstance(some.images, Arrays)
+    arrays = isinstance(some.images, Arrays)
     if not arrays:
-        some = replace(some, images=replace(some.images, headers=seen.headers[chosen]))
+        some = replace(some, images=replace(some.images, headers=headers))
     frame = some.images.values.shape[1:] if arrays else (SIDE, SIDE, 3)
     shape = {"num_classes": dataset.num_classes, "framing": "pad", "max_pixels": max_pixels}
     batch = next(batches(some, frame, len(some), training=False, **shape).as_numpy_iterator())

@@ -14,25 +14,30 @@ SIDE = 224  # of the square that a stored picture is read into
 
 def write_masks(dataset, path, max_pixels):
     """Draw as PNG at `path` training pictures of a `dataset` with masks; False where none can be used as it is."""
-    samples = dataset.splits["train"]
-    some = samples.take(telling(samples.labels, LOOKED_AT))
-    seen = examine(some.images, max_pixels)
-    fits = seen.readable.copy()
-    fits[list(mask_misfits(some, seen))] = False
-    chosen = np.flatnonzero(fits)[:PICTURES]
-    if not len(chosen):
+    some, headers = to_draw(dataset.splits["train"], max_pixels)
+    if some is None:
         return False
-    some, arrays = some.take(chosen), isinstance(some.images, Arrays)
+    arrays = isinstance(some.images, Arrays)
     frame = some.images.values.shape[1:] if arrays else (SIDE, SIDE, 3)
     shape = {"num_classes": dataset.num_classes, "framing": "pad", "max_pixels": max_pixels}
     batch = next(batches(some, frame, len(some), training=False, **shape).as_numpy_iterator())
-    cuts = [...] * len(some) if arrays else [_inside(size) for size in upright_sizes(seen.headers[chosen])]
+    cuts = [...] * len(some) if arrays else [_inside(size) for size in upright_sizes(headers)]
     pictures, masks = ([part[cut] for part, cut in zip(batch[key], cuts, strict=True)] for key in ("image", "mask"))
     sheet(list(some.names), pictures, masks, dataset.class_names, path)
     return True
 
 
-def telling(labels, most):
+def to_draw(samples, max_pixels):
+    """(a few of `samples` that show many classes and can be used as they are, their headers); (None, None) without."""
+    some = samples.take(_telling(samples.labels, LOOKED_AT))
+    seen = examine(some.images, max_pixels)
+    fits = seen.readable.copy()
+    fits[list(mask_misfits(some, seen))] = False
+    chosen = np.flatnonzero(fits)[:PICTURES]
+    return (some.take(chosen), seen.headers[chosen]) if len(chosen) else (None, None)
+
+
+def _telling(labels, most):
     """At most so many places in `labels` (N, K): those of pictures that show classes not seen before, then any."""
     there, found = labels > 0, []
     while len(found) < most and there.any():

@@ -1,6 +1,7 @@
 """What report.md says of one split of boxes: from its figures and {plot: its Markdown} to paragraphs."""
 
 from kcnn.evaluation.markdown import number, plain, table
+from kcnn.evaluation.mask_sections import KINDS, MOST_CLASSES, MOST_PAIRS
 from kcnn.evaluation.verdicts import used
 
 TITLES = {
@@ -19,12 +20,6 @@ READING = (
     "their picture. At most 100 answers a picture count, and crowds count for nothing. The F1 of a picture is that of "
     "its answers from the threshold on, at an IoU of 0.5. No intervals are given: mAP is of the split as a whole."
 )
-MOST_CLASSES, MOST_PAIRS = 60, 10
-KINDS = {
-    "best": "The best pictures",
-    "typical": "Typical pictures: those nearest the median",
-    "worst": "The worst pictures",
-}
 
 
 def headline(figures):

@@ -97,23 +97,23 @@ def _draw_masks(draw, figures, images):
     draw("classes", mask_diagrams.class_shares, figures["per_class"])
     if figures["confusion"]:
         draw("confusion", mask_diagrams.confusion, figures["confusion"], _names(figures))
-    start = 0
-    for kind, rows in figures["shown"].items():
-        part = {key: values[start : start + len(rows)] for key, values in images.items()}
-        if part and rows:
-            draw(kind, mask_diagrams.examples, rows, part, _names(figures))
-        start += len(rows)
+    _draw_shown(draw, mask_diagrams.examples, figures, images)
 
 
 def _draw_boxes(draw, figures, images):
     draw("classes", box_diagrams.class_precision, figures["per_class"])
     draw("curve", box_diagrams.curve, figures["curve"], figures["threshold"])
     draw("confusion", plots.confusion_matrix, figures["confusion"], [*_names(figures), "background"])
+    _draw_shown(draw, box_diagrams.examples, figures, images)
+
+
+def _draw_shown(draw, plot, figures, images):
+    """The best, the typical and the worst pictures, each kind by `plot`; `images` has them in this order."""
     start = 0
     for kind, rows in figures["shown"].items():
         part = {key: values[start : start + len(rows)] for key, values in images.items()}
         if part and rows:
-            draw(kind, box_diagrams.examples, rows, part, _names(figures))
+            draw(kind, plot, rows, part, _names(figures))
         start += len(rows)
 
 
