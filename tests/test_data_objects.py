@@ -241,3 +241,10 @@ def test_tfds_of_objects(tmp_path, monkeypatch):
     order = [int(np.flatnonzero(samples.objects.counts == n)[0]) for n in (2, 1, 0)]
     np.testing.assert_allclose(samples.objects.boxes[samples.objects.rows(order[0])], BOXES[0], atol=1e-3)
     np.testing.assert_array_equal(samples.objects.crowd[samples.objects.rows(order[0])], [False, True])
+
+
+def test_other_data_may_number_the_classes_otherwise(tmp_path):
+    address = as_yolo(tmp_path, np.random.default_rng(0))
+    found = data.load(str(address), Data(), class_names=("dog", "bird", "cat"), wanted="boxes")
+    np.testing.assert_array_equal(found.splits["train"].objects.classes, [0, 2, 0])
+    np.testing.assert_array_equal(found.splits["train"].labels, [[1, 0, 1], [1, 0, 0], [0, 0, 0]])

@@ -1,4 +1,4 @@
-"""Masks by other numbers of the same classes: those of a run."""
+"""Masks and objects by other numbers of the same classes: those of a run."""
 
 from dataclasses import replace
 
@@ -10,8 +10,11 @@ from kcnn.masks import IGNORE
 
 
 def renumbered(samples, names, known):
-    """`samples` whose masks number the classes `names`, with masks that number `known`, which has all that occur."""
+    """`samples` whose masks and objects number the classes `names`, by the numbers of `known`, which has all of them."""
     numbers = [known.index(name) if name in known else IGNORE for name in names]
+    if samples.objects is not None and len(samples.objects.classes):
+        classes = np.array(numbers, np.int32)[samples.objects.classes]
+        samples = replace(samples, objects=replace(samples.objects, classes=classes))
     if samples.masks is None:
         return samples
     masks = samples.masks

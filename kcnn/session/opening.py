@@ -71,6 +71,8 @@ def prepare(recipe, source=None):
     with team.together():
         dataset = open_data(recipe, source)
         facts = data.facts_of(dataset, recipe)
+        if facts.framing == "pad" and recipe.augment.fill:  # also where the recipe leaves the framing open
+            raise UserError("augment.fill must be 0 where pictures are padded: margins are black in serving too")
         with team.scope():
             recipe, facts, model, head, loaded = begin(recipe, facts)
     for place, reason in dataset.set_aside[:SHOWN]:
