@@ -179,6 +179,12 @@ def test_norms_of_the_head_learn_where_those_of_the_family_keep_their_statistics
     kinds = {layer.name: type(layer) for layer in model.layers if "Normalization" in type(layer).__name__}
     assert {kind for name, kind in kinds.items() if name in body} == {FrozenBatchNormalization}
     assert {kind for name, kind in kinds.items() if name not in body} == {FusedBatchNormalization}
+    model = build_model(
+        "resnet_toy", small(name, **options), input_shape=(64, 64, 3), style=style | {"head_norm": "group"}
+    )
+    kinds = {layer.name: type(layer) for layer in model.layers if "Normalization" in type(layer).__name__}
+    assert {kind for name, kind in kinds.items() if name in body} == {FrozenBatchNormalization}
+    assert {kind for name, kind in kinds.items() if name not in body} == {keras.layers.GroupNormalization}
 
 
 def test_last_filters_hold_for_further_steps():
@@ -252,6 +258,8 @@ def test_a_unet_learns_signals_and_volumes(shape, rng):
         ("fcn", {"filters": 0}, "filters is 0: it must be a whole number above 0"),
         ("deeplab", {"output_stride": 4}, "output_stride is 4: DeepLab has 8 and 16, or 32"),
         ("deeplab", {"low_filters": 1.5}, "low_filters is 1.5: it must be a whole number above 0"),
+        ("deeplab", {"rates": [4, 4]}, r"rates is \(4, 4\): it must be a list of whole numbers above 0, none twice"),
+        ("deeplab", {"rates": [0, 4]}, "rates is"),
         ("unet", {"multi_label": True}, "unknown option of the head unet 'multi_label'"),
     ],
     ids=str,

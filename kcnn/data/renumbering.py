@@ -10,7 +10,7 @@ from kcnn.masks import IGNORE
 
 
 def renumbered(samples, names, known):
-    """`samples` whose masks and objects number the classes `names`, by the numbers of `known`, which has all of them."""
+    """`samples` whose masks and objects number the classes `names`, by numbers of `known`, which has all of them."""
     numbers = [known.index(name) if name in known else IGNORE for name in names]
     if samples.objects is not None and len(samples.objects.classes):
         classes = np.array(numbers, np.int32)[samples.objects.classes]
