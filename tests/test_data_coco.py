@@ -230,12 +230,18 @@ def test_bad_objects(tmp_path, change, words):
     assert "\n" not in str(raised.value) and "train.json" in str(raised.value)
 
 
+def test_objects_with_boxes_alone_are_a_detectors_data(tmp_path):
+    path = write(tmp_path, content())
+    one = {"id": 1, "image_id": 0, "category_id": 7, "bbox": [0, 0, 3, 3]}
+    path.write_text(json.dumps(content(annotations=[one])))
+    assert load(path).task == "boxes"
+
+
 @pytest.mark.parametrize("changes, words", [
     ({"images": []}, "names no pictures"), ({"annotations": {}}, "needs lists of objects called images, annotations"),
     ({"annotations": [3]}, "needs lists of objects"), ({"categories": [{"id": 1}]}, "needs an id and a name"),
     ({"categories": []}, "names no categories"),
     ({"categories": [{"id": i, "name": str(i)} for i in range(300)]}, "names 300 categories; masks can hold 1 to 254"),
-    ({"annotations": [{"id": 1, "image_id": 0, "category_id": 7, "bbox": [0, 0, 3, 3]}]}, "have boxes alone"),
 ])  # fmt: skip
 def test_bad_files(tmp_path, changes, words):
     path = write(tmp_path, content())

@@ -1,6 +1,7 @@
 """Boxes of pictures: from COCO json, YOLO's folders, Pascal VOC and CSV to batches, with what is wrong told of."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -248,3 +249,23 @@ def test_other_data_may_number_the_classes_otherwise(tmp_path):
     found = data.load(str(address), Data(), class_names=("dog", "bird", "cat"), wanted="boxes")
     np.testing.assert_array_equal(found.splits["train"].objects.classes, [0, 2, 0])
     np.testing.assert_array_equal(found.splits["train"].labels, [[1, 0, 1], [1, 0, 0], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("wanted", ["boxes", "outlines"])
+def test_a_coco_json_takes_at_most_six_times_its_size(wanted, tmp_path):
+    rng, count = np.random.default_rng(0), 400
+    address = as_coco(tmp_path, rng)
+    content = json.loads(address.read_text())
+    content["annotations"] = [
+        {"id": i, "image_id": 5 + i % 3, "category_id": 1 + 3 * (i % 2), "bbox": [1 + i / 97, 2.25, 9.5, 7.75],
+         "segmentation": [rng.uniform(0, 16, 80).round(2).tolist()], "area": 30.5 + i / 7, "iscrowd": 0}
+        for i in range(count)
+    ]  # fmt: skip
+    address.write_text(json.dumps(content))
+    size = address.stat().st_size
+    tracemalloc.start()
+    found = data.load(str(address), Data(validation=0), wanted=wanted)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    print(wanted, peak / size)
+    assert len(found.splits["train"].objects.boxes) == count and peak <= 6 * size

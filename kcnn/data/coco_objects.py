@@ -19,7 +19,7 @@ def read(address, options, seed, outlines=False):
 
     outlines: with those of each object, drawn as masks.
     """
-    root, found, names, notes = described(address, options)
+    root, found, names, notes = described(address, options, outlines=outlines)
     problems, splits, aside = BoxProblems(), {}, []
     for name, split in found.items():
         splits[name], left = _samples(split, root, len(names), problems, outlines)
