@@ -38,13 +38,13 @@ def class_precision(per_class, path):
 @styled
 def curve(found, threshold, path):
     """Mean precision over recall at an IoU of 0.5 as a PNG, with the place of the best threshold."""
-    figure = new_figure(4.6, 3.5)
+    figure = new_figure(4.6, 3.7)
     axes = figure.subplots()
     axes.plot(found["recall"], found["precision"], color=BLUE)
     if threshold["f1"]:
-        label = f"score {threshold['score']:.2f}: F1 {threshold['f1']:.3f}"
+        label = f"answers from a score of {threshold['score']:.2f} on: F1 {threshold['f1']:.3f}"
         axes.plot(threshold["recall"], threshold["precision"], "o", color=ORANGE, markersize=7, label=label)
-        axes.legend(loc="lower left")
+        figure.legend(loc="outside lower left", fontsize=9)
     axes.set(xlim=(0, 1.01), ylim=(0, 1.03), xlabel="recall", ylabel="precision", title="All classes, IoU 0.5")
     axes.grid(True)
     save(figure, path)
