@@ -44,7 +44,13 @@ def test_each_head_is_exported_and_takes_other_sizes(name, tmp_path, rng):
     assert found["score_difference"] < 1e-4 and other["mask"].shape == (1, 70, 96)
 
 
-@pytest.mark.parametrize("architecture", FAMILIES)
+# In the ordinary tests those that need something of their own: short windows, groups, depthwise kernels, a stated size.
+TELLING = ("resnet_toy", "alexnet_toy", "inception_v3_toy", "shufflenet_toy", "efficientnet_toy", *STATED)
+
+
+@pytest.mark.parametrize(
+    "architecture", [pytest.param(name, marks=[] if name in TELLING else [pytest.mark.slow]) for name in FAMILIES]
+)
 def test_each_family_is_exported_under_a_unet(architecture, tmp_path, rng):
     found, other = written(architecture, "unet", tmp_path, rng)
     assert found["score_difference"] < 1e-4 and (other is None or other["mask"].shape == (1, 70, 96))
