@@ -82,7 +82,7 @@ def drawn_boxes(picture, answer, classes):
         colour = tuple(palette()[(int(kind) + 1) % IGNORE].tolist())
         x0, y0, x1, y1 = box
         draw.rectangle((x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)), outline=colour, width=width)
-        words, place = f"{name} {score:.2f}", [x0, max(y0 - font.size - 3, 0)]
+        words, place = f"{name}: {score:.2f}", [x0, max(y0 - font.size - 3, 0)]
         place[0] = max(0, min(x0, made.size[0] - draw.textlength(words, font) - 4))
         draw.rectangle((*place, place[0] + draw.textlength(words, font) + 4, place[1] + font.size + 3), fill=colour)
         ink = (0, 0, 0) if sum(colour) > 382 else (255, 255, 255)
