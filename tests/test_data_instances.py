@@ -230,7 +230,7 @@ def test_labels_of_a_mosaic_reach_the_network_and_what_cannot_be_is_refused(rng,
     batch = next(iter(data.batches(samples, (12, 12, 3), 8, augment=Augment(mosaic=1.0), **options)))
     assert batch["image"].dtype == tf.uint8 and batch["label"].shape == (8, 3)
     np.testing.assert_allclose(tf.reduce_sum(batch["label"], 1), 1, atol=1e-6)
-    with pytest.raises(UserError, match="copy_paste needs masks.*labels only: set it to 0"):
+    with pytest.raises(UserError, match="copy_paste needs masks or outlines, and this data has none: set it to 0"):
         data.batches(samples, (12, 12, 3), 8, augment=Augment(copy_paste=0.5), **options)
     with pytest.raises(UserError, match="boxes cannot follow: use mosaic, copy_paste"):
         mix(tensors(scenes(rng)), CLASSES, Augment(mixup=0.2), draws)
