@@ -1,5 +1,6 @@
 """What heads with anchors share: their boxes on every level, and outputs read anchor by anchor."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import keras
@@ -13,12 +14,12 @@ RATIOS = (0.5, 1.0, 2.0)  # height over width
 
 
 @dataclass(frozen=True)
-class AnchorHead(BoxHead):
+class AnchorHead(BoxHead, ABC):
     """A head whose outputs are {"p3_edges": (B, h, w, 4 n), "p3_classes": (B, h, w, C n), ...} for n anchors a cell."""
 
+    @abstractmethod
     def shapes(self, number):
         """The anchors' `Shapes` on level `number`."""
-        raise NotImplementedError
 
     def read(self, outputs, logits):
         """(deltas (B, A, 4), logits (B, A, `logits`), anchors (A, 4)) of all levels, one after another."""
