@@ -96,16 +96,21 @@ class MaskHead:
         mask, valid, weight = targets["mask"], targets["valid"], targets["weight"]
         best = ops.cast(ops.argmax(outputs, axis=-1), "int32")
         right = ops.cast(best == mask, "float32") * valid
-        hit, there = self._counts(mask, right), self._counts(mask, valid)
-        union = there + self._counts(best, valid) - hit
+        hit, there = self._counts(mask, right, valid)
+        (said,) = self._counts(best, valid)
+        union = there + said - hit
         found = {"pixel_accuracy": (over_places(right, keep=0) * weight, over_places(valid, keep=0) * weight)}
         parts = {f"mean_iou/{c}": (hit[:, c] * weight, union[:, c] * weight) for c in range(self.num_classes)}
         return found | parts
 
-    def _counts(self, classes, weights):
-        """(B, K): the sum of `weights` over the places of each class."""
+    def _counts(self, classes, *weights):
+        """For each of `weights` (B, n...), (B, K): its sum over the places of each class."""
         each = ops.one_hot(classes, self.num_classes, dtype="float32")
-        return over_places(each * weights[..., None])
+        each, weights = (
+            ops.reshape(x, (ops.shape(x)[0], -1, x.shape[-1])) for x in (each, ops.stack(weights, axis=-1))
+        )
+        sums = ops.einsum("bpk,bpw->bwk", each, weights)
+        return [sums[:, i] for i in range(sums.shape[1])]
 
     def decode(self, outputs):
         """{"mask": (B, n...) uint8 best class, "score": (B, n...) its chance, "scores": (B, n..., K)}."""

@@ -20,8 +20,9 @@ STRIDES = (1, 2, 4)
 class UNet(MaskHead):
     """A decoder on all levels of any family, for pictures, signals and volumes of any size.
 
-    It differs from the paper as is usual today: maps are enlarged by repeating places instead of a transposed
-    convolution, convolutions are padded, and the encoder is the family's.
+    It differs from the paper as is usual today: maps are enlarged by repeating places, once a 1x1 convolution has made
+    them as narrow as their step, instead of by a transposed convolution; convolutions are padded, and the encoder is
+    the family's.
 
     filters: of each step up, from that on the deepest level on; the last one holds for all further steps.
     stride: of the last step's map, 1, 2 or 4; above 1 its logits are enlarged, which costs far less and loses what is
@@ -58,6 +59,8 @@ class UNet(MaskHead):
     def _step(self, x, skip, image, level, filters, style):
         """From the level after `level` to it: enlarged, beside the encoder's map `skip` if it has one, two 3x3."""
         name = f"up{level}"
+        if x.shape[-1] > filters:
+            x = convolve(x, filters, 1, bias=True, style=style, name=f"{name}_narrow")
         larger = enlarge(x, image, 2, strides=1 << level, name=f"{name}_enlarge")
         if skip is not None:
             skip = gated(skip, x, image, level, style, f"{name}_gate") if self.attention else skip
