@@ -1,8 +1,8 @@
 """What a process of the tests of several replicas does.
 
 python -m tests.replicas learn KIND ANSWER NORM TASK [RESTING]: train under runtime.strategy KIND in float64, on the
-TASK squares or masks, in the first RESTING steps only the last layer; the chief writes the weights, averages and scores
-to the .npz file ANSWER.
+TASK squares, masks or a head for boxes, in the first RESTING steps only the last layer; the chief writes the weights,
+averages and scores to the .npz file ANSWER.
 python -m tests.replicas drop ANSWER: dropout on two devices.
 python -m tests.replicas command WORDS…: `kcnn WORDS…`, where STRUCK="7 1 SIGKILL" in the environment sends that signal
 to worker 1 before step number 7, and BLIND="1" hides the data from worker 1.
@@ -18,7 +18,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-STEPS, BATCH, CLIP = 50, 8, {"squares": 0.5, "masks": 0.3}
+STEPS = {"squares": 50, "masks": 50, "retinanet": 15, "faster_rcnn": 15}  # of those with boxes more would be chaos
+BATCH, CLIP = 8, {"squares": 0.5, "masks": 0.3, "retinanet": 3.0, "faster_rcnn": 1.0}
+SMALL = {"retinanet": {"filters": 16, "depth": 1}, "faster_rcnn": {"filters": 16, "hidden": 16, "proposals": 20}}
 TRAIN = {"train.optimizer": "adamw", "train.weight_decay": 0.01}
 
 
@@ -39,21 +41,26 @@ class Squares:
 
 
 def head_for(task):
-    """The head of a task: "squares" or the Dice loss of a U-Net, which is one number a picture."""
+    """The head of a task: "squares", the Dice loss of a U-Net, which is one number a picture, or one for boxes."""
     from kcnn.models import head_of
 
+    if task in SMALL:
+        return head_of(task, num_classes=10, **SMALL[task])
     return Squares() if task == "squares" else head_of("unet", num_classes=3, objective="dice", filters=(16, 8))
 
 
 def network(norm, task):
     """A small residual network, or a U-Net on one, in float64; each call gives the same weights.
 
-    The last layer is made anew: that of our heads answers in float32.
+    The last layer is made anew: that of our heads answers in float32. Heads for boxes keep theirs.
     """
     from kcnn.models import build_model, head_of
 
     keras.utils.set_random_seed(3)
     keras.config.set_dtype_policy("float64")
+    if task in SMALL:
+        keras.config.set_floatx("float64")  # what heads for boxes count in
+        return build_model("resnet_toy", head_for(task), input_shape=(64, 64, 1), style={"norm": norm})
     head = head_of("classifier", num_classes=3) if task == "squares" else head_for(task)
     body = build_model("resnet_toy", head, input_shape=(16, 16, 3), style={"norm": norm})
     features = body.get_layer("pool").output if task == "squares" else body.get_layer("logits").input
@@ -70,8 +77,22 @@ def masks_of(x):
     return masks
 
 
+def material(task, recipe):
+    """(samples, input shape, number of classes) of a task: some of the samples count more, and some batches little."""
+    from kcnn import data
+
+    if task in SMALL:
+        samples = data.load("builtin:digit-scenes", recipe.data, 0, wanted="boxes").splits["train"].take(np.arange(27))
+        shape, classes = (64, 64, 1), 10
+    else:
+        x = np.random.default_rng(0).integers(0, 255, (27, 16, 16, 3), dtype=np.uint8)
+        y = np.arange(27) % 3 if task == "squares" else masks_of(x)
+        samples, shape, classes = data.load((x, y), recipe.data, 0).splits["train"], (16, 16, 3), 3
+    return replace(samples, weights=np.arange(len(samples), dtype=np.float32) % 4), shape, classes
+
+
 def learn(kind, answer, norm, task, resting="0"):
-    """Fifty steps, the first few of the last layer only, and an evaluation whose last batch is not full.
+    """The steps of a task, the first few of the last layer only, and an evaluation whose last batch is not full.
 
     All of it goes into the file `answer`.
     """
@@ -86,36 +107,32 @@ def learn(kind, answer, norm, task, resting="0"):
     recipe = Recipe().override(TRAIN | {"runtime.strategy": kind, "runtime.threads": 1, "runtime.deterministic": True})
     runtime.prepare(recipe.runtime)
     team = team_of(recipe.runtime)
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 255, (27, 16, 16, 3), dtype=np.uint8)
-    y = np.arange(27) % 3 if task == "squares" else masks_of(x)
-    samples = data.load((x, y), recipe.data, 0).splits["train"]
-    samples = replace(
-        samples, weights=np.arange(len(samples), dtype=np.float32) % 4
-    )  # some batches have few that count
+    samples, shape, classes = material(task, recipe)
     with team.scope():
         model = network(norm, task)
         optimizer = make_optimizer(recipe.train, model.trainable_variables)
         average = MovingAverage(model, 0.9)
         make = ReplicatedEngine if team.replicas > 1 else Engine
         engine = make(model, head_for(task), optimizer, clip_norm=CLIP[task], average=average, team=team)
-    options = {"num_classes": 3, "shard": team.shard}
-    stream = iter(data.batches(samples, (16, 16, 3), BATCH, training=True, **options))
+    options = {"num_classes": classes, "shard": team.shard}
+    stream = iter(data.batches(samples, shape, BATCH, training=True, **options))
     body = [layer.name for layer in model.layers[:-1]]
     first = [v.numpy() for v in model.variables]
-    clipped, rested = 0, []
-    for step in range(STEPS):
+    clipped, rested, first_loss = 0, [], None
+    for step in range(STEPS[task]):
         engine.freeze(body if step < int(resting) else ())
         sums, norms = engine.train_step(next(stream), np.float32(0.003), np.float32(step))
-        clipped += engine.means(sums)["gradient_norm"] > CLIP[task]
+        means = engine.means(sums)
+        first_loss = means["loss"] if step == 0 else first_loss
+        clipped += means["gradient_norm"] > CLIP[task]
         if step + 1 == int(resting):
             rested = [float(np.array_equal(v.numpy(), old)) for v, old in zip(model.variables, first, strict=True)]
-    scores = engine.evaluate(data.batches(samples, (16, 16, 3), BATCH, training=False, **options))
+    scores = engine.evaluate(data.batches(samples, shape, BATCH, training=False, **options))
     last = engine.means(sums)
     state = {name: variable.numpy() for name, variable in engine.state().items()}
     if team.is_chief:
         told = {f"val_{k}": v for k, v in scores.items()} | last | {"norms": np.asarray(norms)}
-        np.savez(answer, replicas=team.replicas, clipped=clipped, rested=rested, **state, **told)
+        np.savez(answer, replicas=team.replicas, clipped=clipped, rested=rested, first_loss=first_loss, **state, **told)
     team.meet()
 
 

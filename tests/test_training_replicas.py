@@ -60,10 +60,13 @@ def learned(folder, kind, *wish):
 
 
 def largest_difference(one, other):
-    """(name, largest relative difference) of two trainings' numbers: weights, optimizer, averages, scores."""
+    """(name, largest relative difference) of two trainings' numbers: weights, optimizer, averages, scores.
+
+    Where all numbers of a name are far below 1e-6 they are nothing but rounding, such as the bias before a norm.
+    """
     assert one.keys() == other.keys()
     found = {
-        name: float(np.max(np.abs(values - other[name])) / max(np.max(np.abs(values)), 1e-12))
+        name: float(np.max(np.abs(values - other[name])) / max(np.max(np.abs(values)), 1e-6))
         for name, values in one.items()
         if name != "replicas" and values.size
     }
@@ -74,16 +77,20 @@ CASES = [("sync_batch", "multi_worker", "squares"), ("sync_batch", "mirrored", "
 CASES += [(norm, kind, "squares") for norm in ("group", "layer") for kind in ("mirrored", "multi_worker")]
 CASES += [("sync_batch", "multi_worker", "masks")]
 CASES[1:] = [pytest.param(*case, marks=pytest.mark.slow) for case in CASES[1:]]
-CASES += [("sync_batch", "mirrored", "masks")]
+CASES += [("sync_batch", "mirrored", "masks"), ("sync_batch", "mirrored", "retinanet")]
+CASES += [pytest.param("sync_batch", "multi_worker", "faster_rcnn", marks=pytest.mark.slow)]
+BOXES = ("retinanet", "faster_rcnn")
 
 
 @pytest.mark.parametrize(("norm", "kind", "task"), CASES)
 def test_replicas_learn_what_one_learns(tmp_path, norm, kind, task):
     alone, together = (learned(tmp_path, each, norm, task) for each in ("none", kind))
     assert (alone["replicas"], together["replicas"]) == (1, 2)
-    learned_what = "val_accuracy" if task == "squares" else "val_pixel_accuracy"
-    assert alone[learned_what] > 0.6, "it has learned something"
-    assert alone["clipped"] > 10, "steps of it were clipped"
+    if task in BOXES:
+        assert alone["loss"] < 0.7 * alone["first_loss"], "it has learned something"
+    else:
+        assert alone["val_accuracy" if task == "squares" else "val_pixel_accuracy"] > 0.6, "it has learned something"
+    assert alone["clipped"] > (5 if task in BOXES else 10), "steps of it were clipped"
     name, difference = largest_difference(alone, together)
     assert difference < 1e-9, name
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from keras import ops
+from keras.config import floatx
 
 from kcnn.errors import UserError
 
@@ -31,8 +32,8 @@ class Shapes:
 
 def cell_centres(rows, columns, stride):
     """Centres float32 (rows * columns, 2) x, y in pixels of a map's cells, row by row; the numbers may be tensors."""
-    x = (ops.cast(ops.arange(columns), "float32") + 0.5) * stride
-    y = (ops.cast(ops.arange(rows), "float32") + 0.5) * stride
+    x = (ops.cast(ops.arange(columns), floatx()) + 0.5) * stride
+    y = (ops.cast(ops.arange(rows), floatx()) + 0.5) * stride
     x, y = ops.meshgrid(x, y)
     return ops.stack([ops.reshape(x, (-1,)), ops.reshape(y, (-1,))], -1)
 
@@ -40,5 +41,5 @@ def cell_centres(rows, columns, stride):
 def anchor_boxes(rows, columns, shapes):
     """Boxes float32 (rows * columns * A, 4) of the anchors `shapes` on each cell, row by row, cell by cell."""
     centres = cell_centres(rows, columns, shapes.stride)[:, None]
-    half = np.asarray(shapes.sizes, np.float32)[None] / 2
+    half = np.asarray(shapes.sizes, floatx())[None] / 2
     return ops.reshape(ops.concatenate([centres - half, centres + half], -1), (-1, 4))

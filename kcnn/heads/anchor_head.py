@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import keras
 from keras import ops
+from keras.config import floatx
 
 from kcnn.boxes import Shapes, anchor_boxes, match_by_overlap
 from kcnn.heads.box_head import BoxHead
@@ -31,8 +32,8 @@ class AnchorHead(BoxHead, ABC):
             rows, columns = ops.shape(x)[1:3]
             anchors.append(anchor_boxes(rows, columns, self.shapes(int(level[1:]))))
             count = rows * columns * (x.shape[-1] // 4)
-            deltas.append(ops.reshape(ops.cast(x, "float32"), (-1, count, 4)))
-            classes.append(ops.reshape(ops.cast(outputs[f"{level}_classes"], "float32"), (-1, count, logits)))
+            deltas.append(ops.reshape(ops.cast(x, floatx()), (-1, count, 4)))
+            classes.append(ops.reshape(ops.cast(outputs[f"{level}_classes"], floatx()), (-1, count, logits)))
         return ops.concatenate(deltas, 1), ops.concatenate(classes, 1), ops.concatenate(anchors, 0)
 
     def matched(self, anchors, targets, positive, negative):
@@ -75,5 +76,5 @@ def shared_tower(maps, filters, depth, style, name):
 def shared_prediction(maps, filters, start, name):
     """{"p3": (B, h, w, filters) float32, ...}: a 1x1 convolution, of tiny weights and bias `start`, for all levels."""
     tiny, bias = keras.initializers.RandomNormal(stddev=0.01), keras.initializers.Constant(start)
-    layer = keras.layers.Conv2D(filters, 1, kernel_initializer=tiny, bias_initializer=bias, dtype="float32", name=name)
+    layer = keras.layers.Conv2D(filters, 1, kernel_initializer=tiny, bias_initializer=bias, dtype=floatx(), name=name)
     return {level: layer(x) for level, x in maps.items()}

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import keras
 from keras import ops
+from keras.config import floatx
 
 from kcnn.boxes import candidates, cell_centres, survivors
 from kcnn.errors import UserError
@@ -52,9 +53,10 @@ class BoxHead:
 
     def targets(self, batch):
         """{"boxes": (B, N, 4) float32, "classes": (B, N) int32, -1 for none, "weight": (B,)}, and "masks" if any."""
-        found = {"boxes": ops.cast(batch["boxes"], "float32"), "classes": ops.cast(batch["classes"], "int32")}
+        found = {"boxes": ops.cast(batch["boxes"], floatx()), "classes": ops.cast(batch["classes"], "int32")}
         weight = batch.get("weight")
-        found["weight"] = ops.ones_like(found["classes"][:, 0], "float32") if weight is None else weight
+        weight = ops.ones_like(found["classes"][:, 0]) if weight is None else weight
+        found["weight"] = ops.cast(weight, floatx())
         return found | ({"masks": batch["masks"]} if "masks" in batch else {})
 
     def metrics(self, targets, outputs):
@@ -90,14 +92,14 @@ def whole(name, value, least=1):
 def predicted(x, filters, start, name):
     """(B, h, w, filters) float32 of map `x`: a 1x1 convolution of tiny weights and the bias `start`."""
     tiny, bias = keras.initializers.RandomNormal(stddev=0.01), keras.initializers.Constant(start)
-    layer = keras.layers.Conv2D(filters, 1, kernel_initializer=tiny, bias_initializer=bias, dtype="float32", name=name)
+    layer = keras.layers.Conv2D(filters, 1, kernel_initializer=tiny, bias_initializer=bias, dtype=floatx(), name=name)
     return layer(x)
 
 
 def predicted_dense(x, units, name):
     """(..., units) float32 of features `x` (..., C): fully connected, of tiny weights."""
     tiny = keras.initializers.RandomNormal(stddev=0.01)
-    return keras.layers.Dense(units, kernel_initializer=tiny, dtype="float32", name=name)(x)
+    return keras.layers.Dense(units, kernel_initializer=tiny, dtype=floatx(), name=name)(x)
 
 
 def only_pictures(levels, head):
@@ -115,5 +117,5 @@ def side_by_side(maps):
         centres = cell_centres(rows, columns, stride)
         points.append(centres)
         strides.append(ops.zeros_like(centres[:, 0]) + float(stride))
-        outputs.append(ops.reshape(ops.cast(x, "float32"), (-1, rows * columns, x.shape[-1])))
+        outputs.append(ops.reshape(ops.cast(x, floatx()), (-1, rows * columns, x.shape[-1])))
     return Places(ops.concatenate(outputs, 1), ops.concatenate(strides), ops.concatenate(points))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import keras
 from keras import ops
+from keras.config import floatx
 
 from kcnn.boxes import align, candidates, decoded, encoded, match_by_overlap, survivors
 from kcnn.errors import UserError
@@ -65,7 +66,7 @@ class FasterRCNN(AnchorHead):
         style = head_style(variant)
         maps = fpn(levels, self.levels, self.filters, style, deeper=(6,))
         found = self._proposed(maps, style)
-        regions = Propose(self, levels["image"].shape[1:3], dtype="float32", name="regions")(found)
+        regions = Propose(self, levels["image"].shape[1:3], dtype=floatx(), name="regions")(found)
         own = {name: x for name, x in maps.items() if name != "p6"}
         x = Read([1 << int(name[1:]) for name in own], SIDE, name="read")([regions, *own.values()])
         x = keras.layers.Reshape((self.proposals, SIDE * SIDE * self.filters), name="read_flat")(x)
@@ -84,7 +85,7 @@ class FasterRCNN(AnchorHead):
         """Regions (B, R, 4) within pictures of `size` (height, width), the surest first; boxes without area fill up."""
         deltas, logits, anchors = self.read(outputs, 1)
         height, width = size
-        boxes = ops.clip(decoded(deltas, anchors), 0.0, ops.convert_to_tensor([width, height] * 2, "float32"))
+        boxes = ops.clip(decoded(deltas, anchors), 0.0, ops.convert_to_tensor([width, height] * 2, floatx()))
         boxes, scores, classes, _ = candidates(boxes, ops.sigmoid(logits), LOOKED_AT)
         large = ops.min(boxes[..., 2:] - boxes[..., :2], -1) >= 1.0
         stay = survivors(boxes, ops.where(large, classes, -1), OVERLAP)
@@ -116,7 +117,7 @@ class FasterRCNN(AnchorHead):
         deltas, logits, anchors = self.read(outputs, 1)
         match, own, _ = self.matched(anchors, targets, OBJECT, BACKGROUND)
         share, drawn = chances(match.positive, ~match.positive & ~match.ignored, *DRAWN)
-        wanted = ops.cast(match.positive, "float32")[..., None]
+        wanted = ops.cast(match.positive, floatx())[..., None]
         entropy = ops.binary_crossentropy(wanted, logits, from_logits=True)[..., 0]
         edges = smooth_l1(deltas - encoded(own, anchors), 1 / 9) * wanted[..., 0]
         return ops.sum((entropy + edges) * share, 1) / drawn
@@ -131,8 +132,8 @@ class FasterRCNN(AnchorHead):
         right = ops.where(match.positive, kind + 1, 0)
         entropy = ops.sparse_categorical_crossentropy(right, outputs["logits"], from_logits=True)
         deltas = ops.take_along_axis(self._deltas(outputs), kind[..., None, None], 2)[:, :, 0]
-        safe = ops.where(there[..., None], regions, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0]))
-        edges = smooth_l1(deltas - encoded(own, safe, VARIANCES), 1.0) * ops.cast(match.positive, "float32")
+        safe = ops.where(there[..., None], regions, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0], floatx()))
+        edges = smooth_l1(deltas - encoded(own, safe, VARIANCES), 1.0) * ops.cast(match.positive, floatx())
         return ops.sum((entropy + edges) * share, 1) / drawn
 
 
@@ -141,7 +142,7 @@ def chances(positive, negative, count, most):
 
     Positive ones take a share `most` of them at most, negative ones the rest.
     """
-    positive, negative = (ops.cast(part, "float32") for part in (positive, negative))
+    positive, negative = (ops.cast(part, floatx()) for part in (positive, negative))
     there, others = ops.sum(positive, 1, keepdims=True), ops.sum(negative, 1, keepdims=True)
     first = ops.minimum(there, count * most)
     second = ops.minimum(others, count - first)
@@ -199,7 +200,7 @@ class Read(keras.layers.Layer):
 
     def call(self, inputs):
         regions, *maps = inputs
-        return align(maps, self.strides, ops.cast(regions, "float32"), self.size)
+        return align(maps, self.strides, ops.cast(regions, floatx()), self.size)
 
     def compute_output_shape(self, shapes):
         return (*shapes[0][:2], self.size, self.size, shapes[1][-1])

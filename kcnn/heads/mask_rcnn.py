@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import keras
 from keras import ops
+from keras.config import floatx
 
 from kcnn.boxes import align, match_by_overlap
 from kcnn.errors import UserError
@@ -46,7 +47,7 @@ class MaskRCNN(FasterRCNN):
         masks: (B, M, 28, 28, K) float32 logits.
         """
         found, maps = self.stages(levels, variant)
-        answers, style = Answer(self, dtype="float32", name="answers")(found), head_style(variant)
+        answers, style = Answer(self, dtype=floatx(), name="answers")(found), head_style(variant)
         strides = [1 << int(name[1:]) for name in maps]
         x = Read(strides, READ, name="mask_read")([answers["boxes"], *maps.values()])
         x = Fold(name="mask_fold")(x)
@@ -55,8 +56,8 @@ class MaskRCNN(FasterRCNN):
             x = activation(x, style, f"mask_{part}_act")
         x = transposed(x, self.filters, 2, bias=True, style=style, name="mask_larger")
         x = activation(x, style, "mask_larger_act")
-        x = keras.layers.Conv2D(self.num_classes, 1, dtype="float32", name="mask_logits")(x)
-        return found | answers | {"masks": Unfold(self.most, dtype="float32", name="masks")(x)}
+        x = keras.layers.Conv2D(self.num_classes, 1, dtype=floatx(), name="mask_logits")(x)
+        return found | answers | {"masks": Unfold(self.most, dtype=floatx(), name="masks")(x)}
 
     def decode(self, outputs):
         """As of every head for boxes, and "masks" (B, M, 28, 28): from 0 to 1, of each box's class, within the box."""
@@ -79,7 +80,7 @@ class MaskRCNN(FasterRCNN):
         kind = ops.maximum(ops.take_along_axis(targets["classes"], match.object, 1), 0)
         wanted = drawn_in(targets["masks"], match.object, boxes)
         entropy = ops.binary_crossentropy(wanted, self._of_class(outputs["masks"], kind), from_logits=True)
-        positive = ops.cast(match.positive, "float32")
+        positive = ops.cast(match.positive, floatx())
         return ops.sum(ops.mean(entropy, (2, 3)) * positive, 1) / ops.maximum(ops.sum(positive, 1), 1.0)
 
     def _of_class(self, masks, kind):
@@ -92,11 +93,11 @@ def drawn_in(masks, number, boxes):
 
     masks: (B, N, H, W).
     """
-    planes = ops.take_along_axis(ops.cast(masks, "float32"), number[..., None, None], 1)
+    planes = ops.take_along_axis(ops.cast(masks, floatx()), number[..., None, None], 1)
     height, width = planes.shape[2:]
     planes = ops.reshape(planes, (-1, height, width, 1))
     seen = align([planes], (1,), ops.reshape(boxes, (-1, 1, 4)), SIDE, 1)
-    return ops.cast(ops.reshape(seen, (-1, boxes.shape[1], SIDE, SIDE)) >= 0.5, "float32")
+    return ops.cast(ops.reshape(seen, (-1, boxes.shape[1], SIDE, SIDE)) >= 0.5, floatx())
 
 
 @keras.saving.register_keras_serializable(package="kcnn")
@@ -110,7 +111,7 @@ class Answer(HeadLayer):
     def compute_output_spec(self, outputs):
         batch, most = outputs["logits"].shape[0], self.head.most
         shapes = {"boxes": (batch, most, 4), "scores": (batch, most), "classes": (batch, most), "count": (batch,)}
-        kinds = {"boxes": "float32", "scores": "float32", "classes": "int32", "count": "int32"}
+        kinds = {"boxes": floatx(), "scores": floatx(), "classes": "int32", "count": "int32"}
         return {key: keras.KerasTensor(shape, kinds[key]) for key, shape in shapes.items()}
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from keras import ops
+from keras.config import floatx
 
 from kcnn.boxes import decoded, encoded
 from kcnn.heads.anchor_head import RATIOS, AnchorHead, by_size, shared_prediction, shared_tower, smooth_l1
@@ -66,7 +67,7 @@ class RetinaNet(AnchorHead):
         edges = ops.where(match.positive, smooth_l1(deltas - encoded(own, anchors), BETA), 0.0)
         weight = targets["weight"]
         total = ops.sum(focal, (1, 2)) + ops.sum(edges, 1)
-        return total * weight, ops.sum(ops.cast(match.positive, "float32"), 1) * weight
+        return total * weight, ops.sum(ops.cast(match.positive, floatx()), 1) * weight
 
 
 def focal_loss(wanted, logits, alpha=ALPHA, gamma=GAMMA):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from keras import ops
+from keras.config import floatx
 
 from kcnn.boxes import Shapes, decoded, encoded
 from kcnn.heads.anchor_head import AnchorHead, smooth_l1
@@ -67,7 +68,7 @@ class SSD(AnchorHead):
         match, own, kind = self.matched(anchors, targets, MATCHED, MATCHED)
         right = ops.where(match.positive, kind + 1, 0)
         classes = ops.sparse_categorical_crossentropy(right, logits, from_logits=True)
-        count = ops.sum(ops.cast(match.positive, "float32"), 1)
+        count = ops.sum(ops.cast(match.positive, floatx()), 1)
         counted = match.positive | hardest(
             ops.where(match.positive, -1.0, ops.stop_gradient(classes)), NEGATIVES * count
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import keras
 from keras import ops
+from keras.config import floatx
 
 from kcnn.boxes import boxes_at, ciou, distances_from, match_by_task
 from kcnn.heads.box_head import BoxHead, only_pictures, predicted, side_by_side, whole
@@ -49,7 +50,7 @@ class YOLO(BoxHead):
         for name, x in pan(levels, self.levels, self.filters, style).items():
             edges = self._branch(x, 4 * self.bins, 0.0, style, f"{name}_edges")
             classes = self._branch(x, self.num_classes, -math.log(1 / PRIOR - 1), style, f"{name}_classes")
-            found[name] = keras.layers.Concatenate(dtype="float32", name=f"{name}_out")([edges, classes])
+            found[name] = keras.layers.Concatenate(dtype=floatx(), name=f"{name}_out")([edges, classes])
         return found
 
     def _branch(self, x, filters, start, style, name):
@@ -70,7 +71,7 @@ class YOLO(BoxHead):
         return bins, values[..., split:], places
 
     def _boxes(self, bins, places):
-        cells = ops.sum(ops.softmax(bins, -1) * ops.arange(self.bins, dtype="float32"), -1)
+        cells = ops.sum(ops.softmax(bins, -1) * ops.arange(self.bins, dtype=floatx()), -1)
         return boxes_at(places.points, cells * places.strides[:, None])
 
     def loss(self, targets, outputs):
