@@ -66,7 +66,7 @@ def _few(recipe, facts):
 
 
 def _rare(recipe, facts):
-    counts = dict(zip(facts.class_names, facts.class_counts, strict=False))
+    counts = dict(zip(facts.class_names, facts.class_counts, strict=False)) if facts.task == "labels" else {}
     if not counts or recipe.train.class_weights != "none" or recipe.train.focal_gamma:
         return None
     rarest, commonest = min(counts, key=counts.get), max(counts, key=counts.get)

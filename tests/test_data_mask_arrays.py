@@ -86,6 +86,7 @@ def test_what_is_not_judged():
     (PICTURES, np.repeat(VALUES[..., None], 3, -1), "have 3 channels; give one"),
     (PICTURES, VALUES.astype(int) * 100, "from 0 to 254 .255 is not judged., not 300"),
     (PICTURES, VALUES.astype(int) - 4, "not -4"),
+    (PICTURES, np.where(VALUES, 250, VALUES), "2 numbers up to 250, and no list names them: .* soft edges"),
 ])  # fmt: skip
 def test_bad_arrays(x, y, words):
     with pytest.raises(UserError, match=words):

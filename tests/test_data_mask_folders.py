@@ -165,7 +165,7 @@ def test_black_and_white_with_soft_edges_is_refused(tmp_path, greys):
     photos(tmp_path / "images")
     put(tmp_path / "masks", values)
     count, highest = len(greys) + 1, max(greys)
-    words = rf"{count} numbers up to {highest}, .* \(threshold them\); if they are {highest + 1} classes, give classes"
+    words = rf"{count} numbers up to {highest}, .* \(threshold them\); if they are {highest + 1} classes, name them"
     with pytest.raises(UserError, match=words):
         load(tmp_path)
     (tmp_path / "classes.txt").write_text("\n".join(f"number {i}" for i in range(255)))

@@ -21,7 +21,7 @@ CASES = [
     ("cross_entropy", {}),
     ("cross_entropy", {"label_smoothing": 0.1, "class_weights": WEIGHTS}),
     ("focal", {}),
-    ("focal", {"focal_gamma": 0.5, "class_weights": WEIGHTS}),
+    ("focal", {"gamma": 0.5, "class_weights": WEIGHTS}),
     ("boundary", {"boundary": (3.0, 1.5)}),
     ("dice", {}),
     ("jaccard", {}),
@@ -72,7 +72,7 @@ def at_place(name, place, mask, logits, head):
     truth, p = mask[place], chances_of(logits[place])
     weight = head.class_weights[truth] if head.class_weights else 1
     if name == "focal":
-        return -weight * (1 - p[truth]) ** head.focal_gamma * np.log(p[truth])
+        return -weight * (1 - p[truth]) ** head.gamma * np.log(p[truth])
     target = np.eye(K)[truth] * (1 - head.label_smoothing) + head.label_smoothing / K
     if name == "boundary" and truth == 0:
         strength, sigma = head.boundary
@@ -181,7 +181,11 @@ def test_narrow_gaps_weigh_and_open_ground_does_not():
         ({"objective": "dice", "label_smoothing": 0.1}, "has no use for it; leave it out, or add cross_entropy"),
         ({"label_smoothing": 1}, "label_smoothing is 1: it must be a number from 0 to below 1"),
         ({"dropout": "a"}, "dropout is 'a': it must be a number from 0 to below 1"),
-        ({"focal_gamma": -1}, "focal_gamma is -1: it must be a number of 0 or more"),
+        ({"gamma": -1}, "gamma is -1: it must be a number of 0 or more"),
+        ({"gamma": 0.0}, "gamma is 0.0: the objective 'cross_entropy' has no use for it; leave it out, or add focal"),
+        ({"objective": "dice", "tversky": (0.5, 0.5)}, "has no use for it; leave it out, or add tversky"),
+        ({"boundary": (1.0, 2.0)}, "has no use for it; leave it out, or add boundary"),
+        ({"class_weights": 2.0}, "class_weights is 2.0: it must be a list of numbers, one a class"),
         ({"class_weights": (1.0, 2.0)}, "class_weights has 2 values for 3 classes"),
         ({"class_weights": (1.0, -2.0, 1.0)}, "class_weights is -2.0: it must be a number of 0 or more"),
         ({"class_weights": (0.0, 0.0, 0.0)}, "class_weights are all 0"),

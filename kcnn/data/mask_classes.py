@@ -8,13 +8,11 @@ import numpy as np
 
 from kcnn.data.mask_files import MaskFile
 from kcnn.data.mask_values import encoded_mask, mask_of
-from kcnn.data.numbering import EMPTY, is_binary, numbering_of, unknown_number
+from kcnn.data.numbering import EMPTY, MOST_FOUND, is_binary, numbering_of, unknown_number
 from kcnn.data.samples import Encoded
 from kcnn.errors import UserError
 from kcnn.masks import IGNORE
 
-MOST_FOUND = 64  # colours, or grey numbers, that are taken for classes without a list of them
-SPARSE = 4  # classes to each number that occurs; beyond, the numbers are no classes
 SHOWN = 5
 
 
@@ -35,7 +33,7 @@ def scheme_of(masks, listed):
     """The `Scheme` of all `masks` (MaskFile, others are passed over) and of `listed`, a ClassList or None.
 
     Colours where the list has them and they fit, or where a mask has true colours; else numbers. 255 is not judged,
-    unless 0 and 255 are all that occurs. Raises UserError for more colours or numbers than classes can be.
+    unless 0 and 255 are all that occurs. Raises UserError for more colours or numbers than can be classes.
     """
     masks = [mask for mask in masks if isinstance(mask, MaskFile)]
     coloured = any(mask.numbers is None for mask in masks)
@@ -54,8 +52,6 @@ def _by_numbers(masks, listed):
     fits = listed and (len(listed.names) == 2 or not is_binary(values, ignored))
     names, file = (listed.names, listed.file) if fits else (None, None)
     numbering = numbering_of(values, names, ignored, file)
-    if not listed:
-        _check_found(len(values - {IGNORE}), numbering.highest)
     named = f", named by {file}" if fits else ""
     if numbering.binary:
         unused = f" ({listed.file} names {len(listed.names)}: not used)" if listed and not fits else ""
@@ -64,16 +60,6 @@ def _by_numbers(masks, listed):
         kind = "palette numbers" if all(mask.kind == "palette" for mask in masks) else "grey class numbers"
         words = f"{kind}{named}" + (", 255 is not judged" if IGNORE in values else "")
     return Scheme(numbering.names, numbering.classes(), False, words, numbering.file)
-
-
-def _check_found(count, highest):
-    """Refuse what greys between black and white would make of two classes."""
-    if count > MOST_FOUND or highest > max(MOST_FOUND, SPARSE * count):
-        raise UserError(
-            f"the masks have {count} numbers up to {highest}, and no list names them: if they are black and white with "
-            f"soft edges, save them as 0 and 255 alone (threshold them); if they are {highest + 1} classes, give "
-            "classes.txt with a line for each"
-        )
 
 
 def _by_found_colours(colours, listed):

@@ -4,8 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kcnn.errors import UserError
 from kcnn.masks import IGNORE
 
+MOST_FOUND = 64  # numbers, or colours, that are taken for classes without a list of them
+SPARSE = 4  # classes to each number that occurs; beyond, the numbers are no classes
 EMPTY = "its mask is empty: no place of it is judged (all 255)"
 
 
@@ -42,7 +45,8 @@ def numbering_of(found, names=None, ignored=None, file=None):
     """The `Numbering` of masks that hold the numbers `found`, 0 to 255 or -1, which is not judged.
 
     Nor is 255, unless it is alone beside 0: then it is class 1; nor the number `ignored`. Without `names`, which came
-    from `file`, the classes are numbered up to the highest that occurs, and two at least.
+    from `file`, the classes are numbered up to the highest that occurs, and two at least; then more numbers than can be
+    classes raise `UserError`.
     """
     table, binary = np.arange(256, dtype=np.uint8), is_binary(found, ignored)
     if binary:
@@ -50,8 +54,20 @@ def numbering_of(found, names=None, ignored=None, file=None):
     if ignored is not None:
         table[ignored] = IGNORE
     highest = max((int(table[number]) for number in found if number >= 0 and table[number] != IGNORE), default=0)
+    if not names:
+        _check_found(len(set(found) - {-1, IGNORE, ignored}), highest)
     names = tuple(names) if names else tuple(f"class {k}" for k in range(max(2, highest + 1)))
     return Numbering(names, table, highest, binary, file)
+
+
+def _check_found(count, highest):
+    """Refuse what greys between black and white would make of two classes."""
+    if count > MOST_FOUND or highest > max(MOST_FOUND, SPARSE * count):
+        raise UserError(
+            f"the masks have {count} numbers up to {highest}, and no list names them: if they are black and white with "
+            f"soft edges, save them as 0 and 255 alone (threshold them); if they are {highest + 1} classes, name them "
+            "(classes.txt with a line for each, or class_names)"
+        )
 
 
 def is_binary(found, ignored=None):

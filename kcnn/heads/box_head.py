@@ -9,7 +9,7 @@ from keras.config import floatx
 
 from kcnn.boxes import candidates, cell_centres, survivors
 from kcnn.errors import UserError
-from kcnn.heads.masks import in_range
+from kcnn.heads.options import in_range, whole
 from kcnn.layers import rank_of
 
 CANDIDATES = 300  # best pairs of place and class that suppression looks at
@@ -81,12 +81,6 @@ class BoxHead:
         boxes = ops.where(there[..., None], ops.take_along_axis(boxes, order[..., None], 1), 0.0)
         count = ops.sum(ops.cast(there, "int32"), -1)
         return {"boxes": boxes, "scores": ops.where(there, kept, 0.0), "classes": found, "count": count}
-
-
-def whole(name, value, least=1):
-    """Refuse a `value` that is no whole number of `least` or more."""
-    if type(value) is not int or value < least:
-        raise UserError(f"{name} is {value!r}: it must be a whole number of {least} or more")
 
 
 def predicted(x, filters, start, name):

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from kcnn.errors import UserError
-from kcnn.heads.masks import MaskHead, head_style, last_level
+from kcnn.heads.masks import MaskHead, last_level
+from kcnn.heads.options import whole, wholes
+from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 from kcnn.layers import (
     Spread,
@@ -42,10 +44,8 @@ class DeepLab(MaskHead):
         if self.output_stride not in OUTPUT_STRIDES:
             raise UserError(f"output_stride is {self.output_stride!r}: DeepLab has 8 and 16, or 32 without dilation")
         for name in ("filters", "low_filters"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)!r}: it must be a whole number above 0")
-        if not all(type(rate) is int and rate > 0 for rate in self.rates) or len(set(self.rates)) < len(self.rates):
-            raise UserError(f"rates is {self.rates!r}: it must be a list of whole numbers above 0, none twice")
+            whole(name, getattr(self, name))
+        wholes("rates", self.rates, "a list of whole numbers above 0, none twice", distinct=True)
 
     def build(self, levels, variant):
         """Logits (B, n..., K), layer "logits"."""
@@ -60,7 +60,7 @@ class DeepLab(MaskHead):
         return self.logits(x, image, 4)
 
     def _pyramid(self, x, strides, style):
-        """Atrous spatial pyramid pooling: 1x1, 3x3 at three rates and the mean of the whole map, side by side.
+        """Atrous spatial pyramid pooling: 1x1, 3x3 at all rates and the mean of the whole map, side by side.
 
         The rates are twice as large at stride 8 as at stride 16. The mean has no norm, unlike in the paper: a channel's
         statistics of one place a picture, over a small batch, are noise.

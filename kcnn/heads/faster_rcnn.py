@@ -13,9 +13,10 @@ from keras.config import floatx
 from kcnn.boxes import align, candidates, decoded, encoded, match_by_overlap, survivors
 from kcnn.errors import UserError
 from kcnn.heads.anchor_head import RATIOS, AnchorHead, by_size, shared_prediction, shared_tower, smooth_l1
-from kcnn.heads.box_head import only_pictures, predicted_dense, whole
-from kcnn.heads.masks import head_style
+from kcnn.heads.box_head import only_pictures, predicted_dense
 from kcnn.heads.necks import fpn
+from kcnn.heads.options import whole
+from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 from kcnn.layers import dense_act
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import keras
 
 from kcnn.errors import UserError
-from kcnn.heads.masks import MaskHead, head_style
+from kcnn.heads.masks import MaskHead
+from kcnn.heads.options import whole
+from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 from kcnn.layers import conv_norm_act, dropout, enlarge
 
@@ -18,7 +20,8 @@ class FCN(MaskHead):
     """FCN-32s, FCN-16s or FCN-8s, for pictures, signals and volumes of any size.
 
     It differs from the paper where that is about VGG: one 3x3 convolution stands for its two fully connected layers,
-    and scores are enlarged bilinearly, as the paper's start, instead of by learned filters.
+    and scores are enlarged bilinearly, as the paper's start, instead of by learned filters; those of signals and
+    volumes are repeated.
 
     stride: of the finest level that scores: 32, 16 or 8.
     filters: of the convolution before the scores of the deepest level.
@@ -31,8 +34,7 @@ class FCN(MaskHead):
         super().__post_init__()
         if self.stride not in STRIDES:
             raise UserError(f"stride is {self.stride!r}: FCN has 32, 16 and 8")
-        if type(self.filters) is not int or self.filters < 1:
-            raise UserError(f"filters is {self.filters!r}: it must be a whole number above 0")
+        whole("filters", self.filters)
 
     @property
     def levels(self):

@@ -23,12 +23,12 @@ MASK_LOSSES = Registry("mask loss")
 class MaskLoss(NamedTuple):
     """compute: (judged, options) -> a loss at each place (B, n...), or, if `regional`, of each picture (B,).
 
-    smooths: whether it spreads the target over the classes by `label_smoothing`.
+    options: the fields of `options` that it reads, but for `class_weights`, which all do.
     """
 
     compute: Callable
     regional: bool = False
-    smooths: bool = False
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def judged_loss(judged, weight, terms, options):
 
     weight: of each sample, (B,). Losses of places alone: their sum over the judged places, and the number of these.
     With a loss of regions among them all count as means over a picture: the sum is that of the means, and the weight 1,
-    or 0 where nothing is judged. Both are times the sample's weight. `options` has the fields of a `MaskHead`.
+    or 0 where nothing is judged. Both are times the sample's weight. `options` has the fields that the losses read.
     """
     places = over_places(judged.valid, keep=0)
     regional = any(MASK_LOSSES[name].regional for _, name in terms)
@@ -125,9 +125,9 @@ def cross_entropy(judged, options):
 
 
 def focal(judged, options):
-    """Cross-entropy times (1 - chance of the class) ^ `focal_gamma`: places that are right already count less."""
+    """Cross-entropy times (1 - chance of the class) ^ `gamma`: places that are right already count less."""
     miss = ops.maximum(-ops.expm1(-judged.cross_entropy), 1e-7)  # the gradient stays finite where gamma is below 1
-    return _weighted(judged.cross_entropy * ops.power(miss, options.focal_gamma), judged, options)
+    return _weighted(judged.cross_entropy * ops.power(miss, options.gamma), judged, options)
 
 
 def boundary(judged, options):
@@ -172,9 +172,9 @@ def _above_0(x):
     return ops.maximum(x, 1e-7)
 
 
-MASK_LOSSES.add("cross_entropy", MaskLoss(cross_entropy, smooths=True))
-MASK_LOSSES.add("focal", MaskLoss(focal))
-MASK_LOSSES.add("boundary", MaskLoss(boundary, smooths=True))
+MASK_LOSSES.add("cross_entropy", MaskLoss(cross_entropy, options=("label_smoothing",)))
+MASK_LOSSES.add("focal", MaskLoss(focal, options=("gamma",)))
+MASK_LOSSES.add("boundary", MaskLoss(boundary, options=("boundary", "label_smoothing")))
 MASK_LOSSES.add("dice", MaskLoss(dice, regional=True))
 MASK_LOSSES.add("jaccard", MaskLoss(jaccard, regional=True))
-MASK_LOSSES.add("tversky", MaskLoss(tversky, regional=True))
+MASK_LOSSES.add("tversky", MaskLoss(tversky, regional=True, options=("tversky",)))

@@ -9,9 +9,9 @@ from keras.config import floatx
 
 from kcnn.boxes import align, match_by_overlap
 from kcnn.errors import UserError
-from kcnn.heads.box_head import whole
 from kcnn.heads.faster_rcnn import FasterRCNN, HeadLayer, Read, without_gradient
-from kcnn.heads.masks import head_style
+from kcnn.heads.options import whole
+from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 from kcnn.layers import activation, convolve, transposed
 

@@ -1,8 +1,6 @@
 """What all heads for masks share: options, targets, losses, figures and answers. A head adds its architecture."""
 
-import math
-from dataclasses import dataclass, replace
-from numbers import Real
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import keras
@@ -11,10 +9,9 @@ from keras import ops
 from kcnn.architectures import is_level, stride_of
 from kcnn.errors import UserError
 from kcnn.heads.mask_losses import MASK_LOSSES, Judged, judged_loss, over_places, parsed
-from kcnn.layers import FROZEN, dropout, enlarge, rank_of
+from kcnn.heads.options import in_range, pair
+from kcnn.layers import PLAIN, dropout, enlarge, rank_of
 from kcnn.masks import MOST_CLASSES
-
-SCORES = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 
 
 @dataclass(frozen=True)
@@ -24,17 +21,17 @@ class MaskHead:
     objective: a name of `MASK_LOSSES`, or a sum of them such as "cross_entropy + 0.5*dice".
     class_weights: one weight a class, or None; they weigh the loss, not the metrics.
     label_smoothing: share of the target spread over all classes, in cross-entropy and boundary.
-    focal_gamma: of the focal loss; 0 is cross-entropy.
+    gamma: of the focal loss; 0 is cross-entropy.
     tversky: (alpha, beta) of the Tversky loss: what false alarms and misses count.
     boundary: (w0, sigma) of the boundary loss: how much narrow gaps add, and how narrow in places.
-    dropout: share of the features dropped before the last layer.
+    dropout: share of the features dropped before the scores; of FCN, before those of the deepest level.
     """
 
     num_classes: int
     objective: str = "cross_entropy"
     class_weights: tuple[float, ...] | None = None
     label_smoothing: float = 0.0
-    focal_gamma: float = 2.0
+    gamma: float = 2.0
     tversky: tuple[float, float] = (0.3, 0.7)
     boundary: tuple[float, float] = (10.0, 5.0)
     dropout: float = 0.0
@@ -46,26 +43,35 @@ class MaskHead:
     def __post_init__(self):
         if not 2 <= self.num_classes <= MOST_CLASSES:
             raise UserError(f"num_classes is {self.num_classes}: masks have from 2 to {MOST_CLASSES} classes")
-        smooths = any(MASK_LOSSES[name].smooths for _, name in parsed(self.objective))
         for name in ("label_smoothing", "dropout"):
             in_range(name, getattr(self, name), 0, 1)
-        if self.label_smoothing and not smooths:
-            raise UserError(
-                f"label_smoothing is {self.label_smoothing}: the objective {self.objective!r} has no use for it; "
-                f"leave it out, or add cross_entropy"
-            )
-        in_range("focal_gamma", self.focal_gamma, 0)
+        in_range("gamma", self.gamma, 0)
         alpha, beta = pair("tversky", self.tversky)
         if not (alpha > 0 and beta > 0):
             raise UserError(f"tversky is {self.tversky}: alpha and beta must be above 0")
         if not pair("boundary", self.boundary)[1] > 0:
             raise UserError(f"boundary is {self.boundary}: sigma, its second number, must be above 0")
         self._check_class_weights()
+        self._check_use()
+
+    def _check_use(self):
+        """Refuse options of losses that are not in the objective."""
+        used = {option for _, name in parsed(self.objective) for option in MASK_LOSSES[name].options}
+        usual = {field.name: field.default for field in fields(self)}
+        for option in sorted({option for loss in MASK_LOSSES.values() for option in loss.options} - used):
+            if (value := getattr(self, option)) != usual[option]:
+                users = " or ".join(name for name, loss in MASK_LOSSES.items() if option in loss.options)
+                raise UserError(
+                    f"{option} is {value!r}: the objective {self.objective!r} has no use for it; leave it out, or add "
+                    f"{users}"
+                )
 
     def _check_class_weights(self):
         weights = self.class_weights
         if weights is None:
             return
+        if not isinstance(weights, tuple):
+            raise UserError(f"class_weights is {weights!r}: it must be a list of numbers, one a class")
         if len(weights) != self.num_classes:
             raise UserError(f"class_weights has {len(weights)} values for {self.num_classes} classes")
         for weight in weights:
@@ -130,7 +136,7 @@ class MaskHead:
 
     def score(self, x, name, start="glorot_uniform"):
         """(B, n..., K), float32, of a map `x`: one 1x1 convolution of that name; `start`: its initializer."""
-        layer = SCORES[rank_of(x)](self.num_classes, 1, kernel_initializer=start, dtype="float32", name=name)
+        layer = PLAIN[rank_of(x)](self.num_classes, 1, kernel_initializer=start, dtype="float32", name=name)
         return layer(x)
 
 
@@ -138,30 +144,3 @@ def last_level(levels):
     """(number, map) of the deepest level: (5, levels["c5"])."""
     name = max(filter(is_level, levels))
     return stride_of(name).bit_length() - 1, levels[name]
-
-
-def head_style(variant):
-    """The style of `variant` for a head's own blocks, which start by He's rule and drop no branches.
-
-    Their norms are those of `head_norm`; else they learn statistics also where those of the family are frozen.
-    """
-    style = variant.row.style
-    own = "batch" if style.norm == FROZEN else style.norm
-    norm = own if style.head_norm == "auto" else style.head_norm
-    return replace(style, norm=norm, kernel_std=0.0, drop_path=0.0)
-
-
-def in_range(name, value, low, high=math.inf):
-    """Refuse a `value` that is no number from `low` to below `high`."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not low <= value < high:
-        bound = f"from {low} to below {high}" if high < math.inf else f"of {low} or more"
-        raise UserError(f"{name} is {value!r}: it must be a number {bound}")
-
-
-def pair(name, values):
-    """The two numbers of 0 or more that `values` are."""
-    if not isinstance(values, tuple) or len(values) != 2:
-        raise UserError(f"{name} is {values!r}: it must be two numbers")
-    for value in values:
-        in_range(name, value, 0)
-    return values

@@ -8,9 +8,10 @@ from keras.config import floatx
 
 from kcnn.boxes import decoded, encoded
 from kcnn.heads.anchor_head import RATIOS, AnchorHead, by_size, shared_prediction, shared_tower, smooth_l1
-from kcnn.heads.box_head import only_pictures, whole
-from kcnn.heads.masks import head_style
+from kcnn.heads.box_head import only_pictures
 from kcnn.heads.necks import fpn
+from kcnn.heads.options import whole
+from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 
 SIZES = (4.0, 4.0 * 2 ** (1 / 3), 4.0 * 2 ** (2 / 3))  # sides of anchors, in strides

@@ -7,8 +7,9 @@ from keras.config import floatx
 
 from kcnn.boxes import Shapes, decoded, encoded
 from kcnn.heads.anchor_head import AnchorHead, smooth_l1
-from kcnn.heads.box_head import only_pictures, predicted, whole
-from kcnn.heads.masks import head_style
+from kcnn.heads.box_head import only_pictures, predicted
+from kcnn.heads.options import whole
+from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 from kcnn.layers import conv_norm_act
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import keras
 
 from kcnn.errors import UserError
-from kcnn.heads.masks import MaskHead, head_style, last_level
+from kcnn.heads.masks import MaskHead, last_level
+from kcnn.heads.options import switch, wholes
+from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 from kcnn.layers import activation, concatenate, conv_norm_act, convolve, enlarge
 
@@ -38,8 +40,9 @@ class UNet(MaskHead):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.filters or not all(type(filters) is int and filters > 0 for filters in self.filters):
-            raise UserError(f"filters is {self.filters!r}: it must be a list of whole numbers above 0, one a step up")
+        wholes("filters", self.filters, "a list of whole numbers above 0, one a step up")
+        for name in ("attention", "deep_supervision"):
+            switch(name, getattr(self, name))
         if self.stride not in STRIDES:
             raise UserError(f"stride is {self.stride!r}: a U-Net ends at 1, 2 or 4")
 

@@ -13,9 +13,10 @@ from keras import ops
 from keras.config import floatx
 
 from kcnn.boxes import boxes_at, ciou, distances_from, match_by_task
-from kcnn.heads.box_head import BoxHead, only_pictures, predicted, side_by_side, whole
-from kcnn.heads.masks import head_style
+from kcnn.heads.box_head import BoxHead, only_pictures, predicted, side_by_side
 from kcnn.heads.necks import pan
+from kcnn.heads.options import whole
+from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 from kcnn.layers import conv_norm_act
 

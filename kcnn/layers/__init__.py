@@ -19,6 +19,7 @@ from kcnn.layers.blocks import (
 )
 from kcnn.layers.channels import LayerScale, ShuffleChannels, TakeChannels, concatenate, split_channels
 from kcnn.layers.convolution import (
+    PLAIN,
     average_pool,
     convolve,
     crop,
@@ -52,6 +53,7 @@ __all__ = [
     "MergeWindows",
     "NORMS",
     "PADDINGS",
+    "PLAIN",
     "Dropout",
     "Enlarge",
     "Frame",
