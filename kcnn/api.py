@@ -27,8 +27,6 @@ from kcnn.resolving import resolve
 from kcnn.resources import find_recipe, recipes
 from kcnn.run import Run
 
-STEADY = {"clip_norm": 10.0, "ema": 0.995, "warmup_epochs": 1.0}  # first steps of a detector have huge gradients
-
 
 def build_and_fit(recipe="classify/digits", source=None, *, name=None, callbacks=(), console=None, **settings):
     """Train what a recipe says and return its `Run`, finished or stopped.
@@ -59,12 +57,8 @@ def build_and_fit_segmenter(source, architecture="resnet34", head="unet", **sett
 
 
 def build_and_fit_detector(source, architecture="resnet18", head="yolo", **settings):
-    """Train a detector on `source`, pictures and boxes (an address such as a COCO .json); see `build_and_fit`.
-
-    Unless `settings` say otherwise, as detectors need it: see `STEADY`.
-    """
-    steady = {name: value for name, value in STEADY.items() if f"train.{name}" not in settings}
-    return build_and_fit(Recipe(), source, architecture=architecture, head=head, **steady | settings)
+    """Train a detector on `source`, pictures and boxes (an address such as a COCO .json); see `build_and_fit`."""
+    return build_and_fit(Recipe(), source, architecture=architecture, head=head, **settings)
 
 
 def dry_run(recipe="classify/digits", source=None, **settings):
@@ -87,7 +81,7 @@ def find_learning_rate(recipe="classify/digits", source=None, **settings):
 
 def sketch_learning_rate(recipe="classify/digits", *, points=200, **settings):
     """[(epoch, learning rate)] at so many moments of a training: the curve of its schedule."""
-    return training.curve(resolve(recipe, settings=settings)[0].train, points)
+    return training.curve(session.as_its_head_needs(resolve(recipe, settings=settings)[0]).train, points)
 
 
 def fit(model, dataset, validation=None, **options):

@@ -15,11 +15,14 @@ KNOWN = 0.3  # of the first loss: what is left of it at most when they are known
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a dry run saw: the `plan`, and `losses` (first, last) and `score` of the batch to be learned by heart."""
+    """What a dry run saw: the `plan`, and `losses` (first, last) and `score` of the batch to be learned by heart.
+
+    score: the share of it that is right; None of a head that is judged by all pictures of a split together.
+    """
 
     plan: planning.Plan
     losses: tuple[float, float]
-    score: float
+    score: float | None
 
     @property
     def learns(self):
@@ -29,7 +32,7 @@ class Rehearsal:
         Masks take longer, and are on the way where most is right and half of the loss is gone.
         """
         first, last = self.losses
-        on_the_way = self.score > MOST_RIGHT and last < first / 2
+        on_the_way = self.score is not None and self.score > MOST_RIGHT and last < first / 2
         return last < KNOWN * first or (self.score == 1 and last < first) or on_the_way
 
     def lines(self):
@@ -38,7 +41,8 @@ class Rehearsal:
         verdict = "it can learn" if self.learns else LEARNS_NOT
         first, last = self.losses
         pictures = min(PICTURES, self.plan.batch_size)
-        yield f"{pictures} pictures by heart: loss {first:.3f} → {last:.3f}, {self.score:.0%} right: {verdict}"
+        right = "" if self.score is None else f", {self.score:.0%} right"
+        yield f"{pictures} pictures by heart: loss {first:.3f} → {last:.3f}{right}: {verdict}"
 
 
 def rehearse(recipe, source=None):
@@ -64,4 +68,4 @@ def _by_heart(opened, recipe, model, head):
         losses.append(engine.means(sums)["loss"])
         if losses[-1] < KNOWN * losses[0]:
             break
-    return (losses[0], losses[-1]), engine.means(sums)[head.main_metric]
+    return (losses[0], losses[-1]), engine.means(sums).get(head.main_metric)

@@ -207,7 +207,7 @@ class RunFolder:
         """Replace history.csv by `rows`, one dict an epoch."""
         text = io.StringIO()
         if rows:
-            writer = csv.DictWriter(text, list(rows[0]))
+            writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)))
             writer.writeheader()
             writer.writerows(rows)
         write_atomically(self.history_file, text.getvalue())

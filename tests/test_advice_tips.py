@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import kcnn
-from kcnn import advice, data, layers
+from kcnn import advice, data, layers, session
 from kcnn.advice import TIPS
 from kcnn.data import Facts
 from kcnn.recipe import Recipe
@@ -323,6 +323,20 @@ def test_a_dry_run_sees_a_network_that_cannot_learn(toy):
     source, settings = toy
     seen = kcnn.dry_run(Recipe(), source, **settings | {"learning_rate": 1e-12})
     assert not seen.learns and "does NOT learn" in "\n".join(seen.lines())
+
+
+def test_a_dry_run_of_a_detector_judges_by_its_loss():
+    settings = {"architecture": "resnet_toy", "model.stem": "standard", "data.image_size": 64, "data.limit": 32}
+    seen = kcnn.dry_run("detect/digit_scenes", batch_size=8, **settings)
+    assert seen.score is None and seen.losses[1] < seen.losses[0] and "right" not in list(seen.lines())[-1]
+
+
+def test_detectors_are_trained_steadily_unless_the_recipe_says_otherwise():
+    own = {"model.head": "ssd", "train.epochs": 1, "train.ema": 0.9}
+    train = session.as_its_head_needs(Recipe().override(own)).train
+    assert (train.clip_norm, train.ema) == (10.0, 0.9) and 0 < train.warmup_epochs < 0.5
+    assert session.as_its_head_needs(Recipe().override({"model.head": "yolo"})).train.warmup_epochs == 1
+    assert session.as_its_head_needs(Recipe()) == Recipe()
 
 
 def test_a_dry_run_starts_from_the_weights_that_training_starts_from(toy, tmp_path):

@@ -124,15 +124,15 @@ def test_matching_by_overlap_equals_the_reference(seed, rescue):
 
 
 @quick
-@given(SEEDS, st.integers(1, 12))
-def test_matching_by_task_equals_the_reference(seed, most):
+@given(SEEDS, st.integers(1, 12), st.sampled_from([2.0, 6.0]), st.sampled_from([0.0, 4.0]))
+def test_matching_by_task_equals_the_reference(seed, most, beta, narrowest):
     rng = np.random.default_rng(seed)
     scores, guesses = rng.uniform(0.01, 1, (2, 9, 3)).astype("float32"), drawn(rng, 2, 9, whole=False)
     points, boxes, classes = rng.uniform(0, SIDE, (9, 2)).astype("float32"), drawn(rng, 2, 4), classes_of(rng, 2, 4)
-    found = geometry.match_by_task(scores, guesses, points, boxes, classes, most, 0.5, 2.0)
+    found = geometry.match_by_task(scores, guesses, points, boxes, classes, most, 0.5, beta, narrowest)
     for b in range(2):
         number, positive, quality = reference.task_aligned(
-            scores[b], guesses[b], points, boxes[b], classes[b], most, 0.5, 2.0
+            scores[b], guesses[b], points, boxes[b], classes[b], most, 0.5, beta, narrowest
         )
         np.testing.assert_array_equal(np.asarray(found.positive)[b], positive)
         np.testing.assert_array_equal(np.asarray(found.object)[b], number)

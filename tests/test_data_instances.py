@@ -106,6 +106,7 @@ def plain_mosaic(batch, i, y0, x0):
         dx, dy = x0 - (0 if q % 2 else WIDTH), y0 - (0 if q // 2 else HEIGHT)
         limits = (x0, WIDTH) if q % 2 else (0, x0), (y0, HEIGHT) if q // 2 else (0, y0)
         for one in objects(batch, partner):
+            before = np.prod(one["boxes"][2:] - one["boxes"][:2])
             one["boxes"] = one["boxes"] + [dx, dy, dx, dy]
             one["boxes"][0::2] = np.clip(one["boxes"][0::2], *limits[0])
             one["boxes"][1::2] = np.clip(one["boxes"][1::2], *limits[1])
@@ -120,7 +121,8 @@ def plain_mosaic(batch, i, y0, x0):
                     or point[2] == 0
                 ):
                     point[:] = 0
-            if one["masks"].any():
+            sides = one["boxes"][2:] - one["boxes"][:2]
+            if one["masks"].any() and min(sides) >= 1 and np.prod(sides) >= 0.15 * before:
                 found.append(one)
     return image, label, weight, mask, found
 

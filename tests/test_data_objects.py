@@ -104,7 +104,7 @@ def test_boxes_follow_their_picture_into_a_frame_of_another_shape_and_back(tmp_p
     frame = (40, 40, 3)
     batch = next(iter(data.batches(samples, frame, 3, training=False, num_classes=2, framing="pad")))
     np.testing.assert_allclose(batch["boxes"][1, 0], [8, 12, 16, 20], atol=1e-3)  # twice as large, 4 rows of margin
-    back = data.in_pictures(batch["boxes"], np.tile(SIZE, (3, 1)), frame, "pad").numpy()
+    back = data.in_pictures(batch["boxes"], np.tile(SIZE, (3, 1)), frame, "pad")[0].numpy()
     np.testing.assert_allclose(back[0], BOXES[0], atol=1e-3)
 
 

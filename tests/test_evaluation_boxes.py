@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from kcnn.data.objects import Objects
 from kcnn.evaluation.boxes import BoxTally, matches
 from kcnn.evaluation.coco_scores import Answers, CocoScores
 from kcnn.evaluation.instance_masks import pasted, run_lengths
+from kcnn.recipe import Data
 
 SIDE, CASES = 200, 200
 
@@ -142,6 +144,36 @@ def test_figures_of_a_perfect_and_of_a_poor_answer():
     figures = poor.figures(names)
     assert figures["per_class"][0]["map50"] == 0 and 0 < figures["map50"] < 1
     assert figures["shown"]["worst"][0]["name"] == "empty" or figures["shown"]["best"][0]["name"] == "full"
+
+
+def test_answers_that_are_all_sure_are_still_reached():
+    perfect = [[[4, 4, 12, 12], [20, 20, 30, 30]], [[0, 0, 0, 0], [0, 0, 0, 0]]]
+    threshold = tally_of(perfect, [[1.0, 0.99996], [0, 0]], [[0, 1], [-1, -1]])[0].figures()["threshold"]
+    assert threshold["score"] < 0.9999 and threshold["f1"] == pytest.approx(1)
+
+
+def test_masks_are_judged_where_no_object_was_found():
+    import tensorflow as tf
+
+    samples = data.load("builtin:digit-scenes", Data(), wanted="outlines").splits["val"].take(np.arange(2))
+    facts = SimpleNamespace(class_names=list("0123456789"), input_shape=(96, 96, 1), framing="pad")
+    tally = BoxTally(samples, facts)
+    none = {"boxes": np.zeros((2, 3, 4)), "scores": np.zeros((2, 3)), "masks": np.zeros((2, 3, 28, 28))}
+    none = {key: tf.constant(np.float32(value)) for key, value in none.items()} | {
+        "classes": -tf.ones((2, 3), tf.int32)
+    }
+    tally.add({"index": tf.constant([0, 1], tf.int64)}, none)
+    assert tally.headline() == {"map": 0, "map50": 0, "mask_map": 0, "mask_map50": 0}
+
+
+def test_a_mask_keeps_its_form_where_its_box_reaches_beyond_the_picture():
+    import tensorflow as tf
+
+    cut, uncut = data.in_pictures(np.float32([[[-8, 8, 8, 24]]]), np.array([[64, 64]]), (32, 32, 1), "pad")
+    np.testing.assert_allclose(tf.concat([cut, uncut], 0)[:, 0], [[0, 16, 16, 48], [-16, 16, 16, 48]])
+    half = np.zeros((28, 28))
+    half[:, :14] = 1  # all that is seen of it is in its right half, which is empty
+    assert not pasted(half, uncut.numpy()[0, 0], (64, 64)).any() and pasted(half, cut.numpy()[0, 0], (64, 64)).any()
 
 
 def test_the_report_of_boxes_is_drawn_and_says_what_was_found(tmp_path):

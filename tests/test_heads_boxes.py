@@ -99,6 +99,27 @@ def test_a_head_is_refused_what_it_cannot_do(name):
         head_of(name, num_classes=0)
 
 
+@pytest.mark.parametrize("name", BOXES)
+def test_there_are_as_many_rows_as_are_asked_for_where_places_are_few(name):
+    options = {"proposals": 12} if "rcnn" in name else {}
+    head = head_of(name, num_classes=1, filters=8, most=12 if name == "mask_rcnn" else 2000, **options)
+    model = build_model("resnet_toy", head, input_shape=(64, 64, 3), stem="standard")
+    found = head.decode(model(np.zeros((2, 64, 64, 3), "float32"), training=False))
+    assert all(part.shape[1] == head.most for key, part in found.items() if key != "count")
+
+
+def test_outlines_are_learned_in_proposals_before_anything_is_answered():
+    head = small("mask_rcnn", most=5, proposals=12, least=0.9)
+    model = network(head)
+    image = batch_of(np.random.default_rng(0))["image"]
+    for training in (False, True):
+        found = model(image, training=training)
+        sides = found["boxes"][..., 2:] - found["boxes"][..., :2]
+        assert found["boxes"].shape == (2, 5, 4) and bool(np.max(sides) > 0) == training
+    with pytest.raises(UserError, match="most is 20: .* proposals, 12"):
+        small("mask_rcnn", proposals=12)
+
+
 def learned_by_heart(name, steps, rate, **options):
     """The figures on eight digit scenes after `steps` on them."""
     head = head_of(name, num_classes=10, filters=32, **options)

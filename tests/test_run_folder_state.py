@@ -45,3 +45,9 @@ def test_a_training_that_does_not_hold_its_run_yet_has_not_failed(tmp_path):
         folder.set_status(state="preparing", reason="a stop before")
         assert (trainings.watch("a")["state"], trainings.watch("a")["reason"]) == ("preparing", None)
     assert trainings.watch("a")["state"] == "failed"
+
+
+def test_a_figure_that_comes_later_has_a_column(tmp_path):
+    folder = RunFolder.create(tmp_path, "run", "run")
+    folder.write_history([{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "val_map": 0.5}])
+    assert folder.history() == [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "val_map": 0.5}]

@@ -53,12 +53,14 @@ class BoxAnswers:
     def _seen(self, frames, sizes):
         """Of every frame {"boxes" in the picture's pixels, "scores", "classes" (numbers), "masks" if any}."""
         found = {key: value.numpy() for key, value in self._graph(frames).items()}
-        boxes = data.in_pictures(tf.constant(found["boxes"]), sizes, self.facts.input_shape, self.facts.framing).numpy()
+        placed = data.in_pictures(found["boxes"], sizes, self.facts.input_shape, self.facts.framing)
+        boxes, uncut = (part.numpy() for part in placed)
         for i, count in enumerate(found["count"]):
             own = {"boxes": boxes[i, :count]} | {key: found[key][i, :count] for key in ("scores", "classes")}
             if "masks" in found:
                 size = tuple(sizes[i].tolist())
-                masks = [evaluation.pasted(*pair, size) for pair in zip(found["masks"][i], own["boxes"], strict=False)]
+                pairs = zip(found["masks"][i, :count], uncut[i, :count], strict=True)
+                masks = [evaluation.pasted(*pair, size) for pair in pairs]
                 own["masks"] = np.array(masks, bool).reshape(-1, *size)
             yield own
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from kcnn.boxes.coding import distances_from
+from kcnn.boxes.formats import centre_size, corners
 from kcnn.boxes.overlap import pairwise_iou
 
 
@@ -47,19 +48,21 @@ def match_by_overlap(anchors, boxes, classes, positive=0.5, negative=0.4, rescue
     return Match(ops.where(chosen, which, 0), chosen, ~chosen & (best >= negative), ops.where(chosen, best, 0.0))
 
 
-def match_by_task(scores, guesses, points, boxes, classes, most=10, alpha=0.5, beta=6.0):
+def match_by_task(scores, guesses, points, boxes, classes, most=10, alpha=0.5, beta=6.0, narrowest=0.0):
     """The `most` places of each object that are best at both tasks: score of its class ^ alpha times IoU ^ beta.
 
     scores: (B, A, K), 0 to 1; guesses: (B, A, 4); points: (A, 2), the centres of the places; boxes: (B, N, 4); classes:
-    (B, N), -1 where there is no object. Only places whose centre lies in an object can be its own; one that several
-    objects want goes to the one it overlaps most. The quality is the measure, scaled so that an object's best place has
+    (B, N), -1 where there is no object. Only places whose centre lies in an object can be its own, where
+    one narrower than `narrowest` is taken to be as wide; one that several objects want goes to the one it overlaps
+    most. The quality is the measure, scaled so that an object's best place has
     the largest IoU of all its places. Nothing is ignored. No gradient flows through it.
     """
     scores, guesses = ops.stop_gradient(scores), ops.stop_gradient(guesses)
     overlap = ops.transpose(pairwise_iou(guesses, boxes), (0, 2, 1))  # (B, N, A)
     number = ops.broadcast_to(ops.maximum(classes, 0)[..., None], ops.shape(overlap))
     own_score = ops.take_along_axis(ops.transpose(scores, (0, 2, 1)), number, 1)
-    inside = ops.min(distances_from(points, boxes[..., None, :]), -1) > 1e-9
+    centres, sizes = centre_size(boxes)
+    inside = ops.min(distances_from(points, corners(centres, ops.maximum(sizes, narrowest))[..., None, :]), -1) > 1e-9
     inside = inside & (classes >= 0)[..., None]
     measure = ops.where(inside, own_score**alpha * overlap**beta, 0.0)
     wanted = _largest(measure, most) & inside
@@ -68,7 +71,8 @@ def match_by_task(scores, guesses, points, boxes, classes, most=10, alpha=0.5, b
     positive = ops.any(wanted, 1)
     own = wanted & (ops.arange(overlap.shape[1])[None, :, None] == which[:, None])
     measure, overlap = ops.where(own, measure, 0.0), ops.where(own, overlap, 0.0)
-    scaled = measure * ops.max(overlap, -1, keepdims=True) / ops.maximum(ops.max(measure, -1, keepdims=True), 1e-9)
+    largest = ops.max(measure, -1, keepdims=True)
+    scaled = measure * ops.max(overlap, -1, keepdims=True) / ops.where(largest > 0, largest, 1.0)
     none = ops.zeros_like(positive)
     return Match(ops.where(positive, which, 0), positive, none, ops.max(scaled, 1))
 

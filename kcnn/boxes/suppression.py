@@ -8,14 +8,14 @@ from kcnn.boxes.overlap import pairwise_iou
 def candidates(boxes, scores, most, threshold=0.0):
     """The `most` best pairs of place and class, best first: (boxes (B, M, 4), scores (B, M), classes (B, M), places).
 
-    boxes: (B, A, 4); scores: (B, A, K). Classes and places are int32; where a score is not above `threshold`, the class
-    is -1 and the score 0. Of equal scores the first counts.
+    boxes: (B, A, 4); scores: (B, A, K). Classes and places are int32; where a score is below `threshold`, or 0, the
+    class is -1 and the score 0. Of equal scores the first counts.
     """
     count, kinds = scores.shape[-2:]
     flat = ops.reshape(scores, (-1, count * kinds))
     best, where = ops.top_k(flat, min(most, count * kinds))
     where = ops.cast(where, "int32")
-    there, places = best > threshold, where // kinds
+    there, places = (best >= threshold) & (best > 0), where // kinds
     chosen = ops.take_along_axis(boxes, places[..., None], 1)
     return chosen, ops.where(there, best, 0.0), ops.where(there, where % kinds, -1), places
 

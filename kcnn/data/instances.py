@@ -8,6 +8,8 @@ data has them also `masks`, bool or uint8 (B, N, H, W), and `keypoints` float32 
 import tensorflow as tf
 
 KEYS = ("boxes", "classes", "masks", "keypoints")
+VISIBLE = 0.15  # share of a box's area that must be seen for it to be learned
+SMALLEST = 1.0  # pixels of its shorter side
 
 
 def instances_of(batch):
@@ -32,6 +34,12 @@ def cut(boxes, low, high):
     """Boxes (B, N, 4) cut to the corners `low` and `high` (..., 2) x, y; one that lies outside has no area."""
     first = tf.maximum(boxes[..., :2], low)
     return tf.concat([first, tf.maximum(tf.minimum(boxes[..., 2:], high), first)], -1)
+
+
+def large_enough(boxes, whole):
+    """bool (B, N): whether boxes (B, N, 4) show enough of what had the areas `whole` (B, N) to be learned."""
+    sides = boxes[..., 2:] - boxes[..., :2]
+    return (areas(boxes) >= VISIBLE * whole) & (tf.reduce_min(sides, -1) >= SMALLEST)
 
 
 def areas(boxes):

@@ -7,7 +7,7 @@ computed anew; zoom out with augment.scale to see more of each.
 import tensorflow as tf
 
 from kcnn.data import draws as drawing
-from kcnn.data.instances import areas, cut, instances_of, joined
+from kcnn.data.instances import areas, cut, instances_of, joined, large_enough
 
 CENTRE = (0.25, 0.75)  # between which shares of the side the point lies
 
@@ -78,8 +78,9 @@ def _instances(batch, partner, point, height, width):
         part = {key: tf.gather(value, partner[:, number]) for key, value in instances_of(batch).items()}
         shift = tf.cast(at - (1 - later) * size, tf.float32)
         limits = [tf.cast(corner, tf.float32) for corner in (low, high)]
+        before = areas(part["boxes"])
         part["boxes"] = cut(part["boxes"] + tf.tile(shift, [1, 1, 2]), *limits)
-        keep = (part["classes"] >= 0) & (areas(part["boxes"]) > 0)
+        keep = (part["classes"] >= 0) & large_enough(part["boxes"], before)
         if "masks" in part:
             part["masks"] = _moved(part["masks"], at, low, high, height, width)
             keep &= tf.reduce_any(tf.cast(part["masks"], tf.bool), [2, 3])

@@ -5,11 +5,9 @@ import tensorflow as tf
 from kcnn.boxes import areas
 from kcnn.data.annotations import enclosing, transform_boxes
 from kcnn.data.geometry import frame_matrix
+from kcnn.data.instances import large_enough
 from kcnn.data.mask_frames import MaskFrames
 from kcnn.data.neighbourhood import displacement
-
-VISIBLE = 0.15  # share of a box's area that the frame must show for it to be learned
-SMALLEST = 1.0  # pixels of the frame, of a box's shorter side
 
 
 class ObjectFrames:
@@ -82,13 +80,15 @@ class ObjectFrames:
         """Boxes in the frame; those of which it shows too little have class -1."""
         seen = transform_boxes(boxes, matrices, self.frame, field)
         whole = areas(enclosing(boxes, tf.linalg.inv(matrices)))
-        sides = seen[..., 2:] - seen[..., :2]
-        kept = (areas(seen) >= VISIBLE * whole) & (tf.reduce_min(sides, -1) >= SMALLEST) & (classes >= 0)
+        kept = large_enough(seen, whole) & (classes >= 0)
         return tf.where(kept[..., None], seen, 0.0), tf.where(kept, classes, -1)
 
 
 def in_pictures(boxes, sizes, frame, framing):
-    """Boxes float32 (B, N, 4) of the frame as boxes of its pictures of `sizes` (B, 2: height, width), cut to them."""
+    """Boxes float32 (B, N, 4) of the frame as boxes of its pictures of `sizes` (B, 2: height, width).
+
+    Returns (cut to the pictures, uncut); over the uncut ones masks are stretched.
+    """
     sizes = tf.cast(sizes, tf.float32)
     seen = enclosing(boxes, frame_matrix(sizes, frame, framing))
-    return tf.clip_by_value(seen, 0.0, tf.tile(sizes[:, None, ::-1], [1, 1, 2]))
+    return tf.clip_by_value(seen, 0.0, tf.tile(sizes[:, None, ::-1], [1, 1, 2])), seen

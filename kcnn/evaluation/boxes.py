@@ -34,7 +34,7 @@ class BoxTally:
         self.objects, self.class_names = samples.objects, list(facts.class_names)
         self.frame, self.framing = facts.input_shape, facts.framing
         self.sizes = data.sizes_of(samples.images)
-        self._parts, self._masks = [], []
+        self._parts, self._masks, self._outlined = [], [], False
 
     def add(self, batch, answers):
         """Keep the `answers` of a head for boxes to a batch; rows with an index below 0 are padding."""
@@ -43,16 +43,18 @@ class BoxTally:
         if not rows.any():
             return
         sizes = self.sizes[index[rows]]
-        boxes = data.in_pictures(tf.constant(answers["boxes"].numpy()[rows]), sizes, self.frame, self.framing).numpy()
+        boxes, uncut = (
+            part.numpy() for part in data.in_pictures(answers["boxes"].numpy()[rows], sizes, self.frame, self.framing)
+        )
         scores, classes = (answers[key].numpy()[rows] for key in ("scores", "classes"))
         there = classes >= 0
         place = np.repeat(index[rows], there.sum(1))
         self._parts.append((place, boxes[there], scores[there], classes[there]))
         if "masks" in answers and self.objects.outlines is not None:
-            masks = answers["masks"].numpy()[rows][there]
+            self._outlined, masks = True, answers["masks"].numpy()[rows][there]
             self._masks += [
                 run_lengths(pasted(mask, box, self.sizes[i]))
-                for mask, box, i in zip(masks, boxes[there], place, strict=True)
+                for mask, box, i in zip(masks, uncut[there], place, strict=True)
             ]
 
     def answers(self):
@@ -60,7 +62,7 @@ class BoxTally:
         none = (np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
         columns = [np.concatenate(parts) for parts in zip(none, *self._parts, strict=True)]
         order = np.lexsort((-columns[2], columns[0]))
-        masks = [self._masks[i] for i in order] if self._masks else None
+        masks = [self._masks[i] for i in order] if self._outlined else None
         return Answers(*(column[order] for column in columns), masks)
 
     def headline(self):

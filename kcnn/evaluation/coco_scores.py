@@ -82,12 +82,15 @@ class CocoScores:
         return np.asarray(found["matrix"]).astype(np.int64)
 
     def best_threshold(self):
-        """(score, F1, precision, recall): the score from which answers have the largest mean F1 over classes."""
+        """(score, F1, precision, recall): the score from which answers have the largest mean F1 over classes.
+
+        The score is rounded down to thousandths, so that it is below 1 and no answer that counts is below it.
+        """
         recalls = np.linspace(0, 1, 101)
         precision, scores = self._precision[HALF, :, :, 0, -1], self._scores[HALF, :, :, 0, -1]
         there = np.flatnonzero((precision > -1).any(0))
-        best = (0.5, 0.0, 0.0, 0.0)
-        for threshold in np.unique(np.round(scores[:, there][scores[:, there] > 0], 3)):
+        best, said = (0.5, 0.0, 0.0, 0.0), scores[:, there][scores[:, there] > 0]
+        for threshold in np.unique(np.floor(np.clip(said, 0, 0.999) * 1000) / 1000):
             points = []
             for k in there:
                 reached = np.flatnonzero(scores[:, k] >= threshold)

@@ -12,8 +12,8 @@ PARTS = ("boxes", "scores", "classes", "count")
 class Program:
     """The functions behind the signatures, see `saved_model`; how sure an answer must be is the head's `least`.
 
-    Of Mask R-CNN, answers have "masks" (B, M, 28, 28), too: each from 0 to 1 within its box, over which it is to be
-    stretched; from 0.5 on a place is the object's.
+    Of Mask R-CNN, answers have "masks" (B, M, 28, 28) and "mask_boxes" (B, M, 4), too: each mask from 0 to 1, to be
+    stretched over its box, which may reach beyond the picture; from 0.5 on a place is the object's.
     """
 
     def __init__(self, model, head, facts):
@@ -50,7 +50,7 @@ class Program:
         frames, ok, sizes = sized_frames_from_bytes(encoded, facts.input_shape, facts.framing, facts.max_pixels)
         found = self._answer(at_least_one(frames), tf.pad(sizes, [[0, tf.cast(tf.size(ok) == 0, tf.int32)], [0, 0]]))
         found = {key: value[: tf.size(ok)] for key, value in found.items()}
-        none = {"boxes": 0.0, "scores": 0.0, "classes": -1, "count": 0, "masks": 0.0}
+        none = {"boxes": 0.0, "scores": 0.0, "classes": -1, "count": 0, "masks": 0.0, "mask_boxes": 0.0}
         for key, value in found.items():
             there = tf.reshape(ok, [-1, *[1] * (value.shape.rank - 1)])
             found[key] = tf.where(there, value, tf.cast(none[key], value.dtype))
@@ -62,10 +62,11 @@ class Program:
 
     def _answer(self, frames, sizes):
         found = self.head.decode(self.model(tf.cast(frames, tf.float32), training=False))
-        boxes = in_pictures(found["boxes"], sizes, self.facts.input_shape, self.facts.framing)
-        there = found["classes"] >= 0
+        boxes, uncut = in_pictures(found["boxes"], sizes, self.facts.input_shape, self.facts.framing)
+        there = (found["classes"] >= 0)[..., None]
         parts = {key: found[key] for key in (*PARTS, "masks") if key in found}
-        return parts | {"boxes": tf.where(there[..., None], boxes, 0.0)}
+        parts |= {"mask_boxes": tf.where(there, uncut, 0.0)} if "masks" in found else {}
+        return parts | {"boxes": tf.where(there, boxes, 0.0)}
 
 
 def load(served):

@@ -9,6 +9,7 @@ from keras.config import floatx
 
 from kcnn.boxes import Shapes, anchor_boxes, match_by_overlap
 from kcnn.heads.box_head import BoxHead
+from kcnn.heads.options import in_range
 from kcnn.layers import activation, normalize
 
 RATIOS = (0.5, 1.0, 2.0)  # height over width
@@ -16,7 +17,16 @@ RATIOS = (0.5, 1.0, 2.0)  # height over width
 
 @dataclass(frozen=True)
 class AnchorHead(BoxHead, ABC):
-    """A head whose outputs are {"p3_edges": (B, h, w, 4 n), "p3_classes": (B, h, w, C n), ...} for n anchors a cell."""
+    """A head whose outputs are {"p3_edges": (B, h, w, 4 n), "p3_classes": (B, h, w, C n), ...} for n anchors a cell.
+
+    side: of a level's smallest square anchor, in strides; objects much smaller than 8 times that are hard to find.
+    """
+
+    side: float = 4.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        in_range("side", self.side, 0.5, 64)
 
     @abstractmethod
     def shapes(self, number):

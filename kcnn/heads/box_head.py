@@ -12,7 +12,7 @@ from kcnn.errors import UserError
 from kcnn.heads.options import in_range, whole
 from kcnn.layers import rank_of
 
-CANDIDATES = 300  # best pairs of place and class that suppression looks at
+CANDIDATES = 600  # best pairs of place and class that suppression looks at, and never less than are answered
 
 
 class Places(NamedTuple):
@@ -30,19 +30,21 @@ class Places(NamedTuple):
 class BoxHead:
     """Boxes of objects of `num_classes` classes, at most `most` of them a picture, each with a score from 0 to 1.
 
+    training: what a recipe that leaves these fields as they are trains with, as first steps have large gradients.
     suppression: of two boxes of a class that overlap by an IoU above this, the one with the lower score is dropped.
-    least: no answer has a score of this or less. What is shown to people has a higher threshold, see the run's report.
+    least: no answer has a score below this. What is shown to people has a higher threshold, see the run's report.
     """
 
     num_classes: int
     most: int = 100
     suppression: float = 0.6
-    least: float = 0.01
+    least: float = 0.001
 
     task: ClassVar[str] = "boxes"
     levels: ClassVar[tuple[str, ...]] = ("c3", "c4", "c5")
     main_metric: ClassVar[str] = "map"
     outlines: ClassVar[bool] = False
+    training: ClassVar[dict[str, float]] = {"clip_norm": 10.0, "ema": 0.995, "warmup_epochs": 1.0}
 
     def __post_init__(self):
         if self.num_classes < 1:
@@ -73,9 +75,12 @@ class BoxHead:
 
     def answered(self, boxes, scores):
         """`decode` of all boxes (B, A, 4) and the scores (B, A, K) of their classes."""
-        boxes, scores, classes, _ = candidates(boxes, scores, CANDIDATES, self.least)
+        boxes, scores, classes, _ = candidates(boxes, scores, max(CANDIDATES, self.most), self.least)
         stay = survivors(boxes, classes, self.suppression)
-        kept, order = ops.top_k(ops.where(stay, scores, -1.0), min(self.most, scores.shape[1]))
+        if (short := self.most - scores.shape[1]) > 0:  # fewer places than answers
+            boxes, scores = ops.pad(boxes, [[0, 0], [0, short], [0, 0]]), ops.pad(scores, [[0, 0], [0, short]])
+            classes, stay = ops.pad(classes, [[0, 0], [0, short]]), ops.pad(stay, [[0, 0], [0, short]])
+        kept, order = ops.top_k(ops.where(stay, scores, -1.0), self.most)
         there = kept > 0
         found = ops.where(there, ops.take_along_axis(classes, order, 1), -1)
         boxes = ops.where(there[..., None], ops.take_along_axis(boxes, order[..., None], 1), 0.0)

@@ -20,10 +20,9 @@ from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 from kcnn.layers import dense_act
 
-SIZE = 4.0  # side of the anchors, in strides
 OBJECT, BACKGROUND, DRAWN = 0.7, 0.3, (256, 0.5)  # of anchors: IoUs, and how many are drawn, at most half of objects
 REGION, REGIONS = 0.5, (128, 0.25)  # of regions likewise
-LOOKED_AT, OVERLAP = 512, 0.7  # best anchors that become proposals, and the IoU above which they suppress each other
+LOOKED_AT, OVERLAP = 512, 0.7  # best anchors that proposals come from, and the IoU above which they suppress each other
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # of the second stage
 SIDE = 7  # of the maps that are read from each region
 
@@ -40,6 +39,7 @@ class FasterRCNN(AnchorHead):
     filters: of the pyramid. hidden: units of the two layers that look into a region. proposals: regions a picture.
     """
 
+    suppression: float = 0.5
     filters: int = 128
     hidden: int = 256
     proposals: int = 100
@@ -50,7 +50,7 @@ class FasterRCNN(AnchorHead):
             whole(name, getattr(self, name))
 
     def shapes(self, number):
-        return by_size(1 << number, (SIZE,))
+        return by_size(1 << number, (self.side,))
 
     def build(self, levels, variant):
         """The proposals' "p3_edges", "p3_classes" …, "regions" (B, R, 4), and of each "logits", "deltas"; float32.
@@ -87,7 +87,7 @@ class FasterRCNN(AnchorHead):
         deltas, logits, anchors = self.read(outputs, 1)
         height, width = size
         boxes = ops.clip(decoded(deltas, anchors), 0.0, ops.convert_to_tensor([width, height] * 2, floatx()))
-        boxes, scores, classes, _ = candidates(boxes, ops.sigmoid(logits), LOOKED_AT)
+        boxes, scores, classes, _ = candidates(boxes, ops.sigmoid(logits), max(LOOKED_AT, self.proposals))
         large = ops.min(boxes[..., 2:] - boxes[..., :2], -1) >= 1.0
         stay = survivors(boxes, ops.where(large, classes, -1), OVERLAP)
         _, order = ops.top_k(ops.where(stay, scores, -1.0), min(self.proposals, scores.shape[1]))

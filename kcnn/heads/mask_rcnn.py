@@ -26,9 +26,8 @@ PARTS = ("boxes", "scores", "classes", "count")
 class MaskRCNN(FasterRCNN):
     """Mask R-CNN, for pictures of one size.
 
-    It differs from the paper in that outlines are drawn in the boxes that are answered, in training too.
-
-    most: boxes a picture that are answered, each with a mask of 28 x 28 places.
+    most: boxes a picture that are answered, each with a mask of 28 x 28 places; in training outlines are learned in as
+        many proposals, the surest.
     depth: convolutions before a mask.
     """
 
@@ -40,6 +39,10 @@ class MaskRCNN(FasterRCNN):
     def __post_init__(self):
         super().__post_init__()
         whole("depth", self.depth)
+        if self.most > self.proposals:
+            raise UserError(
+                f"most is {self.most}: it must be at most proposals, {self.proposals}, whose outlines it draws"
+            )
 
     def build(self, levels, variant):
         """What `FasterRCNN` gives, the answers "boxes" (B, M, 4), "scores", "classes", "count", and their "masks".
@@ -102,13 +105,21 @@ def drawn_in(masks, number, boxes):
 
 @keras.saving.register_keras_serializable(package="kcnn")
 class Answer(HeadLayer):
-    """The boxes that `head` answers, from the outputs of its two stages, as a dict of tensors."""
+    """The boxes that `head` answers, from the outputs of its two stages, as a dict of tensors.
 
-    def call(self, outputs):
+    In training these are the surest proposals, which are no answers yet: without class and score.
+    """
+
+    def call(self, outputs, training=False):
+        if training:
+            regions = ops.stop_gradient(outputs["regions"][:, : self.head.most])
+            none = ops.zeros_like(regions[..., 0])
+            return {"boxes": regions, "scores": none, "classes": ops.cast(none, "int32") - 1,
+                    "count": ops.cast(none[:, 0], "int32")}  # fmt: skip
         found = super(MaskRCNN, self.head).decode(without_gradient(outputs))
         return {key: found[key] for key in PARTS}
 
-    def compute_output_spec(self, outputs):
+    def compute_output_spec(self, outputs, training=False):
         batch, most = outputs["logits"].shape[0], self.head.most
         shapes = {"boxes": (batch, most, 4), "scores": (batch, most), "classes": (batch, most), "count": (batch,)}
         kinds = {"boxes": floatx(), "scores": floatx(), "classes": "int32", "count": "int32"}

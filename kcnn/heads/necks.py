@@ -3,6 +3,8 @@
 Lin et al. 2017, Feature pyramid networks (FPN); Liu et al. 2018, Path aggregation network (PAN).
 """
 
+from dataclasses import replace
+
 import keras
 
 from kcnn.layers import concatenate, conv_norm_act, convolve, enlarge
@@ -14,6 +16,7 @@ def fpn(levels, names, filters, style, deeper=()):
     deeper: numbers of further maps, each a strided 3x3 convolution of the one before.
     """
     image, x, found = levels["image"], None, {}
+    style = replace(style, activation="linear")  # nothing follows its convolutions: they start at a gain of 1
     for name in reversed(names):
         number = int(name[1:])
         own = convolve(levels[name], filters, 1, bias=True, style=style, name=f"lateral_{number}")

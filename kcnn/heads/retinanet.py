@@ -14,7 +14,7 @@ from kcnn.heads.options import whole
 from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 
-SIZES = (4.0, 4.0 * 2 ** (1 / 3), 4.0 * 2 ** (2 / 3))  # sides of anchors, in strides
+SIZES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # sides of anchors, in those of the smallest
 POSITIVE, NEGATIVE = 0.5, 0.4  # IoU from which an anchor is an object's, and below which it is background
 ALPHA, GAMMA, BETA = 0.25, 2.0, 0.1
 PRIOR = 0.01  # the score of every class before anything is learned
@@ -30,6 +30,7 @@ class RetinaNet(AnchorHead):
     filters, depth: of the pyramid, and how many convolutions each of the two towers has, which all levels share.
     """
 
+    suppression: float = 0.5
     filters: int = 128
     depth: int = 2
 
@@ -39,7 +40,7 @@ class RetinaNet(AnchorHead):
         whole("depth", self.depth, 0)
 
     def shapes(self, number):
-        return by_size(1 << number, SIZES)
+        return by_size(1 << number, [self.side * size for size in SIZES])
 
     def build(self, levels, variant):
         """{"p3_edges": (B, h, w, 9 * 4), "p3_classes": (B, h, w, 9 * K) logits, … "p7_classes"} float32."""

@@ -13,7 +13,6 @@ from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
 from kcnn.layers import conv_norm_act
 
-SIDE = 4.0  # of the smaller square box, in strides; the larger one is half-way to the next level's
 RATIOS = (0.5, 2.0)  # height over width of the oblong ones
 MATCHED = 0.5  # IoU from which a default box is an object's
 NEGATIVES = 3  # to each positive one, the hardest
@@ -30,6 +29,7 @@ class SSD(AnchorHead):
     filters: of the further levels.
     """
 
+    suppression: float = 0.45
     filters: int = 128
 
     def __post_init__(self):
@@ -38,7 +38,8 @@ class SSD(AnchorHead):
 
     def shapes(self, number):
         stride = 1 << number
-        side, larger = SIDE * stride, SIDE * stride * 2**0.5
+        side = self.side * stride
+        larger = side * 2**0.5  # half-way to the next level's
         oblong = ((side / ratio**0.5, side * ratio**0.5) for ratio in RATIOS)
         return Shapes(stride, ((side, side), (larger, larger), *oblong))
 

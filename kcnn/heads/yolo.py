@@ -23,6 +23,7 @@ from kcnn.layers import conv_norm_act
 CLASS, OVERLAP, DISTANCE = 1.0, 2.5, 0.5  # weights of the losses
 DULL, FOCUS = 0.75, 2.0  # varifocal: what is no object's counts by its score ^ FOCUS
 PRIOR = 0.01  # the score of every class before anything is learned
+TILT = 1 / 3  # by which each bin's logit is below the one before: first boxes are 5 cells wide, not all bins
 
 
 @HEADS.register("yolo")
@@ -35,6 +36,7 @@ class YOLO(BoxHead):
     matched: places that learn of one object.
     """
 
+    suppression: float = 0.65
     filters: int = 64
     bins: int = 16
     matched: int = 10
@@ -69,7 +71,7 @@ class YOLO(BoxHead):
         places = side_by_side(outputs)
         values, split = places.outputs, 4 * self.bins
         bins = ops.reshape(values[..., :split], (-1, ops.shape(values)[1], 4, self.bins))
-        return bins, values[..., split:], places
+        return bins - TILT * ops.arange(self.bins, dtype=bins.dtype), values[..., split:], places
 
     def _boxes(self, bins, places):
         cells = ops.sum(ops.softmax(bins, -1) * ops.arange(self.bins, dtype=floatx()), -1)
@@ -80,7 +82,13 @@ class YOLO(BoxHead):
         bins, logits, places = self._parts(outputs)
         boxes = self._boxes(bins, places)
         match = match_by_task(
-            ops.sigmoid(logits), boxes, places.points, targets["boxes"], targets["classes"], self.matched
+            ops.sigmoid(logits),
+            boxes,
+            places.points,
+            targets["boxes"],
+            targets["classes"],
+            self.matched,
+            narrowest=places.strides[0],
         )
         quality = ops.stop_gradient(match.quality)
         kind = ops.take_along_axis(targets["classes"], match.object, 1)

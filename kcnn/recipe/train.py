@@ -42,10 +42,17 @@ class Train(Section):
         description="constant, step, cosine, one_cycle, polynomial, restarts, cyclical, plateau",
         json_schema_extra=BASIC | named("schedules"),
     )
-    warmup_epochs: float = Field(0.0, ge=0, description="the rate rises linearly from nothing over so many epochs")
-    clip_norm: float | None = Field(None, gt=0, description="largest global norm of the gradient; none: not clipped")
+    warmup_epochs: float = Field(
+        0.0, ge=0, description="the rate rises linearly over so many epochs; 0: not, or as the head needs"
+    )
+    clip_norm: float | None = Field(
+        None, gt=0, description="largest global norm of the gradient; none: off, or as the head needs"
+    )
     ema: float | None = Field(
-        None, gt=0, lt=1, description="decay of a moving average of the weights, used to evaluate; none: off"
+        None,
+        gt=0,
+        lt=1,
+        description="decay of a moving average of the weights, used to evaluate; none: off, or as the head needs",
     )
     label_smoothing: Fraction = Field(0.0, description="share of the target spread over all classes")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes count more")

@@ -43,6 +43,16 @@ def build_to_answer(recipe, facts):
         return build(recipe, facts)
 
 
+def as_its_head_needs(recipe):
+    """The recipe with what its head asks of a training where [train] is as usual; warm-up is a third of it at most."""
+    own, usual = recipe.train, Recipe().train
+    asked = getattr(HEADS[recipe.model.head], "training", {})
+    changed = {name: value for name, value in asked.items() if getattr(own, name) == getattr(usual, name)}
+    if "warmup_epochs" in changed:
+        changed["warmup_epochs"] = min(changed["warmup_epochs"], (own.epochs - own.freeze_epochs) / 3)
+    return recipe.override({f"train.{name}": value for name, value in changed.items()})
+
+
 def make_head(recipe, facts):
     """The head record of a recipe; raises `UserError` where a setting is not one of this head, or the data not its."""
     name, kind = recipe.model.head, HEADS[recipe.model.head]

@@ -12,7 +12,7 @@ from kcnn.progress import bars
 from kcnn.recipe import IN_MEMORY
 from kcnn.run_folder import RunFolder
 from kcnn.session.earlier import begin
-from kcnn.session.network import build, settle_precision
+from kcnn.session.network import as_its_head_needs, build, settle_precision
 from kcnn.spectator import Spectator
 from kcnn.training import runtime
 
@@ -66,6 +66,7 @@ def wanted(recipe):
 
 def prepare(recipe, source=None):
     """A session without a run folder: data read and checked, network built. Raises `UserError` at every door."""
+    recipe = as_its_head_needs(recipe)
     data.policy_of(recipe.augment)  # its mistakes are told before pictures are read
     team = _team(recipe)
     with team.together():

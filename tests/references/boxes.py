@@ -46,14 +46,22 @@ def matched(anchors, boxes, classes, positive, negative, rescue):
     ]
 
 
-def task_aligned(scores, guesses, points, boxes, classes, most, alpha, beta):
+def widened(low, high, least):
+    """The ends of an interval that is made at least so long, around its middle."""
+    more = max(least - (high - low), 0) / 2
+    return low - more, high + more
+
+
+def task_aligned(scores, guesses, points, boxes, classes, most, alpha, beta, narrowest):
     """(object, positive, quality) of each place of one picture."""
     count, wants = len(points), {}
     measure, overlap = np.zeros((len(boxes), count)), np.zeros((len(boxes), count))
     for n, (box, k) in enumerate(zip(boxes, classes, strict=True)):
+        x0, x1 = widened(box[0], box[2], narrowest)
+        y0, y1 = widened(box[1], box[3], narrowest)
         for a, (x, y) in enumerate(points):
             overlap[n, a] = iou(guesses[a], box)
-            if k >= 0 and box[0] < x < box[2] and box[1] < y < box[3]:
+            if k >= 0 and x0 < x < x1 and y0 < y < y1:
                 measure[n, a] = scores[a, k] ** alpha * overlap[n, a] ** beta
         for a in np.argsort(-measure[n], kind="stable")[:most]:
             if measure[n, a] > 0:
