@@ -193,9 +193,23 @@ def test_columns_and_lines_of_a_table_are_named(tmp_path):
     address.write_text(address.read_text().replace("10,1,19,15", "10,1,x,15"))
     with pytest.raises(UserError, match="line 3: xmin, ymin, xmax, ymax must be numbers"):
         data.load(str(address), Data(validation=0), wanted="boxes")
+    address.write_text(address.read_text().replace(",x,15", ",19,15").replace(",dog", ","))
+    with pytest.raises(UserError, match="line [23]: column 'label' is empty"):
+        data.load(str(address), Data(validation=0), wanted="boxes")
     address.write_text("image,label\np0.png,cat\np1.jpg,dog")
     with pytest.raises(UserError, match="no column for boxes: unknown column 'xmin'"):
         data.load(str(address), Data(validation=0), wanted="boxes")
+
+
+def test_lists_of_voc_that_do_not_fit_its_files_say_so(tmp_path):
+    address = as_voc(tmp_path, np.random.default_rng(0))
+    lists = tmp_path / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("p0\np9\n")
+    found = data.load(str(address), Data(validation=0), wanted="boxes")
+    left = dict(found.set_aside)
+    assert left["p9"] == "is in ImageSets/Main/train.txt, and there is no .xml of it"
+    assert left["Annotations/p1.xml"] == "is in no list of ImageSets/Main" and len(found.splits["train"]) == 1
 
 
 def test_nothing_to_learn_is_refused(tmp_path):

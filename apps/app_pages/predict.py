@@ -24,10 +24,12 @@ def page():
     if not sees_pictures(str(run)):
         return
     given = st.file_uploader("Pictures", **PICTURES, accept_multiple_files=True)[:MOST]
+    boxes = ask("run.task", str(run)) == "boxes"
     top, threshold = st.columns(2)
     top = top.slider("Answers shown", 1, 10, 3)
-    threshold = threshold.slider("Least score that counts as an answer", 0.0, 1.0, 0.5, 0.01)
-    looks = ask("run.task", str(run)) != "boxes" and st.toggle("Show where the network looks")
+    # Which boxes are shown is the run's choice already: from the score on that its report found to be the best.
+    threshold = 0.0 if boxes else threshold.slider("Least score that counts as an answer", 0.0, 1.0, 0.5, 0.01)
+    looks = not boxes and st.toggle("Show where the network looks")
     pictures = []
     for upload in given:
         with told():

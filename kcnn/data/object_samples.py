@@ -42,7 +42,7 @@ def samples_of(rows, num_classes, problems, outlined):
 
 
 def size_of(path):
-    """(height, width) of the upright picture in a file, of which only the header is read; raises `UserError`."""
+    """(height, width) of the upright picture in a file, open or at a path, by its header; raises `UserError`."""
     from PIL import Image
 
     try:

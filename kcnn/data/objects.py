@@ -14,8 +14,8 @@ class Objects:
     """The objects of N pictures: those of picture i are the rows `starts`[i] to `starts`[i + 1].
 
     `boxes` float32 (M, 4) xyxy in pixels of the upright picture; `classes` int32 (M,); `crowd` bool (M,): many things
-    in one outline, which are neither learned nor counted against an answer; `areas` float32 (M,), as the data gives
-    them or of the boxes, by which an object is small or large; `starts` int64 (N + 1,). `sizes` int32 (N, 2): height
+    in one outline, not learned as objects nor counted against an answer; `areas` float32 (M,), as the data gives them
+    or of the boxes, by which an object is small or large; `starts` int64 (N + 1,). `sizes` int32 (N, 2): height
     and width of the pictures that the boxes lie on, where the data says so.
 
     `outlines`: of each picture uint8 (h, w), 0 where there is nothing and 1 + the object's place among its picture's,

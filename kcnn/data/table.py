@@ -26,7 +26,7 @@ def read(address, options, seed):
     labels, class_names = _labels(path, rows, label, several)
     _column(path, columns, options, "group_column")
     weights = _weights(path, rows, weight) if weight else None
-    names = as_strings([_cell(path, line, row, image) for line, row in rows])
+    names = as_strings([cell(path, line, row, image) for line, row in rows])
     files = Files(as_strings([os.path.join(path.parent, name) for name in names]))
     others = {
         name: as_strings([row[name].strip() for _, row in rows]) for name in columns if name not in (image, label)
@@ -62,7 +62,7 @@ def _column(path, columns, options, field):
     return name
 
 
-def _cell(path, line, row, column):
+def cell(path, line, row, column):
     if not row[column].strip():
         raise UserError(f"data {path.name} line {line}: column {column!r} is empty")
     return row[column].strip()
@@ -71,7 +71,7 @@ def _cell(path, line, row, column):
 def _labels(path, rows, column, several):
     if several:
         return from_sets([{name.strip() for name in row[column].split("|") if name.strip()} for _, row in rows])
-    return from_names([_cell(path, line, row, column) for line, row in rows])
+    return from_names([cell(path, line, row, column) for line, row in rows])
 
 
 def _weights(path, rows, column):

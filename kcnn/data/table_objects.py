@@ -11,7 +11,7 @@ from kcnn.data.labels import class_order
 from kcnn.data.object_samples import Boxed, samples_of, size_of
 from kcnn.data.samples import DataSet
 from kcnn.data.splits import split_name
-from kcnn.data.table import rows_of
+from kcnn.data.table import cell, rows_of
 from kcnn.errors import UserError, unknown_name
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -24,13 +24,14 @@ def read(address, options, seed, outlines=False):
     for name in (options.image_column, options.label_column, *CORNERS, *filter(None, [options.split_column])):
         if name not in columns:
             raise UserError(f"data {path.name} has no column for boxes: {unknown_name('column', name, columns)}")
-    names = class_order(row[options.label_column].strip() for _, row in rows if row[CORNERS[0]].strip())
+    label = options.label_column
+    names = class_order(cell(path, line, row, label) for line, row in rows if row[CORNERS[0]].strip())
     number, pictures = {name: k for k, name in enumerate(names)}, {}
     for line, row in rows:
         split = split_name(row[options.split_column] or "train") if options.split_column else "train"
         found = pictures.setdefault((split, row[options.image_column].strip()), [])
         if row[CORNERS[0]].strip():
-            found.append((_box(path, line, row), number[row[options.label_column].strip()]))
+            found.append((_box(path, line, row), number[cell(path, line, row, label)]))
     problems, splits, aside = BoxProblems(), {}, []
     for (split, name), objects in pictures.items():
         try:

@@ -5,12 +5,13 @@ import io
 import numpy as np
 
 from kcnn.data.box_checks import BoxProblems
+from kcnn.data.object_samples import size_of
 from kcnn.data.objects import Objects
 from kcnn.data.samples import DataSet, Encoded, Samples, as_strings, numbered
 from kcnn.data.splits import split_name
 from kcnn.errors import UserError
 
-CROWDS = ("is_crowd", "is_difficult")  # features of an object that is neither learned nor judged
+CROWDS = ("is_crowd", "is_difficult")  # features of an object that counts as a crowd
 
 
 def objects_feature(info):
@@ -62,14 +63,12 @@ def _rows(builder, split, image, key):
 
 def _samples(rows, split, parts, num_classes, problems):
     """`Samples` of `_rows`; a picture whose header cannot be read has no boxes, and the check sets it aside."""
-    from PIL import Image
-
     (box, label, crowds), pictures, boxes, classes, crowd = parts, [], [], [], []
     for i, (picture, objects) in enumerate(rows):
         try:
-            width, height = Image.open(io.BytesIO(picture)).size
-        except OSError:
-            width = height = 0
+            height, width = size_of(io.BytesIO(picture))
+        except UserError:
+            height = width = 0
         y0, x0, y1, x1 = np.asarray(objects[box], np.float64).reshape(-1, 4).T
         given = np.stack([x0 * width, y0 * height, x1 * width, y1 * height], -1)
         kinds = np.asarray(objects[label], np.int32)

@@ -20,16 +20,17 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 def accepts(address):
     """True for a folder with Annotations/*.xml, or with split folders, or one folder, of pictures beside .xml files."""
-    return os.path.isdir(address) and bool(_listed(Path(address)))
+    return os.path.isdir(address) and bool(_listed(Path(address))[0])
 
 
 def read(address, options, seed, outlines=False):
-    """The pictures of each split with their boxes. Objects that are called difficult are neither learned nor judged.
+    """The pictures of each split with their boxes. Objects that are called difficult count as crowds.
 
     Corners count pixels from 1 on, the last ones included, as VOC's do.
     """
-    root, problems, aside, parsed = Path(address), BoxProblems(), [], {}
-    for split, files in _listed(root).items():
+    root, problems, parsed = Path(address), BoxProblems(), {}
+    listed, aside = _listed(root)
+    for split, files in listed.items():
         rows, left = _rows(root, files)
         if not rows:
             raise UserError(f"{root}: no picture of split {split!r} can be used; {left[0][0]}: {left[0][1]}")
@@ -45,24 +46,28 @@ def read(address, options, seed, outlines=False):
 
 
 def _listed(root):
-    """{split: its .xml files}, {} where this is no such folder."""
+    """({split: its .xml files}, [(name in a list, why it is set aside)]); ({}, []) where this is no such folder."""
     folder = root / "Annotations"
     if folder.is_dir():
         return _by_lists(root, sorted(folder.glob("*.xml")))
     found = {split_name(f.name): sorted(f.glob("*.xml")) for f in folders_in(root) if split_name(f.name) in KNOWN}
     found = {split: files for split, files in found.items() if files}
-    return found or ({"train": files} if (files := sorted(root.glob("*.xml"))) else {})
+    return found or ({"train": files} if (files := sorted(root.glob("*.xml"))) else {}), []
 
 
 def _by_lists(root, files):
     """The same by the lists of names in ImageSets/Main, where there are some called train, val or test."""
-    named, known = {}, {file.stem: file for file in files}
+    named, aside, known = {}, [], {file.stem: file for file in files}
     for path in sorted((root / "ImageSets" / "Main").glob("*.txt")):
         if split_name(path.stem) in KNOWN:
             words = [line.split()[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
             named[split_name(path.stem)] = [known[word] for word in words if word in known]
+            missing = f"is in {path.relative_to(root)}, and there is no .xml of it"
+            aside += [(word, missing) for word in words if word not in known]
     named = {split: some for split, some in named.items() if some}
-    return named or ({"train": files} if files else {})
+    unnamed = set(files) - {file for some in named.values() for file in some} if named else ()
+    aside += [(str(file.relative_to(root)), "is in no list of ImageSets/Main") for file in sorted(unnamed)]
+    return named or ({"train": files} if files else {}), aside
 
 
 def _rows(root, files):
