@@ -40,7 +40,7 @@ class Run:
 
     @property
     def task(self):
-        """What it answers in: "labels" or "masks"."""
+        """What it answers in: "labels", "masks" or "boxes"."""
         return self.facts.task
 
     @property

@@ -237,6 +237,15 @@ def test_objects_with_boxes_alone_are_a_detectors_data(tmp_path):
     assert load(path).task == "boxes"
 
 
+def test_a_split_with_boxes_alone_beside_outlines_is_refused(tmp_path):
+    write(tmp_path, content())
+    made = content()
+    made["annotations"] = [row | {"segmentation": [], "bbox": [2, 1, 4, 4]} for row in made["annotations"]]
+    write(tmp_path, made, "val.json", "val")
+    with pytest.raises(UserError, match="val.json has boxes alone, and other splits have outlines"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize("changes, words", [
     ({"images": []}, "names no pictures"), ({"annotations": {}}, "needs lists of objects called images, annotations"),
     ({"annotations": [3]}, "needs lists of objects"), ({"categories": [{"id": 1}]}, "needs an id and a name"),

@@ -246,6 +246,18 @@ def test_a_table_of_colours_orders_the_classes(tmp_path):
     np.testing.assert_array_equal(masks_in(found.splits["train"]), np.array([3, 0, 2, 1])[cells(4, SIZE)])
 
 
+@pytest.mark.parametrize("name", ["Void", "ignore", "unlabelled"])
+def test_a_colour_may_stand_for_what_is_not_judged(tmp_path, name):
+    colours = np.array([(0, 0, 0), (128, 0, 0), (7, 7, 7), (0, 128, 0)], np.uint8)
+    photos(tmp_path / "images")
+    put(tmp_path / "masks", colours[cells(4, SIZE)])
+    rows = f"name,r,g,b\nground,0,0,0\nred,128,0,0\n{name},7,7,7\ngreen,0,128,0"
+    (tmp_path / "class_dict.csv").write_text(rows)
+    found = load(tmp_path)
+    assert found.class_names == ("ground", "red", "green")
+    np.testing.assert_array_equal(masks_in(found.splits["train"]), np.array([0, 1, 255, 2])[cells(4, SIZE)])
+
+
 def test_bad_masks_are_set_aside_one_by_one(tmp_path):
     """Another size, numbers and colours beyond the classes, unreadable, all ignored, a JPEG of class numbers."""
     values = cells(9, (20, 20))
@@ -318,6 +330,7 @@ def test_notes_name_absent_classes_and_masks_of_one_class(tmp_path):
 @pytest.mark.parametrize("name, text, words", [
     ("class_dict.csv", "name,r,g\na,1,2", "needs the columns name, r, g, b"),
     ("class_dict.csv", "name,r,g,b\na,1,2,x", "must be whole numbers"),
+    ("class_dict.csv", "name,r,g,b\nvoid,1,2,3", "names no class beside what is not judged"),
     ("class_dict.csv", "name,r,g,b\na,1,2,300", "between 0 and 255"),
     ("class_dict.csv", "name,r,g,b\na,1,2,3\nb,1,2,3", "no two classes share a colour"),
     ("classes.txt", "a\nb\na", "names 'a' twice"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import jaccard_score
 
 from kcnn.evaluation.boundaries import boundary_f
@@ -65,13 +66,15 @@ def slow(truth, guess, weights, classes):
 
 def slow_boundary(truth, guess, k):
     """F of the border of class k by the definition: any two places are compared."""
-    guess = np.where(truth == IGNORE, IGNORE, guess)
+    if (truth == IGNORE).all():
+        return None
+    distance, (rows, columns) = distance_transform_edt(truth == IGNORE, return_indices=True)
     lines = []
-    for mask in (truth, guess):
+    for mask in (truth[rows, columns], guess[rows, columns]):
         places = []
-        for y, x in np.argwhere(mask == k):
+        for y, x in np.argwhere((mask == k) & (distance <= 5)):
             for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-                if 0 <= v < mask.shape[0] and 0 <= u < mask.shape[1] and mask[v, u] not in (k, IGNORE):
+                if 0 <= v < mask.shape[0] and 0 <= u < mask.shape[1] and mask[v, u] != k:
                     places.append((y, x))
                     break
         lines.append(places)
@@ -144,6 +147,21 @@ def test_a_shifted_outline_is_right_up_to_the_tolerance(size):
         guess[8 + shift : 20 + shift, 8:20] = 1
         f = boundary_f(truth, guess, 3)
         assert np.isnan(f[2]) and ((f[:2] == 1).all() if share else (f[:2] < 0.95).all())
+
+
+def test_things_in_a_ring_that_is_not_judged_have_borders_in_it():
+    whole = np.zeros((60, 60), np.uint8)
+    whole[20:40, 20:40] = 1
+    truth = whole.copy()
+    truth[18:42, 18:42] = IGNORE
+    truth[22:38, 22:38] = 1
+    assert (boundary_f(truth, whole, 2) == 1).all()
+    assert (boundary_f(truth, np.zeros_like(whole), 2) == 0).all(), "the thing is missed"
+    larger = np.zeros_like(whole)
+    larger[10:50, 10:50] = 1
+    assert (boundary_f(truth, larger, 2) == 0).all()
+    truth[:, 50:] = IGNORE  # a margin, far from which nothing is a border
+    assert (boundary_f(truth, whole, 2) == 1).all()
 
 
 def test_neither_order_nor_batch_size_nor_padding_changes_anything(rng):

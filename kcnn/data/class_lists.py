@@ -12,6 +12,7 @@ from kcnn.masks import MOST_CLASSES
 
 TABLES = ("class_dict.csv", "classes.csv", "colours.csv", "colors.csv", "colormap.csv")
 LISTS = ("classes.txt", "labels.txt", "class_names.txt")
+VOID = ("void", "ignore", "ignored", "unlabelled", "unlabeled")  # names in a table of what is not judged
 MOST_FILES = 20  # of json that are looked into
 NUMBERED = re.compile(r"(\d+)\s*[:,;\t ]\s*(\S.*)")
 
@@ -19,13 +20,14 @@ NUMBERED = re.compile(r"(\d+)\s*[:,;\t ]\s*(\S.*)")
 class ClassList(NamedTuple):
     """`names` in the order of class numbers; `colours` of them as 0xRRGGBB, or None; `file`: where they were found.
 
-    `ignored`: the number that stands for what is not judged, beside 255, or None.
+    `ignored`: the number that stands for what is not judged, beside 255, or None. `void`: the colours that do.
     """
 
     names: tuple[str, ...]
     colours: tuple[int, ...] | None
     file: str
     ignored: int | None = None
+    void: tuple[int, ...] = ()
 
 
 def class_list(*folders):
@@ -63,7 +65,13 @@ def _table(path):
     packed = tuple(r << 16 | g << 8 | b for r, g, b in colours)
     if min(map(min, colours)) < 0 or max(map(max, colours)) > 255 or len(set(packed)) < len(packed):
         raise UserError(f"{path}: r, g and b must lie between 0 and 255, and no two classes share a colour")
-    return ClassList(tuple(row["name"].strip() for row in rows), packed, path.name)
+    named = [(row["name"].strip(), colour) for row, colour in zip(rows, packed, strict=True)]
+    void = tuple(colour for name, colour in named if name.lower() in VOID)
+    named = [(name, colour) for name, colour in named if colour not in void]
+    if not named:
+        raise UserError(f"{path} names no class beside what is not judged")
+    names, packed = zip(*named, strict=True)
+    return ClassList(names, packed, path.name, void=void)
 
 
 def _list(path):

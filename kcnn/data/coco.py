@@ -18,13 +18,18 @@ def read(address, options, seed):
     root, found, names, notes = described(address, options, first=1)
     if len(names) >= MOST_CLASSES:
         raise UserError(f"{address} names {len(names)} categories; masks can hold 1 to {MOST_CLASSES - 1}")
-    class_names, splits, aside, boxes = ("background", *names), {}, [], 0
+    class_names, splits, aside = ("background", *names), {}, []
+    objects = {name: [one for _, _, some in split.rows for one in some] for name, split in found.items()}
+    outlined = {name: sum(bool(one.get("segmentation")) for one in some) for name, some in objects.items()}
+    if any(objects.values()) and not any(outlined.values()):
+        return coco_objects.read(address, options, seed)  # boxes alone: a detector's data
+    boxes = sum(map(len, objects.values())) - sum(outlined.values())
     for name, split in found.items():
-        objects = [one for _, _, some in split.rows for one in some]
-        outlined = sum(bool(one.get("segmentation")) for one in objects)
-        boxes += len(objects) - outlined
-        if objects and not outlined:
-            return coco_objects.read(address, options, seed)  # boxes alone: a detector's data
+        if objects[name] and not outlined[name]:
+            raise UserError(
+                f"{split.file} has boxes alone, and other splits have outlines: give outlines in all of them, or set "
+                "model.head to a detector, such as yolo"
+            )
         splits[name], unread = _samples(split, root, len(class_names))
         aside += split.left + unread
     notes += [f"{boxes} objects have a box alone: what is in it is not judged"] if boxes else []

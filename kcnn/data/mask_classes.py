@@ -39,8 +39,8 @@ def scheme_of(masks, listed):
     coloured = any(mask.numbers is None for mask in masks)
     colours = sorted({colour for mask in masks for colour in mask.colours})
     file = listed and listed.file
-    if listed and listed.colours and (coloured or set(colours) <= set(listed.colours)):
-        table = {colour: k for k, colour in enumerate(listed.colours)}
+    if listed and listed.colours and (coloured or set(colours) <= {*listed.colours, *listed.void}):
+        table = {colour: k for k, colour in enumerate(listed.colours)} | dict.fromkeys(listed.void, IGNORE)
         return Scheme(listed.names, table, True, f"colours, named by {file}", file)
     if coloured:
         return _by_found_colours(colours, listed)

@@ -1,8 +1,10 @@
 """Boundary F: do the outlines of an answer run where the true ones do (Csurka et al. 2013)?
 
 A class's border are those of its own places that touch, above, below, left or right, a place of another class; the
-edge of the frame makes none, nor does what is not judged. A border place is right where the other mask has a border
-of the same class within 0.0075 of the frame's diagonal, and never less than one place.
+edge of the frame makes none. A border place is right where the other mask has a border of the same class within 0.0075
+of the frame's diagonal, and never less than one place. Places that are not judged are taken to be, in both masks, what
+the nearest judged place is, so that things with a ring of such places around them, as VOC draws them, have a border in
+it; farther than 5 places from what is judged nothing is one.
 """
 
 import math
@@ -12,6 +14,7 @@ import numpy as np
 from kcnn.masks import IGNORE
 
 SHARE = 0.0075  # of the frame's diagonal
+RING = 5  # places
 
 
 def boundary_f(truth, guess, classes):
@@ -20,7 +23,11 @@ def boundary_f(truth, guess, classes):
     The harmonic mean of the shares of true and of answered border places that are right: 0 where only one of the two
     has a border, NaN where neither has.
     """
-    lines = [borders(truth), borders(np.where(truth == IGNORE, np.uint8(IGNORE), guess))]
+    ignored = truth == IGNORE
+    if ignored.all():
+        return np.full(classes, np.nan)
+    distance, nearest = _nearest_judged(ignored)
+    lines = [np.where(distance > RING, np.uint8(IGNORE), borders(mask[nearest])) for mask in (truth, guess)]
     reach = max(1.0, SHARE * math.hypot(*truth.shape))
     recall, precision = (_share(one, other, reach, classes) for one, other in (lines, lines[::-1]))
     with np.errstate(invalid="ignore"):
@@ -28,11 +35,21 @@ def boundary_f(truth, guess, classes):
     return np.where(np.isnan(precision) & np.isnan(recall), np.nan, f)
 
 
+def _nearest_judged(ignored):
+    """(how far each place (H, W) is from one that is not `ignored`, (rows, columns) of that one)."""
+    from scipy.ndimage import distance_transform_edt
+
+    if not ignored.any():
+        return np.zeros(ignored.shape), np.s_[:, :]
+    distance, nearest = distance_transform_edt(ignored, return_indices=True)
+    return distance, tuple(nearest)
+
+
 def borders(mask):
     """uint8 (H, W): the class number on the inner border of each class, `IGNORE` elsewhere."""
     edge = np.zeros(mask.shape, bool)
     for here, other in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
-        apart = (mask[here] != mask[other]) & (mask[here] != IGNORE) & (mask[other] != IGNORE)
+        apart = mask[here] != mask[other]
         edge[here] |= apart
         edge[other] |= apart
     return np.where(edge, mask, np.uint8(IGNORE))

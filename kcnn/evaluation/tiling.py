@@ -8,7 +8,7 @@ from kcnn.masks import MOST_CLASSES
 TOGETHER = 4  # tiles asked at once
 
 
-def tiled(ask, picture, tile=512, overlap=128):
+def tiled(ask, picture, tile, overlap):
     """(class numbers uint8 (H, W), best score float16 (H, W)) of `picture` (H, W, C), which may be larger than memory.
 
     ask: from tiles (n, tile, tile, C), of the picture's kind, to class scores (n, tile, tile, K).
