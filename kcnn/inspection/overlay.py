@@ -19,7 +19,7 @@ def save_overlay(image, heat, path, label):
     layer = right.imshow(heat, cmap=HEAT, vmin=0, vmax=1, alpha=0.25 + 0.6 * heat, interpolation="bilinear")
     left.set_title(plain(shortened(label, 40)), fontsize=13, color=INK)
     left.set_xlabel("what the network sees")
-    right.set_xlabel("what speaks for it")
+    right.set_xlabel("what speaks for it" if np.any(heat) else "nothing speaks for it here: ask another level")
     bar = figure.colorbar(layer, ax=right, shrink=0.75, aspect=25, pad=0.02)
     bar.set_ticks([0, 1], labels=["none", "most"])
     bar.outline.set_visible(False)

@@ -30,7 +30,7 @@ class Model(Section):
     overrides: dict[str, object] = Field({}, description="fields of the architecture's row to change, such as width")
     style: dict[str, object] = Field({}, description="fields of the row's style to change, such as norm or activation")
     auxiliary: bool = Field(
-        True, description="train the auxiliary classifiers of families that have some, such as googlenet, too"
+        True, description="train auxiliary outputs too: classifiers of families such as googlenet, deep supervision"
     )
     weights: str | None = Field(
         None,
