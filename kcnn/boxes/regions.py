@@ -25,22 +25,17 @@ def align(maps, strides, boxes, size, samples=2):
     starts = ops.convert_to_tensor([sum(lengths[:i]) for i in range(len(maps))], "int32")
     channels = maps[0].shape[-1]
     flat = ops.concatenate([ops.reshape(x, (-1, x.shape[1] * x.shape[2], channels)) for x in maps], 1)
+    flat = ops.reshape(flat, (-1, channels))  # whole rows are taken of it: far faster than along an axis
+    picture = ops.arange(ops.shape(boxes)[0], dtype="int32")[:, None] * sum(lengths)
+    first = (picture + ops.take(starts, level))[..., None, None, None]
     own, stride = ops.take(sizes, level, 0), ops.take(ops.convert_to_tensor(strides, boxes.dtype), level)
-    x = _points(boxes[..., 0], boxes[..., 2], size * samples, stride)
-    y = _points(boxes[..., 1], boxes[..., 3], size * samples, stride)
-    read = 0.0
-    for rows, row_share in _neighbours(y, own[..., :1]):
-        for columns, column_share in _neighbours(x, own[..., 1:]):
-            at = (
-                ops.take(starts, level)[..., None, None]
-                + rows[..., :, None] * own[..., 1:, None]
-                + columns[..., None, :]
-            )
-            share = row_share[..., :, None] * column_share[..., None, :]
-            found = ops.take_along_axis(flat, ops.reshape(at, (-1, math.prod(at.shape[1:]), 1)), 1)
-            read = read + ops.reshape(found, (-1, *at.shape[1:], channels)) * ops.cast(share, flat.dtype)[..., None]
-    cells = ops.reshape(read, (-1, boxes.shape[1], size, samples, size, samples, channels))
-    return ops.mean(cells, (3, 5))
+    columns = _weighed(_points(boxes[..., 0], boxes[..., 2], size * samples, stride), own[..., 1:], samples)
+    rows = _weighed(_points(boxes[..., 1], boxes[..., 3], size * samples, stride), own[..., :1], samples)
+    at = rows[0][..., :, None, :, None] * own[..., 1, None, None, None, None] + columns[0][..., None, :, None, :]
+    share = rows[1][..., :, None, :, None] * columns[1][..., None, :, None, :]
+    read = (-1, boxes.shape[1], size, size, (2 * samples) ** 2)
+    found = ops.take(flat, first + ops.reshape(at, read), 0)  # (B, R, size, size, points, C)
+    return ops.matmul(ops.cast(ops.reshape(share, read), flat.dtype)[..., None, :], found)[..., 0, :]
 
 
 def _levels(boxes, strides):
@@ -57,9 +52,15 @@ def _points(low, high, count, stride):
     return at / stride[..., None] - 0.5
 
 
-def _neighbours(at, side):
-    """((index, share), (index, share)) of the two cells beside each place `at`, within `side` cells (..., 1)."""
+def _weighed(at, side, samples):
+    """(index, share), each (B, R, size, 2 * samples): the cells beside the places `at` (B, R, size * samples) of it.
+
+    A line has `side` cells (B, R, 1); shares add up to 1 for each of the `size` cells of the answer.
+    """
     at = ops.clip(at, 0, ops.cast(side - 1, at.dtype))
     low = ops.cast(ops.floor(at), "int32")
-    share = at - ops.cast(low, at.dtype)
-    return (low, 1 - share), (ops.minimum(low + 1, side - 1), share)
+    share = (at - ops.cast(low, at.dtype)) / samples
+    index = ops.stack([low, ops.minimum(low + 1, side - 1)], -1)
+    share = ops.stack([1 / samples - share, share], -1)
+    shape = (-1, at.shape[1], at.shape[2] // samples, 2 * samples)
+    return ops.reshape(index, shape), ops.reshape(share, shape)

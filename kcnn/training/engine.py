@@ -124,12 +124,16 @@ class Engine:
         return True
 
     def _eval_step(self, batch):
-        targets, outputs = self.head.targets(batch), self._answered(batch)
-        return self._stack({"loss": self.head.loss(targets, outputs), **self.head.metrics(targets, outputs)})
+        return self._scored(batch, self._answered(batch))
 
     def _answer_step(self, batch):
         """(what `_eval_step` gives, the head's decoded answers); the network is run once."""
-        return self._eval_step(batch), self.head.decode(self._answered(batch))
+        outputs = self._answered(batch)
+        return self._scored(batch, outputs), self.head.decode(outputs)
+
+    def _scored(self, batch, outputs):
+        targets = self.head.targets(batch)
+        return self._stack({"loss": self.head.loss(targets, outputs), **self.head.metrics(targets, outputs)})
 
     def _answered(self, batch):
         outputs = self.model(batch["image"], training=False)
