@@ -285,11 +285,14 @@ class Run:
 
     @property
     def _answering(self):
-        """Model and head as they answer people: boxes from the score on that the report found to be the best."""
+        """Model and head as they answer people: boxes from the score on, masks with the margin, that val asked for."""
         model, head = self._built
-        if head.task == "boxes" and (self.folder.report / "metrics.json").exists():
-            figures = self.splits.get("val") or self.metrics
+        found = scoring.reported(self.folder)
+        if head.task == "boxes" and found:
+            figures = found.get("val") or self.metrics
             head = replace(head, least=figures["threshold"]["score"])
+        if head.task == "masks" and head.margin is None:
+            head = replace(head, margin=scoring.margin_of(found))
         return model, head
 
     def _refuse_boxes(self, method):

@@ -5,6 +5,7 @@ from kcnn.evaluation.boxes import BoxTally, measure_boxes, shown_boxes
 from kcnn.evaluation.calibration import calibration, fit_temperature
 from kcnn.evaluation.classification import losses, measure, rightness
 from kcnn.evaluation.instance_masks import pasted
+from kcnn.evaluation.margins import best_margin
 from kcnn.evaluation.markdown import short_name, summary
 from kcnn.evaluation.masks import MaskTally, measure_masks, shown_pictures, shown_places, tally_masks
 from kcnn.evaluation.mistakes import pictured
@@ -24,6 +25,7 @@ __all__ = [
     "add_split",
     "answer",
     "as_answered",
+    "best_margin",
     "calibration",
     "column_groups",
     "difference",

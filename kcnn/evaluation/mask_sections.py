@@ -30,8 +30,13 @@ KINDS = {
 
 
 def headline(figures):
-    """What is said of the score: how many pictures and places it is of."""
-    return f"over {figures['samples']} pictures with {figures['pixels']:,} judged places"
+    """What is said of the score: how many pictures and places it is of, and with which margin."""
+    said = f"over {figures['samples']} pictures with {figures['pixels']:,} judged places"
+    margin = figures.get("margin", {"value": 0})
+    if not margin["value"]:
+        return said
+    without = f", where it is {margin['without']:.4f} without" if "without" in margin else ""
+    return f"{said}; class 0 wins by a margin of {margin['value']:+.2f} on its logit, chosen on val{without}"
 
 
 def paragraphs(split, figures, picture):

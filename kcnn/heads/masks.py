@@ -1,6 +1,7 @@
 """What all heads for masks share: options, targets, losses, figures and answers. A head adds its architecture."""
 
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import ClassVar
 
 import keras
@@ -24,6 +25,8 @@ class MaskHead:
     gamma: of the focal loss; 0 is cross-entropy.
     tversky: (alpha, beta) of the Tversky loss: what false alarms and misses count.
     boundary: (w0, sigma) of the boundary loss: how much narrow gaps add, and how narrow in places.
+    margin: what is added to the logit of class 0, which is what is around, in answers; not in training, and not in its
+        figures. None: the report of a run finds the best on val, with which the run then answers.
     dropout: share of the features dropped before the scores; of FCN, before those of the deepest level.
     """
 
@@ -35,6 +38,7 @@ class MaskHead:
     tversky: tuple[float, float] = (0.3, 0.7)
     boundary: tuple[float, float] = (10.0, 5.0)
     dropout: float = 0.0
+    margin: float | None = None
 
     task: ClassVar[str] = "masks"
     levels: ClassVar[tuple[str, ...]] = ()
@@ -51,6 +55,7 @@ class MaskHead:
             raise UserError(f"tversky is {self.tversky}: alpha and beta must be above 0")
         if not pair("boundary", self.boundary)[1] > 0:
             raise UserError(f"boundary is {self.boundary}: sigma, its second number, must be above 0")
+        self._check_margin()
         self._check_class_weights()
         self._check_use()
 
@@ -78,6 +83,10 @@ class MaskHead:
             in_range("class_weights", weight, 0)
         if not any(weights):
             raise UserError("class_weights are all 0: one at least must be above")
+
+    def _check_margin(self):
+        if self.margin is not None and (isinstance(self.margin, bool) or not isinstance(self.margin, Real)):
+            raise UserError(f"margin is {self.margin!r}: it must be a number, 0 for none")
 
     def targets(self, batch):
         """{"mask": (B, n...) int32, "valid": (B, n...) float32, "weight": (B,)}; "valid" is 1 where a class is given.
@@ -120,8 +129,11 @@ class MaskHead:
 
     def decode(self, outputs):
         """{"mask": (B, n...) uint8 best class, "score": (B, n...) its chance, "scores": (B, n..., K)}."""
-        scores = ops.softmax(ops.cast(outputs, "float32"), axis=-1)
-        return {"mask": ops.cast(ops.argmax(outputs, axis=-1), "uint8"), "score": ops.max(scores, -1), "scores": scores}
+        logits = ops.cast(outputs, "float32")
+        if self.margin:
+            logits = logits + self.margin * ops.one_hot(0, self.num_classes, dtype="float32")
+        scores = ops.softmax(logits, axis=-1)
+        return {"mask": ops.cast(ops.argmax(logits, axis=-1), "uint8"), "score": ops.max(scores, -1), "scores": scores}
 
     def logits(self, x, image, strides=1, name="logits"):
         """Raw logits (B, n..., K), float32 and of the size of `image`, of a map `x` at a stride; layer `name`.

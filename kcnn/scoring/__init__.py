@@ -1,5 +1,6 @@
 """Scoring: a session's model on its splits, by what its head answers in, and the report of what came out."""
 
+from kcnn.scoring.masks import margin_of
 from kcnn.scoring.reporting import (
     JUDGED,
     SEEN,
@@ -12,4 +13,15 @@ from kcnn.scoring.reporting import (
     uses,
 )
 
-__all__ = ["JUDGED", "SEEN", "finish", "kept_frames", "report_so_far", "reported", "score", "score_again", "uses"]
+__all__ = [
+    "JUDGED",
+    "SEEN",
+    "finish",
+    "kept_frames",
+    "margin_of",
+    "report_so_far",
+    "reported",
+    "score",
+    "score_again",
+    "uses",
+]

@@ -1,22 +1,46 @@
 """Scoring what answers in masks: figures, and the pictures to look at beside their masks and answers."""
 
+from dataclasses import replace
+
 from kcnn import evaluation, models, views
+
+CHOSEN_ON = "val"
 
 
 def prepare(session, figures=None):
     """None: what the commonest class would score follows from the figures."""
 
 
+def margin_of(figures):
+    """The margin that the {split: figures} of a run's report have found; None where there is no such split."""
+    return figures.get(CHOSEN_ON, {}).get("margin", {}).get("value")
+
+
+def _margin(session, model, split, own, earlier):
+    """{"value"} with which class 0 wins: the head's own, else that of val; where it is found, "without" it as well.
+
+    without: the mean IoU without a margin.
+    """
+    if session.head.margin is not None:
+        return {"value": session.head.margin}
+    if not (own and split == CHOSEN_ON):
+        return {"value": margin_of(earlier) or 0.0}
+    value, _, without = evaluation.best_margin(model, views.batches(session, split))
+    return {"value": value, "without": without}
+
+
 def score(session, split, own, prepared, earlier):
     """(figures, what `evaluation.shown_pictures` gives of them) of one split; see `scoring.score`."""
     samples, names = session.dataset.splits[split], session.facts.class_names
     model, seed = models.main_part(session.model), session.recipe.runtime.seed
-    tally = evaluation.tally_masks(model, session.head, views.batches(session, split), names, seed)
-    figures = tally.figures(samples.names)
+    margin = _margin(session, model, split, own, earlier)
+    head = replace(session.head, margin=margin["value"])
+    tally = evaluation.tally_masks(model, head, views.batches(session, split), names, seed)
+    figures = tally.figures(samples.names) | {"margin": margin}
     if own:
         identity = evaluation.identity_of(samples, names)
         evaluation.store_masks(session.folder.report, split, tally, samples.names, identity)
     shown = evaluation.shown_places(figures)
     if not len(shown):
         return figures, {}
-    return figures, evaluation.shown_pictures(model, session.head, views.some(session, samples, shown))
+    return figures, evaluation.shown_pictures(model, head, views.some(session, samples, shown))
