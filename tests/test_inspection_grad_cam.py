@@ -7,7 +7,7 @@ from PIL import Image
 
 from kcnn.errors import UserError
 from kcnn.inspection import EXPLAINERS, features, grad_cam, save_overlay
-from kcnn.inspection.grad_cam import upsampled
+from kcnn.inspection.class_activation import upsampled
 from kcnn.models import build_model, levels
 
 

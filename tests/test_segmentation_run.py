@@ -17,7 +17,7 @@ from kcnn.answers import MaskAnswers
 from kcnn.answers import masks as mask_answers
 from kcnn.answers.naming import stems_of
 from kcnn.data import Facts, working_size
-from kcnn.inspection.grad_cam import evidence
+from kcnn.inspection.evidence import evidence
 from kcnn.masks import IGNORE, colours
 from kcnn.models import build_model, head_of
 from kcnn.scoring import kept_frames, reporting
@@ -185,8 +185,14 @@ def test_heat_is_that_of_the_class_asked_for(run, rng):
 
 def test_evidence_is_the_mean_logit_where_the_class_wins():
     logits = np.array([[[3.0, 1.0], [0.0, 4.0]], [[5.0, 0.0], [1.0, 2.0]]], np.float32)
-    assert evidence(logits, 0) == 4 and evidence(logits, 1) == 3 and evidence(logits[:1, :1], 1) == 1
-    assert evidence(np.float32([1, 7, 2])) == 7 and evidence(np.float32([1, 7, 2]), 2) == 2
+
+    def asked(logits, target=None):
+        return float(evidence(logits, target)(tf.constant(logits[None]))[0])
+
+    assert asked(logits, 0) == 4 and asked(logits, 1) == 3 and asked(logits[:1, :1], 1) == 1
+    assert asked(np.float32([1, 7, 2])) == 7 and asked(np.float32([1, 7, 2]), 2) == 2
+    fixed = evidence(logits, 0)  # the places are those of the picture that is explained, whatever is asked later
+    assert float(fixed(tf.constant(-logits[None]))[0]) == -4
 
 
 def test_the_command_writes_the_masks(run, tmp_path, rng, capsys):

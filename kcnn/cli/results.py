@@ -69,7 +69,9 @@ def predict(
 def explain(
     run: RunPath,
     image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="a picture; filters needs none")] = None,
-    method: Annotated[str, typer.Option(help="a heat map: grad_cam; or a sheet: filters, feature_maps")] = "grad_cam",
+    method: Annotated[
+        str, typer.Option(help="a heat map (kcnn list explainers), or a sheet: filters, feature_maps")
+    ] = "grad_cam",
     target: Annotated[str | None, typer.Option(help="the class to explain; the predicted one if not given")] = None,
     level: Annotated[str | None, typer.Option(help="c2 … c5, or a layer's name; the deepest if not given")] = None,
     out: Annotated[

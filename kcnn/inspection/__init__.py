@@ -5,12 +5,14 @@
 `VIEWS` holds what else there is to see, in tiles that `draw_tiles` puts on a sheet.
 """
 
+from kcnn.inspection.class_activation import grad_cam, grad_cam_plus_plus, layer_cam
 from kcnn.inspection.costs import activation_bytes, depth, multiply_adds
 from kcnn.inspection.description import Description, describe
 from kcnn.inspection.drawing import draw_stages
 from kcnn.inspection.features import features
 from kcnn.inspection.fields import Field, receptive_fields
-from kcnn.inspection.grad_cam import grad_cam
+from kcnn.inspection.input_gradients import attributions, integrated_gradients, saliency, smooth_grad
+from kcnn.inspection.occlusion import occlusion
 from kcnn.inspection.overlay import save_overlay
 from kcnn.inspection.registry import EXPLAINERS, VIEWS
 from kcnn.inspection.sanity import in_words, sanity
@@ -25,16 +27,23 @@ __all__ = [
     "Field",
     "View",
     "activation_bytes",
+    "attributions",
     "depth",
     "describe",
     "draw_stages",
     "draw_tiles",
     "features",
     "grad_cam",
+    "grad_cam_plus_plus",
     "in_words",
+    "integrated_gradients",
+    "layer_cam",
     "multiply_adds",
+    "occlusion",
     "receptive_fields",
+    "saliency",
     "sanity",
     "save_overlay",
     "shelf",
+    "smooth_grad",
 ]

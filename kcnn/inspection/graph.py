@@ -54,6 +54,13 @@ def level_layer(model, level=None):
     return known[name]
 
 
+def deepest_levels(model, count):
+    """Names of the `count` deepest levels that show places; of a user's own model, of the last such layer alone."""
+    named, spatial = _named_levels(model), _spatial(model)
+    found = [level for level, name in named.items() if name in spatial]
+    return found[-count:] or [_last(model, named)]
+
+
 def _named_levels(model):
     try:
         return levels(model)

@@ -1,0 +1,40 @@
+"""What is asked of a network when a picture is explained: how much speaks for one class, as a number a picture."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kcnn.errors import UserError
+from kcnn.inspection.graph import logits_of
+
+
+def question(model, image, target=None):
+    """A function from raw outputs (B, ..., K) of `model` to (B,): what speaks for a class in each, as in `image` (H, W, C).
+
+    That is the logit of the class, or the mean logit over the places that it wins in `image`, or over all where it wins
+    none (as Vinogradova et al. 2020, Towards interpretable semantic segmentation, by any region).
+
+    target: index of the class; if None that of the highest logit, or the one that wins most places. Or such a function
+    itself, which is given back. Raises `UserError` for an index that is none.
+    """
+    if callable(target):
+        return target
+    logits = keras.Model(model.input, logits_of(model))(tf.cast(image, tf.float32)[None], training=False)
+    return evidence(np.asarray(tf.cast(logits[0], tf.float32)), target)
+
+
+def evidence(logits, target=None):
+    """`question` of an image with these `logits` (..., K)."""
+    classes = logits.shape[-1]
+    if target is not None and not 0 <= int(target) < classes:
+        raise UserError(f"target {target} must be the index of one of {classes} classes, 0 to {classes - 1}")
+    won = logits.argmax(-1)
+    target = int(np.bincount(won.ravel()).argmax() if target is None else target)
+    where = (won == target) if (won == target).any() else np.ones(won.shape, bool)
+    share = (where / where.sum()).astype(np.float32)
+
+    def ask(outputs):
+        values = tf.cast(outputs[..., target], tf.float32) * share
+        return tf.reduce_sum(values, axis=list(range(1, values.shape.rank)))
+
+    return ask
