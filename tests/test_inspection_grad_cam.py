@@ -48,25 +48,6 @@ def test_frozen_model_is_explained(rng):
     assert grad_cam(model, rng.random((8, 8, 3))).max() == 1
 
 
-def test_planted_patch_is_found_by_a_trained_network(rng):
-    """Class 1 has a bright square somewhere, class 0 has none: the peak must lie on the square, wherever it is."""
-    keras.utils.set_random_seed(0)
-    corners = rng.integers(0, 26, (320, 2))
-    images = rng.integers(0, 90, (320, 32, 32, 1)).astype("float32")
-    labels = np.arange(320) % 2
-    for image, (y, x), label in zip(images, corners, labels, strict=True):
-        image[y : y + 6, x : x + 6] += 160 * label
-    model = build_model("resnet_toy", input_shape=(32, 32, 1), num_classes=2)
-    model.compile(keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(images[:256], labels[:256], epochs=8, batch_size=32, verbose=0)
-    found = 0
-    for i in range(257, 281, 2):
-        heat = grad_cam(model, images[i], target=1, level="c3")
-        inside = heat[max(corners[i, 0] - 4, 0) : corners[i, 0] + 10, max(corners[i, 1] - 4, 0) : corners[i, 1] + 10]
-        found += inside.max() == heat.max()
-    assert found >= 10, f"{found} of 12 peaks lie on the planted square (chance is below 3)"
-
-
 def test_every_level_and_layer_name_is_taken_and_strangers_are_refused(rng):
     model, image = build_model("resnet_toy", input_shape=(32, 32, 3), num_classes=6), rng.integers(0, 255, (32, 32, 3))
     named = levels(model)

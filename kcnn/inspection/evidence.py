@@ -9,7 +9,7 @@ from kcnn.inspection.graph import logits_of
 
 
 def question(model, image, target=None):
-    """A function from raw outputs (B, ..., K) of `model` to (B,): what speaks for a class in each, as in `image` (H, W, C).
+    """A function from raw outputs (B, ..., K) of `model` to (B,): what speaks for a class, as in `image` (H, W, C).
 
     That is the logit of the class, or the mean logit over the places that it wins in `image`, or over all where it wins
     none (as Vinogradova et al. 2020, Towards interpretable semantic segmentation, by any region).

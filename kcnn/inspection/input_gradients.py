@@ -63,7 +63,7 @@ def _of_gradient(gradient):
 
 
 def _gradients(model, images, ask, whole):
-    """(gradients, shaped as `images` (N, H, W, C), and values (N,)) of what `ask` says; `whole`: it reads all outputs."""
+    """(gradients, shaped as `images` (N, H, W, C), and values (N,)) of what `ask` says; of all outputs if `whole`."""
     probe = model if whole else keras.Model(model.input, logits_of(model))
 
     @tf.function(input_signature=[tf.TensorSpec((None, *images.shape[1:]), tf.float32)])

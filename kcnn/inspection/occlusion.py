@@ -1,4 +1,4 @@
-"""Occlusion (Zeiler and Fergus 2014, Visualizing and understanding convolutional networks): what is missed when hidden."""
+"""Occlusion (Zeiler and Fergus 2014, Visualizing and understanding convolutional networks): what is missed."""
 
 import itertools
 
