@@ -1,12 +1,12 @@
 """A run: a trained model with everything around it, rebuilt from its folder."""
 
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from kcnn import answers, data, evaluation, heads, inspection, models, scoring, session, training
+from kcnn import answers, data, evaluation, explaining, heads, inspection, models, scoring, session, training
 from kcnn.errors import UserError
 from kcnn.masks import colours
 from kcnn.run_folder import RunFolder
@@ -149,18 +149,18 @@ class Run:
         Args:
             image: one of what `features` takes.
             target: class name to explain; if None the predicted one, of a segmenter the one that most places have
-                beside class 0.
+                beside class 0. Of a detector its best object is explained, or the best of that class, or the one of
+                that number among its answers, 0 the best.
             level: "c2" … or a layer's name; the deepest level if None.
         """
         if path is not None and len(self.facts.input_shape) != 3:
             raise UserError(f"path is {str(path)!r}, but the heat of signals and volumes is not drawn: leave it out")
-        self._refuse_boxes(method)
         explainer, frame = inspection.EXPLAINERS[method], self._frame(image, method)
-        index = self._class_index(target, frame)
-        heat = explainer(self.model, frame, target=index, level=level)
+        asked = self._asked(target, frame)
+        heat = explainer(self.model, frame, target=asked.target, level=level)
         if path is not None:
-            score = self._answers.scores(frame[None])[0, index]
-            inspection.save_overlay(frame, heat, path, f"{self.facts.class_names[index]}, score {score:.3f}")
+            label = f"{self.facts.class_names[asked.kind]}, score {asked.score:.3f}"
+            inspection.save_overlay(frame, heat, path, label, asked.box)
         return heat
 
     def explain_sanity(self, image, method="grad_cam", *, target=None, level=None):
@@ -169,12 +169,14 @@ class Run:
         The map is held against random ones, and against that of the same network with weights drawn anew. Arguments
         are those of `explain`.
         """
-        self._refuse_boxes(method)
-        explain = partial(inspection.EXPLAINERS[method], level=level)
         frame = self._frame(image, method)
-        index = self._class_index(target, frame)
-        heat = explain(self.model, frame, target=index)
-        return inspection.sanity(self.model, frame, heat, explain, index, score=self._answers.scores)
+        asked = self._asked(target, frame)
+
+        def explain(model, image, *, target):
+            return inspection.EXPLAINERS[method](model, image, target=asked.target, level=level)
+
+        heat = explain(self.model, frame, target=asked.target)
+        return inspection.sanity(self.model, frame, heat, explain, asked.column, score=asked.scores)
 
     def show(self, view, image=None, *, level=None, path):
         """A sheet of what the network is made of or computes, as a PNG at `path`; returns the path.
@@ -295,20 +297,11 @@ class Run:
             head = replace(head, margin=scoring.margin_of(found))
         return model, head
 
-    def _refuse_boxes(self, method):
+    def _asked(self, target, frame):
+        """What `explain` asks of a frame."""
         if self.task == "boxes":
-            raise UserError(
-                f"{method} does not explain boxes yet: `kcnn predict {self.path} IMAGE --out DIR` draws them"
-            )
-
-    def _class_index(self, name, frame):
-        """The index of the class of this name; for None, of the one that is seen in the frame."""
-        names = list(self.facts.class_names)
-        if name is None:
-            return self._answers.seen(frame)
-        if name not in names:
-            raise UserError(f"unknown class {name!r}; known: {', '.join(names)}")
-        return names.index(name)
+            return explaining.asked_of_box(target, frame, self._answers, *self._built, self.class_names)
+        return explaining.asked_of_class(target, frame, self._answers, self.class_names)
 
     def _ended(self, what):
         if not (self.folder.report / "metrics.json").exists():

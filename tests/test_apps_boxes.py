@@ -47,8 +47,18 @@ def test_predict_draws_boxes_and_gives_them(with_run):
     assert not page.toggle
 
 
-def test_explain_says_that_boxes_are_not_explained_and_runs_show_figures(with_run):
-    assert "not explained yet" in text(well(open_page("explain", run="first")))
+def test_explain_shows_heat_beside_the_boxes_or_says_that_nothing_was_found(with_run):
+    page = open_page("explain", run="first")
+    page.file_uploader[0].set_value([("a.png", png(), "image/png")]).run()
+    found = kcnn.load_run(with_run[0] / "first").predict(png())["boxes"]
+    if len(found):
+        assert len(well(page).get("image")) >= 3
+    else:
+        assert "nothing was found in this picture" in page.error[0].value
+    assert page.selectbox[-1].options[0] == "the surest object"
+
+
+def test_runs_show_figures_of_boxes(with_run):
     assert "mAP" in text(well(open_page("runs", run="first")))
 
 

@@ -144,6 +144,28 @@ def test_an_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
         np.testing.assert_allclose(found["same_boxes"][i, : found["same_count"][i]], answer["boxes"], atol=0.5)
 
 
+@pytest.mark.parametrize("method, level", [("layer_cam", "c3"), ("occlusion", None)])
+def test_a_box_is_explained(run, method, level, tmp_path):
+    picture = np.random.default_rng(1).integers(110, 140, (48, 48, 3), np.uint8)
+    picture[4:20, 4:20], picture[28:44, 28:44] = 245, 10
+    for name, place in (("bright", np.s_[:24, :24]), ("dark", np.s_[24:, 24:])):
+        heat = run.explain(picture, method, target=name, level=level, path=tmp_path / "why.png")
+        assert heat.shape == (48, 48) and heat[place].max() == 1 and heat[place].sum() > 0.5 * heat.sum(), name
+        assert Image.open(tmp_path / "why.png").size[0] > 300
+    first = run.predict(picture)["label"]
+    np.testing.assert_array_equal(run.explain(picture, method), run.explain(picture, method, target=first))
+    figures = run.explain_sanity(picture, "occlusion", target="bright")
+    assert figures["deletion"] < figures["insertion"]
+    with pytest.raises(UserError, match="no object number 99 was found in this picture"):
+        run.explain(picture, method, target=99)
+    with pytest.raises(UserError, match="nothing was found in this picture"):
+        run.explain(np.full((48, 48, 3), 125, np.uint8), method)
+    with pytest.raises(UserError, match="unknown class 'grey'"):
+        run.explain(picture, method, target="grey")
+    with pytest.raises(UserError, match="no dark was found in this picture, so none can be explained"):
+        run.explain(np.where(picture < 100, 120, picture).astype(np.uint8), method, target="dark")
+
+
 def test_a_run_is_scored_again_and_on_other_data(run, tmp_path):
     assert run.evaluate("val")["map"] == pytest.approx(run.splits["val"]["map"])
     other = scenes(tmp_path / "other", np.random.default_rng(9), 12)
@@ -157,8 +179,6 @@ def test_what_does_not_fit_is_refused(run, source, tmp_path):
         kcnn.build_and_fit_detector("builtin:digits", architecture="resnet_toy", **runs)
     with pytest.raises(UserError, match="augment.mixup mixes labels, which boxes cannot follow"):
         kcnn.build_and_fit_detector(str(source), **SETTINGS, **runs, **{"augment.mixup": 0.2})
-    with pytest.raises(UserError, match="grad_cam does not explain boxes yet"):
-        run.explain(np.zeros((48, 48, 3), np.uint8))
     labelled = ([np.zeros((8, 8, 3), np.uint8)] * 4, NAMES * 2)
     with pytest.raises(UserError, match="answers in boxes and this data has labels"):
         run.evaluate(source=labelled)

@@ -36,6 +36,7 @@ ROOMS += [
     "planning",
     "rate_finder",
     "rehearsal",
+    "explaining",
     "run",
     "own_model",
     "api",

@@ -26,9 +26,6 @@ def page():
     run = str(runs() / name)
     if not sees_pictures(run):
         return
-    if ask("run.task", run) == "boxes":
-        empty("This run answers in boxes, which are not explained yet.", "The page Predict draws them.")
-        return
     upload = st.file_uploader("A picture", **PICTURES)
     method, level, target = st.columns(3)
     explainers = names("explainers")
@@ -36,7 +33,8 @@ def page():
     levels = ask("run.levels", run, waiting="Opening the run") or []
     level = level.selectbox("Level", [None, *levels[::-1]], format_func=lambda name: name or "the deepest")
     classes = ask("run.class_names", run) or []
-    target = target.selectbox("Class", [None, *classes], format_func=lambda name: name or "the predicted one")
+    usual = "the surest object" if ask("run.task", run) == "boxes" else "the predicted one"
+    target = target.selectbox("Class", [None, *classes], format_func=lambda name: name or usual)
     st.caption(plain(explainers.get(method, "")))
     content = None
     if upload is not None:
@@ -60,11 +58,11 @@ def heat(run, content, options):
     file = scratch("heat", run, content, options) / "heat.png"
     if ask("run.explain", run, content, path=str(file), file=file, waiting="Explaining", **options) is None:
         return
-    if ask("run.task", run) == "masks":
+    if ask("run.task", run) in ("masks", "boxes"):
         shown, answered = st.columns([5, 2], vertical_alignment="center")
         shown.image(file)
         with answered:
-            mask(run, content)
+            answered_with(run, content)
     else:
         st.image(file)
     if not st.toggle("How far can this map be trusted?"):
@@ -76,11 +74,12 @@ def heat(run, content, options):
         column.caption(meaning + ("" if chance is None else f"; a random map has {chance:.2f}"))
 
 
-def mask(run, content):
-    """What the segmenter answers, over the picture, and its colours."""
+def answered_with(run, content):
+    """What the segmenter or detector answers, over the picture, and its colours."""
     found = predicted(run, [content], top=NAMED)
     if found and not found[0].get("error"):
-        st.image(found[0]["files"]["overlay"], caption="what it answers", width="stretch")
+        files = found[0]["files"]
+        st.image(files.get("overlay", files.get("drawing")), caption="what it answers", width="stretch")
         legend(run, [name for name, _ in found[0]["top"]])
 
 

@@ -3,7 +3,6 @@
 from functools import cached_property
 
 import numpy as np
-import tensorflow as tf
 
 from kcnn import data, evaluation
 from kcnn.answers.drawing import write_boxes
@@ -36,15 +35,10 @@ class BoxAnswers:
             found += [self._described(*row, top, out) for row in rows]
         return found
 
-    def scores(self, frames):
-        """The best scores (N, K) of each class's objects in `frames` (N, H, W, C)."""
-        found = self._graph(frames)
-        kinds = tf.one_hot(found["classes"], self.facts.num_classes)
-        return tf.reduce_max(kinds * found["scores"][..., None], 1).numpy()
-
-    def seen(self, frame):
-        """The index of the class of the best object in one frame (H, W, C)."""
-        return int(self.scores(frame[None])[0].argmax())
+    def in_frame(self, frame):
+        """{"boxes" (n, 4), "scores" (n,), "classes" (n,) numbers} of one frame (H, W, C), in its pixels, best first."""
+        found = {key: value.numpy()[0] for key, value in self._graph(frame[None]).items()}
+        return {key: found[key][: found["count"]] for key in ("boxes", "scores", "classes")}
 
     @cached_property
     def _graph(self):

@@ -77,7 +77,8 @@ class BoxHead:
         """`decode` of all boxes (B, A, 4) and the scores (B, A, K) of their classes."""
         boxes, scores, classes, _ = candidates(boxes, scores, max(CANDIDATES, self.most), self.least)
         stay = survivors(boxes, classes, self.suppression)
-        if (short := self.most - scores.shape[1]) > 0:  # fewer places than answers
+        short = self.most - scores.shape[1]
+        if short > 0:  # fewer places than answers
             boxes, scores = ops.pad(boxes, [[0, 0], [0, short], [0, 0]]), ops.pad(scores, [[0, 0], [0, short]])
             classes, stay = ops.pad(classes, [[0, 0], [0, short]]), ops.pad(stay, [[0, 0], [0, short]])
         kept, order = ops.top_k(ops.where(stay, scores, -1.0), self.most)

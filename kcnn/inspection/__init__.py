@@ -5,6 +5,7 @@
 `VIEWS` holds what else there is to see, in tiles that `draw_tiles` puts on a sheet.
 """
 
+from kcnn.inspection.box_question import box_question
 from kcnn.inspection.class_activation import grad_cam, grad_cam_plus_plus, layer_cam
 from kcnn.inspection.costs import activation_bytes, depth, multiply_adds
 from kcnn.inspection.description import Description, describe
@@ -28,6 +29,7 @@ __all__ = [
     "View",
     "activation_bytes",
     "attributions",
+    "box_question",
     "depth",
     "describe",
     "draw_stages",
