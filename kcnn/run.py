@@ -1,19 +1,17 @@
 """A run: a trained model with everything around it, rebuilt from its folder."""
 
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from kcnn import answers, data, evaluation, explaining, heads, inspection, models, scoring, session, training
+from kcnn import answers, data, evaluation, explaining, inspection, models, scoring, session, training
 from kcnn.errors import UserError
-from kcnn.masks import colours
-from kcnn.run_folder import RunFolder
+from kcnn.run_record import Record
 
 
-class Run:
-    """The run in the folder `path`.
+class Run(Record):
+    """The run in the folder `path`: its `Record`, and its network.
 
     `metrics` and `history` are read from its report; `model` is rebuilt from recipe, facts and best weights on first
     use. `predict`, `explain`, `show`, `features`, `evaluate`, `export` answer with it; `resume` and `extend` go on
@@ -21,80 +19,8 @@ class Run:
     """
 
     def __init__(self, path, source=None):
-        self.folder = RunFolder.open(path)
-        self.path, self.name = self.folder.path, self.folder.name
+        super().__init__(path)
         self._source = source
-
-    def __repr__(self):
-        return f"<kcnn run {self.path}: {self.status.get('state')}>"
-
-    @cached_property
-    def recipe(self):
-        """The resolved `Recipe`."""
-        return self.folder.recipe()
-
-    @cached_property
-    def facts(self):
-        """Classes, shapes, statistics, split and fingerprint of the data."""
-        return data.Facts.read(self.folder.facts_file)
-
-    @property
-    def task(self):
-        """What it answers in: "labels", "masks" or "boxes"."""
-        return self.facts.task
-
-    @property
-    def main_metric(self):
-        """The figure by which its best weights were chosen, such as "accuracy"."""
-        return heads.HEADS[self.recipe.model.head].main_metric
-
-    @property
-    def class_names(self):
-        """The names of the classes, in the order of the scores."""
-        return list(self.facts.class_names)
-
-    @property
-    def class_colours(self):
-        """{class: "#rrggbb"}: the colours in which its masks or boxes are drawn."""
-        shown = colours(self.facts.num_classes + 1)[self.task == "boxes" :]  # the first one is for what is around
-        return {name: f"#{bytes(rgb).hex()}" for name, rgb in zip(self.class_names, shown, strict=False)}
-
-    @property
-    def of_pictures(self):
-        """Whether it sees pictures; signals, volumes and other numbers are given to it as arrays or NIfTI files."""
-        shape = self.facts.input_shape
-        return not self.facts.measured and len(shape) == 3 and shape[-1] in (1, 3)
-
-    @property
-    def status(self):
-        """state, epoch, step, time left, …"""
-        return self.folder.status()
-
-    @property
-    def history(self):
-        """One dict of figures an epoch."""
-        return self.folder.history()
-
-    @property
-    def report(self):
-        """The path of report.md, replaced at each end of the training and each stop by a stop file.
-
-        Raises `UserError` before the first.
-        """
-        self._ended("a report")
-        return self.folder.report / "report.md"
-
-    @property
-    def splits(self):
-        """{split: figures} of every scored split."""
-        self._ended("metrics")
-        return evaluation.read_metrics(self.folder.report)["splits"]
-
-    @property
-    def metrics(self):
-        """The figures of the test split if there is one, else of val, else of whichever split was scored."""
-        splits = self.splits
-        return next((splits[name] for name in ("test", "val") if name in splits), next(iter(splits.values())))
 
     @cached_property
     def _built(self):
@@ -287,24 +213,12 @@ class Run:
 
     @property
     def _answering(self):
-        """Model and head as they answer people: boxes from the score on, masks with the margin, that val asked for."""
+        """Model and head as they answer people."""
         model, head = self._built
-        found = scoring.reported(self.folder)
-        if head.task == "boxes" and found:
-            figures = found.get("val") or self.metrics
-            head = replace(head, least=figures["threshold"]["score"])
-        if head.task == "masks" and head.margin is None:
-            head = replace(head, margin=scoring.margin_of(found))
-        return model, head
+        return model, scoring.settled(head, self.folder)
 
     def _asked(self, target, frame):
         """What `explain` asks of a frame."""
         if self.task == "boxes":
             return explaining.asked_of_box(target, frame, self._answers, *self._built, self.class_names)
         return explaining.asked_of_class(target, frame, self._answers, self.class_names)
-
-    def _ended(self, what):
-        if not (self.folder.report / "metrics.json").exists():
-            state = self.status.get("state", "unfinished")
-            way = "has finished, or was stopped after an epoch by a file called stop in its folder"
-            raise UserError(f"run {self.name} is {state}: {what} comes when training {way}")

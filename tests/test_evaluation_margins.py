@@ -41,9 +41,9 @@ def mean_iou(logits, truth, weights, margin):
 @pytest.mark.parametrize("shape, classes", [((9, 11), 4), ((30,), 2), ((4, 5, 6), 3)], ids=str)
 def test_the_margin_is_the_best_of_all(rng, shape, classes):
     model, batches, *rest = case(rng, shape, classes)
-    margin, found, without = best_margin(model, batches)
+    margin, without = best_margin(model, batches)
     means = [mean_iou(*rest, each) for each in MARGINS]
-    assert found == pytest.approx(means[list(MARGINS).index(margin)], abs=1e-6)
+    found = means[list(MARGINS).index(margin)]
     assert without == pytest.approx(means[list(MARGINS).index(0)], abs=1e-6)
     assert found >= max(means) - ENOUGH - 1e-6 and found > without and 0 < margin < 3
     nearer = [mean for each, mean in zip(MARGINS, means, strict=True) if abs(each) < abs(margin)]
@@ -56,10 +56,10 @@ def test_nothing_is_chosen_where_nothing_helps():
     logits = tf.constant(20.0 * np.eye(2)[truth])
     batch = {"image": logits, "mask": tf.constant(truth), "weight": tf.ones(1), "index": tf.range(1)}
     identity = keras.Sequential([keras.Input((4, 4, 2)), keras.layers.Identity()])
-    assert best_margin(identity, [batch]) == (0.0, 1.0, 1.0)
+    assert best_margin(identity, [batch]) == (0.0, 1.0)
 
 
 def test_a_margin_is_a_number():
-    with pytest.raises(UserError, match="margin is 'much': it must be a number, 0 for none"):
+    with pytest.raises(UserError, match="margin is 'much': it must be a number from -100 to below 100"):
         MaskHead(3, margin="much")
     assert not MaskHead(2, margin=-3.0).decode(tf.constant([[[2.0, 1.0]]]))["mask"].numpy() == 0

@@ -37,6 +37,7 @@ ROOMS += [
     "rate_finder",
     "rehearsal",
     "explaining",
+    "run_record",
     "run",
     "own_model",
     "api",

@@ -7,7 +7,7 @@ from kcnn.evaluation.classification import losses, measure, rightness
 from kcnn.evaluation.instance_masks import pasted
 from kcnn.evaluation.margins import best_margin
 from kcnn.evaluation.markdown import short_name, summary
-from kcnn.evaluation.masks import MaskTally, measure_masks, shown_pictures, shown_places, tally_masks
+from kcnn.evaluation.masks import MaskTally, shown_pictures, shown_places, tally_masks
 from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.overlays import drawn_boxes, overlay, polygons, save_mask, save_picture
 from kcnn.evaluation.pairing import difference
@@ -37,7 +37,6 @@ __all__ = [
     "majority",
     "measure",
     "measure_boxes",
-    "measure_masks",
     "overlay",
     "pasted",
     "picture_groups",

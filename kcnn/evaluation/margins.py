@@ -14,7 +14,7 @@ ENOUGH = 0.001  # of mean IoU: what a margin nearer 0 may lose against the best
 
 
 def best_margin(model, batches):
-    """(margin, mean IoU with it, mean IoU without) of a `model` with raw logits (B, *S, K) over `batches`.
+    """(margin, mean IoU without one) of a `model` with raw logits (B, *S, K) over `batches`.
 
     The margin is that of `MARGINS` with the largest mean IoU over the classes that occur or are answered, or one nearer
     0 that is as good.
@@ -27,7 +27,7 @@ def best_margin(model, batches):
     means = _mean_ious(counts)
     enough = np.flatnonzero(means >= means.max() - ENOUGH)
     chosen = enough[np.abs(MARGINS[enough]).argmin()]
-    return float(MARGINS[chosen]), float(means[chosen]), float(means[np.flatnonzero(MARGINS == 0)[0]])
+    return float(MARGINS[chosen]), float(means[np.flatnonzero(MARGINS == 0)[0]])
 
 
 def _counted(logits, truth, weights):

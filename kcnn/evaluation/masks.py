@@ -24,11 +24,6 @@ KINDS = ("best", "typical", "worst")
 SHARES = ("iou", "dice", "precision", "recall", "boundary_f")
 
 
-def measure_masks(model, head, batches, class_names, names=None, seed=0):
-    """The figures of `MaskTally` after one pass of `model` over `batches`; names: see `MaskTally.figures`."""
-    return tally_masks(model, head, batches, class_names, seed).figures(names)
-
-
 def tally_masks(model, head, batches, class_names, seed=0):
     """The `MaskTally` of one pass of `model` over `batches`, without the rows that pad the last one."""
     tally = MaskTally(class_names, seed)

@@ -8,7 +8,7 @@ from keras import ops
 from keras.config import floatx
 
 from kcnn.boxes import Shapes, anchor_boxes, match_by_overlap
-from kcnn.heads.box_head import BoxHead
+from kcnn.heads.box_head import BoxHead, prediction
 from kcnn.heads.options import in_range
 from kcnn.layers import activation, normalize
 
@@ -85,6 +85,5 @@ def shared_tower(maps, filters, depth, style, name):
 
 def shared_prediction(maps, filters, start, name):
     """{"p3": (B, h, w, filters) float32, ...}: a 1x1 convolution, of tiny weights and bias `start`, for all levels."""
-    tiny, bias = keras.initializers.RandomNormal(stddev=0.01), keras.initializers.Constant(start)
-    layer = keras.layers.Conv2D(filters, 1, kernel_initializer=tiny, bias_initializer=bias, dtype=floatx(), name=name)
+    layer = prediction(filters, start, name)
     return {level: layer(x) for level, x in maps.items()}

@@ -89,11 +89,10 @@ class BoxHead:
         return {"boxes": boxes, "scores": ops.where(there, kept, 0.0), "classes": found, "count": count}
 
 
-def predicted(x, filters, start, name):
-    """(B, h, w, filters) float32 of map `x`: a 1x1 convolution of tiny weights and the bias `start`."""
+def prediction(filters, start, name):
+    """A 1x1 convolution of tiny weights and the bias `start`: what answers at each place of a map, in float32."""
     tiny, bias = keras.initializers.RandomNormal(stddev=0.01), keras.initializers.Constant(start)
-    layer = keras.layers.Conv2D(filters, 1, kernel_initializer=tiny, bias_initializer=bias, dtype=floatx(), name=name)
-    return layer(x)
+    return keras.layers.Conv2D(filters, 1, kernel_initializer=tiny, bias_initializer=bias, dtype=floatx(), name=name)
 
 
 def predicted_dense(x, units, name):

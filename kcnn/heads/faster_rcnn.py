@@ -10,7 +10,7 @@ import keras
 from keras import ops
 from keras.config import floatx
 
-from kcnn.boxes import align, candidates, decoded, encoded, match_by_overlap, survivors
+from kcnn.boxes import align, candidates, clipped, decoded, encoded, match_by_overlap, survivors
 from kcnn.errors import UserError
 from kcnn.heads.anchor_head import RATIOS, AnchorHead, by_size, shared_prediction, shared_tower, smooth_l1
 from kcnn.heads.box_head import only_pictures, predicted_dense
@@ -85,8 +85,7 @@ class FasterRCNN(AnchorHead):
     def proposed(self, outputs, size):
         """Regions (B, R, 4) within pictures of `size` (height, width), the surest first; boxes without area fill up."""
         deltas, logits, anchors = self.read(outputs, 1)
-        height, width = size
-        boxes = ops.clip(decoded(deltas, anchors), 0.0, ops.convert_to_tensor([width, height] * 2, floatx()))
+        boxes = clipped(decoded(deltas, anchors), *size)
         boxes, scores, classes, _ = candidates(boxes, ops.sigmoid(logits), max(LOOKED_AT, self.proposals))
         large = ops.min(boxes[..., 2:] - boxes[..., :2], -1) >= 1.0
         stay = survivors(boxes, ops.where(large, classes, -1), OVERLAP)

@@ -1,7 +1,6 @@
 """What all heads for masks share: options, targets, losses, figures and answers. A head adds its architecture."""
 
 from dataclasses import dataclass, fields
-from numbers import Real
 from typing import ClassVar
 
 import keras
@@ -13,6 +12,8 @@ from kcnn.heads.mask_losses import MASK_LOSSES, Judged, judged_loss, over_places
 from kcnn.heads.options import in_range, pair
 from kcnn.layers import PLAIN, dropout, enlarge, rank_of
 from kcnn.masks import MOST_CLASSES
+
+MOST_MARGIN = 100
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class MaskHead:
             raise UserError(f"tversky is {self.tversky}: alpha and beta must be above 0")
         if not pair("boundary", self.boundary)[1] > 0:
             raise UserError(f"boundary is {self.boundary}: sigma, its second number, must be above 0")
-        self._check_margin()
+        if self.margin is not None:
+            in_range("margin", self.margin, -MOST_MARGIN, MOST_MARGIN)
         self._check_class_weights()
         self._check_use()
 
@@ -83,10 +85,6 @@ class MaskHead:
             in_range("class_weights", weight, 0)
         if not any(weights):
             raise UserError("class_weights are all 0: one at least must be above")
-
-    def _check_margin(self):
-        if self.margin is not None and (isinstance(self.margin, bool) or not isinstance(self.margin, Real)):
-            raise UserError(f"margin is {self.margin!r}: it must be a number, 0 for none")
 
     def targets(self, batch):
         """{"mask": (B, n...) int32, "valid": (B, n...) float32, "weight": (B,)}; "valid" is 1 where a class is given.

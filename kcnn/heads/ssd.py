@@ -7,7 +7,7 @@ from keras.config import floatx
 
 from kcnn.boxes import Shapes, decoded, encoded
 from kcnn.heads.anchor_head import AnchorHead, smooth_l1
-from kcnn.heads.box_head import only_pictures, predicted
+from kcnn.heads.box_head import only_pictures, prediction
 from kcnn.heads.options import whole
 from kcnn.heads.own_style import head_style
 from kcnn.heads.registry import HEADS
@@ -55,8 +55,8 @@ class SSD(AnchorHead):
         for number, x in maps.items():
             count, name = len(self.shapes(number).sizes), f"p{number}"
             x = conv_norm_act(x, self.filters, 3, style=style, name=f"{name}_join")
-            found[f"{name}_edges"] = predicted(x, 4 * count, 0.0, f"{name}_edges")
-            found[f"{name}_classes"] = predicted(x, (self.num_classes + 1) * count, 0.0, f"{name}_classes")
+            found[f"{name}_edges"] = prediction(4 * count, 0.0, f"{name}_edges")(x)
+            found[f"{name}_classes"] = prediction((self.num_classes + 1) * count, 0.0, f"{name}_classes")(x)
         return found
 
     def scored(self, outputs):

@@ -13,7 +13,7 @@ from keras import ops
 from keras.config import floatx
 
 from kcnn.boxes import boxes_at, ciou, distances_from, match_by_task
-from kcnn.heads.box_head import BoxHead, only_pictures, predicted, side_by_side
+from kcnn.heads.box_head import BoxHead, only_pictures, prediction, side_by_side
 from kcnn.heads.necks import pan
 from kcnn.heads.options import whole
 from kcnn.heads.own_style import head_style
@@ -59,7 +59,7 @@ class YOLO(BoxHead):
     def _branch(self, x, filters, start, style, name):
         for part in ("first", "second"):
             x = conv_norm_act(x, self.filters, 3, style=style, name=f"{name}_{part}")
-        return predicted(x, filters, start, name)
+        return prediction(filters, start, name)(x)
 
     def scored(self, outputs):
         """(boxes (B, A, 4) in pixels, scores (B, A, K))."""

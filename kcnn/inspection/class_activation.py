@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kcnn.inspection.evidence import question
-from kcnn.inspection.graph import deepest_levels, level_layer, logits_of
+from kcnn.inspection.graph import deepest_levels, level_layer
 from kcnn.inspection.registry import EXPLAINERS
 
 FUSED = 3  # levels that LayerCAM looks at together
@@ -62,8 +62,7 @@ def _heat(model, image, target, level, combined):
 
 
 def _maps_and_gradients(model, image, target, level):
-    layer, ask = level_layer(model, level), question(model, image, target)
-    outputs = model.output if callable(target) else logits_of(model)
+    layer, (outputs, ask) = level_layer(model, level), question(model, image, target)
     probe = keras.Model(model.input, [layer.output, outputs])
 
     # A graph leaves out the gradients of the weights, which nobody asks for. Computed eagerly for one picture they also

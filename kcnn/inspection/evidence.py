@@ -9,22 +9,24 @@ from kcnn.inspection.graph import logits_of
 
 
 def question(model, image, target=None):
-    """A function from raw outputs (B, ..., K) of `model` to (B,): what speaks for a class, as in `image` (H, W, C).
+    """(outputs of `model`, a function from these to (B,)): what speaks for a class, as in `image` (H, W, C).
 
-    That is the logit of the class, or the mean logit over the places that it wins in `image`, or over all where it wins
-    none (as Vinogradova et al. 2020, Towards interpretable semantic segmentation, by any region).
+    The outputs are the logits (B, ..., K); what speaks for a class is the logit of the class, or the mean logit over the
+    places that it wins in `image`, or over all where it wins none (as Vinogradova et al. 2020, Towards interpretable
+    semantic segmentation, by any region).
 
     target: index of the class; if None that of the highest logit, or the one that wins most places. Or such a function
-    itself, which is given back. Raises `UserError` for an index that is none.
+    of all raw outputs of the model itself. Raises `UserError` for an index that is none.
     """
     if callable(target):
-        return target
-    logits = keras.Model(model.input, logits_of(model))(tf.cast(image, tf.float32)[None], training=False)
-    return evidence(np.asarray(tf.cast(logits[0], tf.float32)), target)
+        return model.output, target
+    outputs = logits_of(model)
+    logits = keras.Model(model.input, outputs)(tf.cast(image, tf.float32)[None], training=False)
+    return outputs, evidence(np.asarray(tf.cast(logits[0], tf.float32)), target)
 
 
 def evidence(logits, target=None):
-    """`question` of an image with these `logits` (..., K)."""
+    """The function of `question` for an image with these `logits` (..., K)."""
     classes = logits.shape[-1]
     if target is not None and not 0 <= int(target) < classes:
         raise UserError(f"target {target} must be the index of one of {classes} classes, 0 to {classes - 1}")

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from kcnn.inspection.class_activation import normalized
 from kcnn.inspection.evidence import question
-from kcnn.inspection.graph import logits_of
 from kcnn.inspection.registry import EXPLAINERS
 
 NOISE, COPIES = 0.15, 24  # standard deviation as a share of the picture's range, and pictures with such noise
@@ -25,7 +24,7 @@ def saliency(model, image, *, target=None, level=None):
 
     Arguments and the heat (H, W) are those of `grad_cam`; there is but one level, the picture, and `level` is unused.
     """
-    gradients, _ = _gradients(model, np.float32(image)[None], question(model, image, target), callable(target))
+    gradients, _ = _gradients(model, np.float32(image)[None], question(model, image, target))
     return _of_gradient(gradients[0])
 
 
@@ -35,7 +34,7 @@ def smooth_grad(model, image, *, target=None, level=None):
     image = np.asarray(image, np.float32)
     noise = np.random.default_rng(SEED).normal(0, NOISE * np.ptp(image), (COPIES, *image.shape))
     copies = (image + noise).astype(np.float32)
-    return _of_gradient(_gradients(model, copies, question(model, image, target), callable(target))[0].mean(0))
+    return _of_gradient(_gradients(model, copies, question(model, image, target))[0].mean(0))
 
 
 @EXPLAINERS.register("integrated_gradients")
@@ -51,10 +50,10 @@ def attributions(model, image, *, target=None, baseline=0.0, steps=STEPS):
     The sum of the first is the second, but for the error of `steps` midpoints. baseline: a number or an image.
     """
     image = np.asarray(image, np.float32)
-    start, ask = np.broadcast_to(np.float32(baseline), image.shape), question(model, image, target)
+    start, asked = np.broadcast_to(np.float32(baseline), image.shape), question(model, image, target)
     shares = ((np.arange(steps) + 0.5) / steps).reshape(-1, *[1] * image.ndim).astype(np.float32)
-    gradients, _ = _gradients(model, start + shares * (image - start), ask, callable(target))
-    _, (low, high) = _gradients(model, np.stack([start, image]), ask, callable(target))
+    gradients, _ = _gradients(model, start + shares * (image - start), asked)
+    _, (low, high) = _gradients(model, np.stack([start, image]), asked)
     return (image - start) * gradients.mean(0), float(high - low)
 
 
@@ -62,9 +61,10 @@ def _of_gradient(gradient):
     return normalized(np.abs(gradient).max(-1))
 
 
-def _gradients(model, images, ask, whole):
-    """(gradients, shaped as `images` (N, H, W, C), and values (N,)) of what `ask` says; of all outputs if `whole`."""
-    probe = model if whole else keras.Model(model.input, logits_of(model))
+def _gradients(model, images, asked):
+    """(gradients, shaped as `images` (N, H, W, C), and values (N,)) of what a `question` says."""
+    outputs, ask = asked
+    probe = keras.Model(model.input, outputs)
 
     @tf.function(input_signature=[tf.TensorSpec((None, *images.shape[1:]), tf.float32)])
     def run(inputs):

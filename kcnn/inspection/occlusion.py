@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from kcnn.inspection.class_activation import normalized
 from kcnn.inspection.evidence import question
-from kcnn.inspection.graph import logits_of
 from kcnn.inspection.registry import EXPLAINERS
 
 PATCH = 1 / 6  # of each side of the picture
@@ -23,9 +22,9 @@ def occlusion(model, image, *, target=None, level=None):
     Arguments and the heat (H, W) are those of `grad_cam`; there is no level. It asks nothing but answers of the model.
     """
     image = np.asarray(image, np.float32)
-    ask, shape = question(model, image, target), image.shape[:-1]
+    (outputs, ask), shape = question(model, image, target), image.shape[:-1]
     places = list(itertools.product(*map(_windows, shape)))
-    probe = model if callable(target) else keras.Model(model.input, logits_of(model))
+    probe = keras.Model(model.input, outputs)
     run = tf.function(lambda inputs: ask(probe(inputs, training=False)))
     mean = image.mean(tuple(range(len(shape))))
 

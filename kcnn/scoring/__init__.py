@@ -1,6 +1,5 @@
 """Scoring: a session's model on its splits, by what its head answers in, and the report of what came out."""
 
-from kcnn.scoring.masks import margin_of
 from kcnn.scoring.reporting import (
     JUDGED,
     SEEN,
@@ -10,6 +9,7 @@ from kcnn.scoring.reporting import (
     reported,
     score,
     score_again,
+    settled,
     uses,
 )
 
@@ -18,10 +18,10 @@ __all__ = [
     "SEEN",
     "finish",
     "kept_frames",
-    "margin_of",
     "report_so_far",
     "reported",
     "score",
     "score_again",
+    "settled",
     "uses",
 ]

@@ -1,5 +1,7 @@
 """Scoring what answers in boxes: COCO's figures, and the pictures to look at with truth and answers drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from kcnn import evaluation, models, views
@@ -8,6 +10,12 @@ from kcnn import evaluation, models, views
 def judge(session, split):
     """A fresh `BoxTally` for the pictures of a split."""
     return evaluation.BoxTally(session.dataset.splits[split], session.facts)
+
+
+def settled(head, reported):
+    """The head that answers from the score on that the {split: figures} of a report found: of val, if it is there."""
+    figures = reported.get("val") or next(iter(reported.values()), None)
+    return replace(head, least=figures["threshold"]["score"]) if figures else head
 
 
 def prepare(session, figures=None):

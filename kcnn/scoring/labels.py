@@ -5,6 +5,11 @@ import numpy as np
 from kcnn import baselines, evaluation, models, views
 
 
+def settled(head, reported):
+    """The head: it answers as it was trained to."""
+    return head
+
+
 def prepare(session, figures=None):
     """What splits are compared with: the probe of `baselines`; None where `figures` of one have that comparison."""
     known = ((figures or {}).get("baselines") or {}).get("linear")

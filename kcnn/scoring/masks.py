@@ -11,9 +11,10 @@ def prepare(session, figures=None):
     """None: what the commonest class would score follows from the figures."""
 
 
-def margin_of(figures):
-    """The margin that the {split: figures} of a run's report have found; None where there is no such split."""
-    return figures.get(CHOSEN_ON, {}).get("margin", {}).get("value")
+def settled(head, reported):
+    """The head with the margin that the {split: figures} of a report have found; its own where it has one."""
+    found = reported.get(CHOSEN_ON, {}).get("margin", {}).get("value")
+    return head if head.margin is not None else replace(head, margin=found)
 
 
 def _margin(session, model, split, own, earlier):
@@ -21,11 +22,9 @@ def _margin(session, model, split, own, earlier):
 
     without: the mean IoU without a margin.
     """
-    if session.head.margin is not None:
-        return {"value": session.head.margin}
-    if not (own and split == CHOSEN_ON):
-        return {"value": margin_of(earlier) or 0.0}
-    value, _, without = evaluation.best_margin(model, views.batches(session, split))
+    if session.head.margin is not None or not (own and split == CHOSEN_ON):
+        return {"value": settled(session.head, earlier).margin or 0.0}
+    value, without = evaluation.best_margin(model, views.batches(session, split))
     return {"value": value, "without": without}
 
 

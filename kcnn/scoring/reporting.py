@@ -134,6 +134,11 @@ def reported(folder):
     return evaluation.read_metrics(folder.report)["splits"] if file.exists() else {}
 
 
+def settled(head, folder):
+    """The head as a run answers people: with what its report, if there is one, found to be the best on val."""
+    return TASKS[head.task].settled(head, reported(folder))
+
+
 def _limit(history):
     """What held the training up, by the share of its time that it waited for data."""
     if not history:
