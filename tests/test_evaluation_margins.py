@@ -62,4 +62,4 @@ def test_nothing_is_chosen_where_nothing_helps():
 def test_a_margin_is_a_number():
     with pytest.raises(UserError, match="margin is 'much': it must be a number from -100 to below 100"):
         MaskHead(3, margin="much")
-    assert not MaskHead(2, margin=-3.0).decode(tf.constant([[[2.0, 1.0]]]))["mask"].numpy() == 0
+    assert MaskHead(2, margin=-3.0).decode(tf.constant([[[2.0, 1.0]]]))["mask"].numpy() == 1

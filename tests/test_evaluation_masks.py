@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import jaccard_score
 
 from kcnn.evaluation.boundaries import boundary_f
-from kcnn.evaluation.masks import MaskTally, shown_pictures, shown_places
+from kcnn.evaluation.masks import MaskTally, shown_pictures, shown_places, tally_masks
 from kcnn.masks import IGNORE
 
 NAMES = ["ground", "ant", "bee", "never"]
@@ -276,11 +276,9 @@ def test_a_model_is_measured_and_shown_in_one_pass(rng):
     image = keras.Input((None, None, 3))
     model = keras.Model(image, keras.layers.Conv2D(3, 1)(image))
     images, (masks, _) = rng.integers(0, 256, (5, 9, 11, 3)).astype(np.uint8), random_masks(rng, 5, (9, 11))
+    names = [f"{i}.png" for i in range(5)]
     figures = [
-        tally_masks(model, Painter(3), batches_of(images, masks, size), NAMES[:3]).figures(
-            [f"{i}.png" for i in range(5)]
-        )
-        for size in (2, 5)
+        tally_masks(model, Painter(3), batches_of(images, masks, size), NAMES[:3]).figures(names) for size in (2, 5)
     ]
     guess = np.argmax(model.predict(images.astype(np.float32), verbose=0), -1)
     judged = masks != IGNORE

@@ -11,9 +11,9 @@ from kcnn.inspection.graph import logits_of
 def question(model, image, target=None):
     """(outputs of `model`, a function from these to (B,)): what speaks for a class, as in `image` (H, W, C).
 
-    The outputs are the logits (B, ..., K); what speaks for a class is the logit of the class, or the mean logit over the
-    places that it wins in `image`, or over all where it wins none (as Vinogradova et al. 2020, Towards interpretable
-    semantic segmentation, by any region).
+    The outputs are the logits (B, ..., K). What speaks for a class is its logit, or the mean logit over the places that
+    it wins in `image`, or over all where it wins none (as Vinogradova et al. 2020, Towards interpretable semantic
+    segmentation, by any region).
 
     target: index of the class; if None that of the highest logit, or the one that wins most places. Or such a function
     of all raw outputs of the model itself. Raises `UserError` for an index that is none.
