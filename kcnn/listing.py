@@ -15,6 +15,7 @@ def lines(what):
     """The lines of `kcnn list WHAT`, those of all words if None; raises `UserError` for another word."""
     lists = {"architectures": architectures, "heads": partial(_named, "heads"), "augmentations": _augmentations,
              "schedules": partial(_named, "schedules"), "optimizers": partial(_named, "optimizers"),
+             "explainers": partial(_named, "explainers", 24),
              "recipes": _recipes, "options": _options, "tips": _tips}  # fmt: skip
     if what is None:
         return [f"kcnn list {word}" for word in lists]

@@ -25,6 +25,14 @@ def quick(monkeypatch):
     monkeypatch.setattr(parity, "REPEATS", 1)
 
 
+def settle(model, images):
+    """Bring every norm near the statistics of `images`: NASNet's first answers are thousands, too far to compare."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.5  # halfway: two pictures alone may hardly vary
+    model(images, training=True)
+
+
 def written(architecture, name, folder, rng):
     """(parity of a SavedModel, answers of it to a picture of another size, or None for one that states its own)."""
     keras.utils.set_random_seed(0)
@@ -33,6 +41,7 @@ def written(architecture, name, folder, rng):
     model = build_model(architecture, head, input_shape=(64, 64, 3) if stated else (None, None, 3))
     facts = Facts(class_names=("ground", "bright", "dark"), input_shape=(64, 64, 3), task="masks")
     images = rng.integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    settle(model, images)
     path, found = export("saved_model", model, head, facts, folder, images)
     ask = EXPORTERS["saved_model"].load(path, head, facts)["serving_default"]
     return found, None if stated else ask(rng.integers(0, 256, (1, 70, 96, 3)).astype(np.uint8))
@@ -74,7 +83,9 @@ def serving(path):
 @pytest.mark.parametrize("architecture", ["resnet_toy", *STATED])
 def test_data_of_other_sizes_is_answered_as_by_predict(architecture, tmp_path, rng):
     model, head, facts = floats(architecture, (32, 32))
-    path, found = export("saved_model", model, head, facts, tmp_path, rng.normal(size=(2, 32, 32, 5)).astype("f4"))
+    images = rng.normal(size=(2, 32, 32, 5)).astype(np.float32)
+    settle(model, images)
+    path, found = export("saved_model", model, head, facts, tmp_path, images)
     other = rng.normal(size=(2, 40, 70, 5)).astype(np.float32)
     given = serving(path)["serving_default"](image=tf.constant(other))
     answers = MaskAnswers(model, head, facts).predict(list(other), 3)

@@ -167,7 +167,9 @@ def test_the_command_shows_and_refuses(capsys, run, picture):
         assert f"unknown method {wrong!r}: did you mean {right!r}" in told
 
 
-def test_the_help_names_every_method(capsys, monkeypatch):
+def test_the_help_names_every_sheet_and_where_heat_maps_are_named(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     status, out, _ = command(capsys, "explain", "--help")
-    assert status == 0 and not [name for name in (*EXPLAINERS, *VIEWS) if name not in out]
+    assert status == 0 and "kcnn list explainers" in out and not [name for name in VIEWS if name not in out]
+    status, out, _ = command(capsys, "list", "explainers")
+    assert status == 0 and [line.split()[0] for line in out.splitlines()] == [*EXPLAINERS]

@@ -20,7 +20,8 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="WHAT", help="architectures, heads, augmentations, schedules, optimizers, recipes, options or tips"
+            metavar="WHAT",
+            help="architectures, heads, augmentations, schedules, optimizers, explainers, recipes, options or tips",
         ),
     ] = None,
     family: Annotated[str | None, typer.Option(help="architectures of this family")] = None,
