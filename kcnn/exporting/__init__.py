@@ -8,8 +8,18 @@ from kcnn.exporting.parity import ExportDisagrees
 from kcnn.exporting.registry import EXPORTERS, Exporter
 
 # isort: off
-from kcnn.exporting import saved_model, keras_file  # in the order in which they are offered
+from kcnn.exporting import saved_model, litert, onnx, openvino, keras_file  # in the order in which they are offered
 
 # isort: on
 
-__all__ = ["EXPORTERS", "ExportDisagrees", "Exporter", "export", "keras_file", "saved_model"]
+__all__ = [
+    "EXPORTERS",
+    "ExportDisagrees",
+    "Exporter",
+    "export",
+    "keras_file",
+    "litert",
+    "onnx",
+    "openvino",
+    "saved_model",
+]

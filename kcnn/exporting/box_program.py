@@ -3,9 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
+from kcnn.boxes import pairwise_iou
 from kcnn.data import fit_to_frame, in_pictures, sized_frames_from_bytes
 from kcnn.exporting.batches import at_least_one
 
+LIKE = 0.75  # IoU from which answers of a class are of one object
 PARTS = ("boxes", "scores", "classes", "count")
 
 
@@ -86,12 +88,14 @@ def disagreement(expected, given, facts):
     """(largest difference of a score, how far the score of another answer lies behind at most, share of equal answers).
 
     expected: decoded answers of the model to frames; given: the written file's. Answers of nearly equal scores may have
-    changed places: an answer is equal to one of its class whose corners are within half a pixel.
+    changed places: an answer is another when none of its class has its corners within half a pixel, and equal when one
+    overlaps by `LIKE`.
     """
     difference, behind, equal, count = 0.0, 0.0, 0, 0
-    expected = {key: value.numpy() for key, value in expected.items()}
+    expected, given = {key: value.numpy() for key, value in expected.items()}, dict(given)
     height, width = facts.input_shape[:2]
-    expected["boxes"] = np.clip(expected["boxes"], 0, [width, height, width, height])  # as the file cuts them
+    for part in (expected, given):  # a SavedModel cuts them, other formats do not
+        part["boxes"] = np.clip(part["boxes"], 0, [width, height, width, height])
     for i in range(len(given["count"])):
         own, other = ({key: part[key][i] for key in PARTS[:3]} for part in (expected, given))
         for k in range(int(max(expected["count"][i], given["count"][i]))):
@@ -99,9 +103,10 @@ def disagreement(expected, given, facts):
             difference = max(difference, float(abs(own["scores"][k] - other["scores"][k])))
             if "masks" in given:
                 difference = max(difference, float(np.abs(expected["masks"][i, k] - given["masks"][i, k]).max()))
+            kind = own["classes"] == other["classes"][k]
             near = np.abs(own["boxes"] - other["boxes"][k]).max(-1) < 0.5
-            same = near & (own["classes"] == other["classes"][k])
-            equal += bool(same.any())
-            if not same.any():
+            overlap = np.asarray(pairwise_iou(own["boxes"], other["boxes"][k : k + 1]))[:, 0]
+            equal += bool((kind & (near | (overlap >= LIKE))).any())
+            if not (kind & near).any():
                 behind = max(behind, float(other["scores"][k]))
     return difference, behind, equal / count if count else 1.0

@@ -33,7 +33,7 @@ def export(format, model, head, facts, folder, images):
         with tensorflow_writing(path):
             exporter.write(model, head, facts, draft, images)
         ways = exporter.load(draft, head, facts)
-        parity = compare(model, head, facts, images, ways)
+        parity = compare(model, head, facts, images, ways, exporter.agreement)
         times = milliseconds(next(iter(ways.values())), images)
         parity |= {"file": exporter.file, "bytes": _size(draft), "milliseconds": times}
         with writing(path):

@@ -1,9 +1,9 @@
 """`.keras`: the model as Keras saves it, for going on in Python with kcnn at hand; it answers with logits."""
 
 import keras
-import numpy as np
 
 from kcnn.evaluation.predictions import answer
+from kcnn.exporting.portable import answers
 from kcnn.exporting.registry import EXPORTERS, Exporter
 
 
@@ -15,13 +15,7 @@ def write(model, head, facts, path, images):
 def load(path, head, facts):
     """{"model": images (N, H, W, C) → answers}, by the file at `path`."""
     ask = answer(keras.models.load_model(path, compile=False, safe_mode=True), head)
-    names = np.asarray(facts.class_names, object)
-
-    def answers(images):
-        given = {name: value.numpy() for name, value in ask(images).items()}
-        return given | {"label": names[given["label"]]} if "label" in given else given
-
-    return {"model": answers}
+    return answers(lambda images: {name: value.numpy() for name, value in ask(images).items()}, head, facts)
 
 
 EXPORTERS.add("keras", Exporter("model.keras", "one file for Keras, where kcnn is installed too", write, load))

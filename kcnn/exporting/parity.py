@@ -17,22 +17,28 @@ class ExportDisagrees(RuntimeError):
     """A written export does not answer as the model it came from."""
 
 
-def compare(model, head, facts, images, ways):
+def compare(model, head, facts, images, ways, agreement=None):
     """{"pictures", "score_difference", "labels_agree"} of the written file's answers against the model itself.
 
     ways: {way to ask: function of images}, see `Exporter.load`; each is asked about some of the `images` at a time.
 
     score_difference is the largest of any class, picture (or place) and way to ask; labels_agree is a share of them.
-    Raises `ExportDisagrees` above 1e-4, or where a label is not that of a best score.
+    Raises `ExportDisagrees` above 1e-4, or where a label is not that of a best score; where an `agreement` is given,
+    only where less than that share of the labels are the model's.
     """
     coarse = any(layer.compute_dtype in ("bfloat16", "float16") for layer in model.layers)
     tolerance = COARSE_TOLERANCE if coarse else TOLERANCE
     worst, agree = 0.0, 1.0
     for way, (difference, behind, equal) in _disagreements(model, head, facts, images, ways).items():
-        if not (difference <= tolerance and behind <= tolerance):
+        wrong = f"the export's {way} differs from the model by {difference:.2g} in a score and "
+        if agreement is None and not (difference <= tolerance and behind <= tolerance):
             raise ExportDisagrees(
-                f"the export's {way} differs from the model by {difference:.2g} in a score and {behind:.2g} in "
-                f"that of a label, over {len(images)} pictures; at most {tolerance:g} is allowed"
+                f"{wrong}{behind:.2g} in that of a label, over {len(images)} pictures; at most {tolerance:g} is allowed"
+            )
+        if agreement is not None and not equal >= agreement:
+            raise ExportDisagrees(
+                f"{wrong}in {1 - equal:.1%} of the labels, over {len(images)} pictures; at most {1 - agreement:.0%} "
+                "is allowed"
             )
         worst, agree = max(worst, difference), min(agree, equal)
     return {"pictures": len(images), "score_difference": worst, "labels_agree": agree}

@@ -15,7 +15,9 @@ class Exporter:
     file: name of what is written, with its extension; description: one line for lists and forms;
     write: (model, head, facts, path, images) → None, with (N, H, W, C) sample pictures;
     load: (path, head, facts) → {way to ask: images → {"label": (N,) names, "scores": (N, K)}, of a segmenter {"mask",
-    "score": (N, places…)}}, from the written file alone, the fastest way first; needs: packages beyond kcnn's own.
+    "score": (N, places…)}, of a detector {"boxes", "scores", "classes", "count"}}, from the written file alone, the
+    fastest way first; needs: packages beyond kcnn's own; agreement: the share of labels (of pictures, places, objects)
+    that must be the model's, for formats that round; None for those that must give its scores.
     """
 
     file: str
@@ -23,3 +25,4 @@ class Exporter:
     write: Callable
     load: Callable
     needs: tuple[str, ...] = ()
+    agreement: float | None = None

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from kcnn.exporting.portable import holding
 from kcnn.exporting.programs import PROGRAMS
 from kcnn.exporting.registry import EXPORTERS, Exporter
 
 
 def write(model, head, facts, path, images):
     """Write the SavedModel of `model` into the folder `path`; it takes images of the dtype of `images`."""
-    module = tf.Module()
-    module.variables_ = [variable.value for variable in model.variables]
+    module = holding(model)
     program = PROGRAMS[head.task].Program(model, head, facts)
     signatures = program.signatures(tf.as_dtype(images.dtype), takes_bytes(facts, images))
     with tempfile.TemporaryDirectory() as folder:
