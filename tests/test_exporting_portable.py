@@ -18,6 +18,8 @@ NAMES = ("ground", "größer", "dark")
 EXACT = [name for name in ("litert", "onnx", "openvino") if EXPORTERS[name].agreement is None]
 ROUNDED = [name for name in EXPORTERS if EXPORTERS[name].agreement is not None]
 SMALL = {"classifier": {}, "unet": {"filters": (8, 8)}, "yolo": {"filters": 8, "most": 6, "least": 0.05}}
+SMALL["mask_rcnn"] = SMALL["yolo"] | {"hidden": 8, "proposals": 12, "depth": 1}
+CASES = [pytest.param(name, marks=[pytest.mark.slow] if name == "mask_rcnn" else []) for name in SMALL]
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +45,7 @@ def made(name, rng, architecture="resnet_toy"):
     return model, head, facts, images
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("format", EXACT)
 def test_each_runtime_gives_the_models_scores(format, name, tmp_path, rng):
     model, head, facts, images = made(name, rng)

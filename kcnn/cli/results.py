@@ -102,6 +102,24 @@ def explain(
 
 
 @app.command()
-def export(run: RunPath, format: Annotated[str, typer.Option(help="saved_model or keras")] = "saved_model"):
+def export(
+    run: RunPath,
+    format: Annotated[
+        str, typer.Option(help="saved_model, litert, litert_int8, onnx, openvino, keras …")
+    ] = "saved_model",
+    every: Annotated[bool, typer.Option("--all", help="in every format; status 1 where one is refused")] = False,
+):
     """Write a run's model for other programs, and prove that it agrees."""
-    say(f"wrote {the_api().load_run(run).export(format)}")
+    opened = the_api().load_run(run)
+    if not every:
+        return say(f"wrote {opened.export(format)}")
+    from kcnn.exporting import EXPORTERS, ExportDisagrees
+
+    refused = 0
+    for name in EXPORTERS:
+        try:
+            say(f"wrote {opened.export(name)}")
+        except (UserError, ExportDisagrees) as error:
+            refused += 1
+            say(f"not {name}: {error}")
+    raise typer.Exit(1 if refused else 0)

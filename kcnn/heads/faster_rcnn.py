@@ -101,7 +101,7 @@ class FasterRCNN(AnchorHead):
         boxes = decoded(deltas, regions[:, :, None], VARIANCES)
         there = ops.max(regions[..., 2:], -1) > 0
         scores = ops.where(there[..., None], ops.softmax(outputs["logits"], -1)[..., 1:], 0.0)
-        each = scores[..., None] * ops.eye(self.num_classes)
+        each = scores[..., None] * ops.one_hot(ops.arange(self.num_classes), self.num_classes)
         count = self.proposals * self.num_classes
         return ops.reshape(boxes, (-1, count, 4)), ops.reshape(each, (-1, count, self.num_classes))
 
