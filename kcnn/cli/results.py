@@ -68,9 +68,12 @@ def predict(
 @app.command()
 def explain(
     run: RunPath,
-    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="a picture; filters needs none")] = None,
+    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="a picture, where one is looked at")] = None,
     method: Annotated[
-        str, typer.Option(help="a heat map (kcnn list explainers), or a sheet: filters, feature_maps")
+        str,
+        typer.Option(
+            help="a heat map (kcnn list explainers), or a sheet: filters, feature_maps, activation_maximisation, inversion"
+        ),
     ] = "grad_cam",
     target: Annotated[str | None, typer.Option(help="the class to explain; the predicted one if not given")] = None,
     level: Annotated[str | None, typer.Option(help="c2 … c5, or a layer's name; the deepest if not given")] = None,

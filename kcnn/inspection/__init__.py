@@ -10,6 +10,7 @@ from kcnn.inspection.class_activation import grad_cam, grad_cam_plus_plus, layer
 from kcnn.inspection.costs import activation_bytes, depth, multiply_adds
 from kcnn.inspection.description import Description, describe
 from kcnn.inspection.drawing import draw_stages
+from kcnn.inspection.dreams import inverted
 from kcnn.inspection.features import features
 from kcnn.inspection.fields import Field, receptive_fields
 from kcnn.inspection.input_gradients import attributions, integrated_gradients, saliency, smooth_grad
@@ -39,6 +40,7 @@ __all__ = [
     "grad_cam_plus_plus",
     "in_words",
     "integrated_gradients",
+    "inverted",
     "layer_cam",
     "multiply_adds",
     "occlusion",

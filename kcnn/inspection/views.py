@@ -33,7 +33,7 @@ def filters(model, image=None, level=None):
     Kernels that read other numbers of channels are shown by their mean over these. All share one scale, on which mid
     grey is 0.
     """
-    _check_pictures(model, "filters")
+    check_pictures(model, "filters")
     if level is not None:
         raise UserError(f"filters shows the first convolution only: leave out level {level!r}")
     found = (layer for layer in _layers(model) if isinstance(layer, keras.layers.Conv2D))
@@ -50,7 +50,7 @@ def feature_maps(model, image=None, level=None):
 
     Each has its own scale, to its largest absolute value. 0 is black; mid grey where the level has negative values.
     """
-    _check_pictures(model, "feature_maps")
+    check_pictures(model, "feature_maps")
     probe = keras.Model(model.input, level_layer(model, level).output)
     maps = probe(np.asarray(image, np.float32)[None], training=False)[0]
     maps = np.moveaxis(keras.ops.convert_to_numpy(keras.ops.cast(maps, "float32")), -1, 0)
@@ -71,7 +71,8 @@ def _signed(values, largest):
     return 0.5 + values / (2 * largest or 1)
 
 
-def _check_pictures(model, view):
+def check_pictures(model, view):
+    """Refuse a model that does not read pictures (H, W, C)."""
     shape = model.inputs[0].shape[1:]
     if len(shape) != 3:
         raise UserError(f"{view} shows pictures only, and the model {model.name!r} reads {tuple(shape)}, not (H, W, C)")
