@@ -23,6 +23,7 @@ def catalogue():
         "explainers": _first_lines(EXPLAINERS),
         "views": {name: row.description for name, row in VIEWS.items() if not row.needs_image},
         "views of a picture": {name: row.description for name, row in VIEWS.items() if row.needs_image},
+        "views that last": {name: row.description for name, row in VIEWS.items() if row.lasts},
         "export formats": {name: row.description for name, row in EXPORTERS.items()},
     }
 

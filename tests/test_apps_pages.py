@@ -225,6 +225,8 @@ def test_explain_shows_heat_sanity_and_views(with_runs):
     assert len(well(page).get("image")) == 3
     page.toggle[0].set_value(True).run()
     assert [one.label for one in well(page).metric] == ["deletion", "insertion", "randomised"]
+    page.toggle[1].set_value(True).run()  # make the first of the views that last
+    assert len(well(page).get("image")) == 4, "what its classes answer to most"
 
 
 def test_export_writes_proves_and_packs(with_runs):

@@ -87,10 +87,12 @@ def inside(run, content, level):
     """Every view that is registered: of the network, and with a picture of what it computes for that."""
     shown = [(view, None, None) for view in names("views")]
     shown += [(view, content, level) for view in names("views of a picture") if content is not None]
-    lines = names("views") | names("views of a picture")
+    lines, last = names("views") | names("views of a picture"), names("views that last")
     for tab, (view, *options) in zip(st.tabs([view for view, *_ in shown]), shown, strict=True):
         with tab:
             st.caption(plain(lines[view]))
+            if view in last and not st.toggle("Make it: that takes a while", key=f"make {view}"):
+                continue
             file = scratch("views", run, view, options) / "view.png"
             if ask("run.show", run, view, options[0], level=options[1], path=str(file), file=file, waiting="Drawing"):
                 st.image(file)

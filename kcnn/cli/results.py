@@ -72,7 +72,7 @@ def explain(
     method: Annotated[
         str,
         typer.Option(
-            help="a heat map (kcnn list explainers), or a sheet: filters, feature_maps, activation_maximisation, inversion"
+            help="a heat map (kcnn list explainers), or: filters, feature_maps, activation_maximisation, inversion"
         ),
     ] = "grad_cam",
     target: Annotated[str | None, typer.Option(help="the class to explain; the predicted one if not given")] = None,

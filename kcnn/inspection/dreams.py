@@ -50,8 +50,9 @@ def inverted(model, picture, level=None, steps=LEVEL_STEPS):
 
 
 DOES = "pictures that classes, or channels of a level, answer to most"
-VIEWS.add("activation_maximisation", View(activation_maximisation, False, True, DOES))
-VIEWS.add("inversion", View(inversion, True, True, "an image, and what one level of the network still knows of it"))
+VIEWS.add("activation_maximisation", View(activation_maximisation, False, True, DOES, True))
+KNOWS = "an image, and what one level of the network still knows of it"
+VIEWS.add("inversion", View(inversion, True, True, KNOWS, True))
 
 
 def _shape(model):

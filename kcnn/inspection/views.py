@@ -18,13 +18,15 @@ class View:
     """A row of `VIEWS`: `make(model, image=None, level=None)` gives [(caption, tile)], tiles (h, w) or (h, w, 3).
 
     Tiles are float32 in [0, 1]. needs_image: `image` (H, W, C) must be given, in the units that the model reads.
-    needs_level: `level` says where to look, the deepest level if it is None; others refuse one.
+    needs_level: `level` says where to look, the deepest level if it is None; others refuse one. lasts: it takes many
+    steps of the network, from seconds to minutes.
     """
 
     make: Callable
     needs_image: bool
     needs_level: bool
     description: str
+    lasts: bool = False
 
 
 def filters(model, image=None, level=None):
