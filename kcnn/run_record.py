@@ -5,6 +5,7 @@ from functools import cached_property
 from kcnn import data, evaluation, heads
 from kcnn.errors import UserError
 from kcnn.masks import colours
+from kcnn.model_card import write_card
 from kcnn.run_folder import RunFolder
 
 
@@ -85,6 +86,11 @@ class Record:
         """The figures of the test split if there is one, else of val, else of whichever split was scored."""
         splits = self.splits
         return next((splits[name] for name in ("test", "val") if name in splits), next(iter(splits.values())))
+
+    def card(self):
+        """Write the model card, report/card.md and card.json; returns the path of the first."""
+        self._ended("a model card")
+        return write_card(self)
 
     def _ended(self, what):
         if not (self.folder.report / "metrics.json").exists():

@@ -37,6 +37,7 @@ ROOMS += [
     "rate_finder",
     "rehearsal",
     "explaining",
+    "model_card",
     "run_record",
     "run",
     "own_model",

@@ -126,3 +126,9 @@ def export(
             refused += 1
             say(f"not {name}: {error}")
     raise typer.Exit(1 if refused else 0)
+
+
+@app.command()
+def card(run: RunPath):
+    """Write a run's model card: what it is, how good it is, where its limits are."""
+    say(f"wrote {the_api().load_run(run).card()}")
