@@ -31,11 +31,16 @@ def asked_of_class(name, frame, answers, class_names):
 
 
 def asked_of_box(target, frame, answers, model, head, class_names):
-    """`Asked` for an object that `answers` find in the frame: number `target`, the best of that class, or the best."""
+    """`Asked` for an object that `answers` find in the frame: number `target`, the best of that class, or the best.
+
+    A number may be text, where no class is called so.
+    """
     found = answers.in_frame(frame)
     kinds = found["classes"].tolist()
     if not kinds:
         raise UserError("nothing was found in this picture, so nothing of it can be explained")
+    if isinstance(target, str) and target.isdecimal() and target not in class_names:
+        target = int(target)
     if isinstance(target, str):
         kind = class_number(target, class_names)
         number, what = kinds.index(kind) if kind in kinds else len(kinds), target

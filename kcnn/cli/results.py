@@ -75,7 +75,9 @@ def explain(
             help="a heat map (kcnn list explainers), or: filters, feature_maps, activation_maximisation, inversion"
         ),
     ] = "grad_cam",
-    target: Annotated[str | None, typer.Option(help="the class to explain; the predicted one if not given")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="the class, or an object's number; the predicted one if not given")
+    ] = None,
     level: Annotated[str | None, typer.Option(help="c2 … c5, or a layer's name; the deepest if not given")] = None,
     out: Annotated[
         Path | None, typer.Option(help="the PNG to write; in the run's folder explanations/ if not given")
