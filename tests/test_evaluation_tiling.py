@@ -53,6 +53,24 @@ def test_a_convolution_net_answers_as_for_the_whole_away_from_the_border():
     assert apart < 0.005 and apart < (hard != whole)[away].mean()
 
 
+@pytest.mark.parametrize("size", [(200, 333), (40, 500), (161, 7)], ids=str)
+def test_a_net_of_strides_answers_as_for_the_whole_on_a_grid_of_them(rng, size):
+    """What sees blocks of 16 places, counted from the upper left corner."""
+
+    def by_block(tiles):
+        count, height, width, _ = tiles.shape
+        blocks = tiles.reshape(count, height // 16, 16, width // 16, 16, 3).mean((2, 4))
+        return by_pixel(blocks.repeat(16, 1).repeat(16, 2))
+
+    picture = rng.integers(0, 256, (*size, 3)).astype(np.uint8)
+    filled = np.pad(picture, [(0, -size[0] % 16), (0, -size[1] % 16), (0, 0)], "symmetric")
+    whole = by_block(filled[None])[0].argmax(-1)[: size[0], : size[1]]
+    mask, _ = tiled(by_block, picture, 64, 20, grid=16)
+    between, _ = tiled(by_block, picture, 64, 20)
+    np.testing.assert_array_equal(mask, whole)
+    assert size[1] < 64 or (between != whole).mean() > 0.05
+
+
 def test_memory_is_that_of_one_band():
     classes, tile, size = 9, 256, (2000, 3000)
     picture = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
@@ -74,11 +92,12 @@ def test_memory_is_that_of_one_band():
     ("size", "tile", "overlap", "words"),
     [((9, 9, 3), 8, 5, "overlap is 5: it must be from 0 to half of the tile, 4"),
      ((9, 9, 3), 0, 0, "tile is 0: it must be 1 pixel or more"),
+     ((9, 9, 3), 8, (2, 3), "grid is 3: it must be a divisor of the tile, 8"),
      ((9, 9), 8, 2, r"the picture is \(9, 9\): it must be \(height, width, channels\)")],
 )  # fmt: skip
 def test_what_does_not_fit_is_said(size, tile, overlap, words):
     with pytest.raises(UserError, match=words):
-        tiled(by_pixel, np.zeros(size, np.uint8), tile, overlap)
+        tiled(by_pixel, np.zeros(size, np.uint8), tile, *np.atleast_1d(overlap).tolist())
 
 
 def test_answers_that_do_not_fit_are_said():

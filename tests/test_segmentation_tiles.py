@@ -12,7 +12,7 @@ import kcnn
 from kcnn.data.scenes import all_scenes
 from kcnn.processor import SWITCH
 
-MOST = 2 << 30  # bytes above those with the model loaded
+MOST = 2 << 30  # bytes at most, above those that the loaded model holds
 BORDER = 64  # places, where tiles are filled up otherwise than the whole picture
 LOOK = """
 import json, resource, sys
@@ -23,9 +23,9 @@ run, picture, told, most = sys.argv[1:]
 masks.MOST_WHOLE = int(most) or masks.MOST_WHOLE
 run = kcnn.load_run(run)
 run.predict(np.zeros((64, 64, 1), np.uint8))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 np.save(told, run.predict(np.load(picture))["mask"])
-print(json.dumps(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)))
+print(json.dumps(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
 """
 
 

@@ -16,7 +16,7 @@ from kcnn.answers.naming import name_of, stems_of, why_unread
 from kcnn.errors import UserError
 
 MOST_WHOLE = 1 << 20  # pixels at the scale of training: above, a picture is seen in tiles
-TILE, OVERLAP = 512, 128
+TILE, OVERLAP, GRID = 512, 128, 32
 TOGETHER = 16  # frames, whose scores are many numbers
 
 
@@ -72,7 +72,7 @@ class MaskAnswers:
         if not takes_any_size(self.model) or np.prod(size) <= MOST_WHOLE:
             return tuple(part.numpy() for part in self._whole(picture))
         seen = data.resized(tf.constant(picture), size).numpy()
-        parts = evaluation.tiled(lambda tiles: self._graph(tiles)["scores"], seen, TILE, OVERLAP)
+        parts = evaluation.tiled(lambda tiles: self._graph(tiles)["scores"], seen, TILE, OVERLAP, GRID)
         return tuple(_nearest(part, picture.shape[:2]) for part in parts)
 
     def _of_data(self, item):

@@ -8,23 +8,22 @@ from kcnn.masks import MOST_CLASSES
 TOGETHER = 4  # tiles asked at once
 
 
-def tiled(ask, picture, tile, overlap):
+def tiled(ask, picture, tile, overlap, grid=1):
     """(class numbers uint8 (H, W), best score float16 (H, W)) of `picture` (H, W, C), which may be larger than memory.
 
     ask: from tiles (n, tile, tile, C), of the picture's kind, to class scores (n, tile, tile, K).
     tile, overlap: pixels; neighbours overlap by `overlap` at least, and in it the weight of a tile falls smoothly to
-    nothing before its edge, where it sees least, but not at the edge of the picture. A picture smaller than a tile is
-    mirrored at its right and lower edges. Raises `UserError` for numbers that do not fit.
+    nothing before its edge, where it sees least, but not at the edge of the picture.
+    grid: tiles start at multiples of it. A network that halves its maps five times sees things alike only where they
+    are moved by 32, so that tiles between answer otherwise than the whole picture.
+    Beyond its right and lower edges the picture is mirrored. Raises `UserError` for numbers that do not fit.
     """
-    _check(picture, tile, overlap)
+    _check(picture, tile, overlap, grid)
     height, width = picture.shape[:2]
-    short = [max(0, tile - side) for side in (height, width)]
-    if any(short):
-        picture = np.pad(picture, [(0, short[0]), (0, short[1]), (0, 0)], "symmetric")
-    high, wide = picture.shape[:2]
+    high, wide = (max(tile, -(-side // grid) * grid) for side in (height, width))
     turned = wide > high  # the band runs along the shorter side
-    along, across = (_line(side, tile, overlap) for side in ((wide, high) if turned else (high, wide)))
-    mask, best = np.empty(picture.shape[:2], np.uint8), np.empty(picture.shape[:2], np.float16)
+    along, across = (_line(side, tile, overlap, grid) for side in ((wide, high) if turned else (high, wide)))
+    mask, best = np.empty((high, wide), np.uint8), np.empty((high, wide), np.float16)
     to_mask, to_best = (mask.T, best.T) if turned else (mask, best)
     for rows, band in _bands(ask, picture, tile, along, across, turned):
         to_mask[rows], to_best[rows] = band.argmax(-1), band.max(-1)
@@ -54,13 +53,14 @@ def _bands(ask, picture, tile, along, across, turned):
         band[tile - done :] = 0
 
 
-def _line(side, tile, overlap):
+def _line(side, tile, overlap, grid):
     """(starts of the tiles along a side, the weights (tile,) of each, the sum of weights (side,)).
 
     From tile to tile the weights change over the middle half of what both see; outside it one of them counts alone.
     """
-    count = max(1, -(-(side - overlap) // (tile - overlap)))
-    starts = np.rint(np.linspace(0, side - tile, count)).astype(int).tolist()
+    step = max((tile - overlap) // grid, 1) * grid
+    count = 1 + -(-(side - tile) // step)
+    starts = (grid * np.rint(np.linspace(0, (side - tile) / grid, count))).astype(int).tolist()
     weights, sums = np.ones((count, tile), np.float32), np.zeros(side, np.float32)
     for i in range(count - 1):
         both = starts[i] + tile - starts[i + 1]
@@ -75,7 +75,9 @@ def _line(side, tile, overlap):
 
 def _cut(picture, tile, start, other, turned):
     top, left = (other, start) if turned else (start, other)
-    return picture[top : top + tile, left : left + tile]
+    found = picture[top : top + tile, left : left + tile]
+    short = [(0, tile - side) for side in found.shape[:2]]
+    return np.pad(found, [*short, (0, 0)], "symmetric") if found.shape[:2] != (tile, tile) else found
 
 
 def _some(places):
@@ -84,11 +86,13 @@ def _some(places):
         yield places[start : start + TOGETHER]
 
 
-def _check(picture, tile, overlap):
+def _check(picture, tile, overlap, grid):
     if picture.ndim != 3 or not picture.size:
         raise UserError(f"the picture is {picture.shape}: it must be (height, width, channels), none of them 0")
     if tile < 1:
         raise UserError(f"tile is {tile}: it must be 1 pixel or more")
+    if grid < 1 or tile % grid:
+        raise UserError(f"grid is {grid}: it must be a divisor of the tile, {tile}")
     if not 0 <= overlap <= tile // 2:
         raise UserError(f"overlap is {overlap}: it must be from 0 to half of the tile, {tile // 2}")
 
