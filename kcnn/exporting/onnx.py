@@ -3,6 +3,7 @@
 What is told of the model is the entry "kcnn" of the file's metadata.
 """
 
+import logging
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def write(model, head, facts, path, images):
     import onnx
     import tf2onnx
 
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)  # it tells each of its steps
     image = tf.TensorSpec((None, *facts.input_shape), tf.as_dtype(images.dtype), name="image")
     with converting("ONNX"):
         run = program(model, head, facts, image.dtype)
