@@ -46,7 +46,7 @@ def test_a_card_tells_what_the_runs_files_tell(runs, task):
     for picture in re.findall(r"\]\(([^)]*\.png)\)", text):
         assert (path.parent / picture).is_file(), picture
     assert any(line.startswith("It has seen ") for line in found["limits"])
-    assert any("Fewer than 30 of" in line for line in found["limits"]) == (task != "masks")
+    assert any("Fewer than 30 of" in line for line in found["limits"]) == (task == "labels")
 
 
 def test_exports_and_repeated_uses_are_told(runs, capsys):

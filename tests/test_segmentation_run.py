@@ -142,6 +142,7 @@ def test_a_tiled_answer_is_that_of_the_whole(run, rng, monkeypatch):
     monkeypatch.setattr(mask_answers, "MOST_WHOLE", 100)
     monkeypatch.setattr(mask_answers, "TILE", 32)
     monkeypatch.setattr(mask_answers, "OVERLAP", 16)
+    monkeypatch.setattr(mask_answers, "GRID", 16)
     monkeypatch.setattr(mask_answers.evaluation, "tiled", counted)
     found = run.predict(picture)["mask"]
     assert sum(asked) >= 12 and found.shape == whole.shape == (32, 224)
@@ -234,6 +235,7 @@ def test_data_that_is_no_picture_is_seen_at_the_scale_of_training(bands, rng, mo
     monkeypatch.setattr(mask_answers, "MOST_WHOLE", 100)
     monkeypatch.setattr(mask_answers, "TILE", 32)
     monkeypatch.setattr(mask_answers, "OVERLAP", 16)
+    monkeypatch.setattr(mask_answers, "GRID", 16)
     tiled = bands.predict(wide)["mask"]
     assert tiled.shape == whole.shape == (130, 192) and (tiled == whole).mean() > 0.9
 
