@@ -15,7 +15,7 @@ def lines(what):
     """The lines of `kcnn list WHAT`, those of all words if None; raises `UserError` for another word."""
     lists = {"architectures": architectures, "heads": partial(_named, "heads"), "augmentations": _augmentations,
              "schedules": partial(_named, "schedules"), "optimizers": partial(_named, "optimizers"),
-             "explainers": partial(_named, "explainers", 24),
+             "explainers": partial(_named, "explainers"),
              "recipes": _recipes, "options": _options, "tips": _tips}  # fmt: skip
     if what is None:
         return [f"kcnn list {word}" for word in lists]
@@ -42,35 +42,41 @@ def architectures(bounds=None, as_json=False):
     ]
 
 
-def _named(kind, width=16):
+def _named(kind):
     """A line for each name of a `kind` of the catalogue."""
     from kcnn.catalogue import catalogue
 
-    return [f"{name:{width}s}{line}" for name, line in catalogue()[kind].items()]
+    return _aligned(catalogue()[kind].items())
 
 
 def _augmentations():
-    policies, operations = _named("policies", 24), _named("operations", 24)
-    head = ("policies, for augment.policy:", "operations, for augment.steps, and the unit of low and high:")
-    return [head[0], *policies, "", head[1], *operations]
+    heads = ("policies, for augment.policy:", "operations, for augment.steps, and the unit of low and high:")
+    return [heads[0], *_named("policies"), "", heads[1], *_named("operations")]
 
 
 def _recipes():
     from kcnn.resources import recipe_titles
 
-    return [f"{name:28s}{title}" for name, title in recipe_titles().items()]
+    return _aligned(recipe_titles().items())
 
 
 def _options():
     from kcnn.recipe import options
 
-    return [f"{path:28s}{_type(kind):22s} {_shown(default):16s} {text}" for path, kind, default, text in options()]
+    return _aligned((path, _type(kind), _shown(default), text) for path, kind, default, text in options())
 
 
 def _tips():
     from kcnn.advice import TIPS
 
-    return [f"{name:48s}{tip.kind:10s}{tip.does}" for name, tip in TIPS.items()]
+    return _aligned((name, tip.kind, tip.does) for name, tip in TIPS.items())
+
+
+def _aligned(rows):
+    """Lines of `rows` of words, each column as wide as its longest."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    return ["  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows]
 
 
 def _shown(default):

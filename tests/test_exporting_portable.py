@@ -1,6 +1,7 @@
 """LiteRT, ONNX and OpenVINO: each runtime answers as the model does, for each task, and knows the names."""
 
 import json
+import logging
 import zipfile
 
 import keras
@@ -103,6 +104,15 @@ def test_each_format_holds_the_names(tmp_path, rng):
         found = json.loads(text)
         assert found["class_names"] == list(NAMES) and found["input_shape"] == [64, 64, 3]
         assert found["task"] == "labels" and found["framing"] == "pad" and found["input_scale"] == "0 to 255"
+
+
+@pytest.mark.parametrize("format", EXACT)
+def test_the_process_goes_on_logging(format, tmp_path, rng):
+    root = logging.getLogger()
+    before = root.level, root.handlers[:]
+    model, head, facts, images = made("classifier", rng)
+    export(format, model, head, facts, tmp_path, images)
+    assert (root.level, root.handlers) == before
 
 
 @pytest.mark.parametrize("format", EXACT)

@@ -6,6 +6,7 @@ the file must know besides, names of classes above all, is `told` as JSON inside
 """
 
 import json
+import logging
 from contextlib import contextmanager
 
 import numpy as np
@@ -61,7 +62,12 @@ def answers(run, head, facts):
 
 @contextmanager
 def converting(format):
-    """A network that a converter cannot take is a `UserError` that says which format and why."""
+    """A network that a converter cannot take is a `UserError` that says which format and why.
+
+    What a converter does to the process's own logging (OpenVINO's leaves only errors) is undone.
+    """
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
     try:
         yield
     except (OSError, MemoryError, UserError):
@@ -69,3 +75,6 @@ def converting(format):
     except Exception as error:  # converters raise types of their own, and Exception itself
         lines = [line for line in str(error).splitlines() if "rror" in line or "not" in line] or [repr(error)]
         raise UserError(f"{format} cannot hold this network: {lines[0].strip()[:300]}") from error
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
