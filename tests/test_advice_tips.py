@@ -336,6 +336,8 @@ def test_detectors_are_trained_steadily_unless_the_recipe_says_otherwise():
     train = session.as_its_head_needs(Recipe().override(own)).train
     assert (train.clip_norm, train.ema) == (10.0, 0.9) and 0 < train.warmup_epochs < 0.5
     assert session.as_its_head_needs(Recipe().override({"model.head": "yolo"})).train.warmup_epochs == 1
+    rising = session.as_its_head_needs(Recipe().override({"model.head": "yolo", "train.schedule": "one_cycle"}))
+    assert rising.train.warmup_epochs == 0
     assert session.as_its_head_needs(Recipe()) == Recipe()
 
 

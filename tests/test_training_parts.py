@@ -40,6 +40,9 @@ def test_warm_up_rises_then_the_shape_follows():
     schedule = Schedule(section(schedule="cosine", warmup_epochs=1.0, learning_rate=1.0, epochs=10), 100, 10)
     rates = [schedule(step) for step in range(100)]
     assert rates[:10] == sorted(rates[:10]) and rates[0] > 0 and rates[10] == pytest.approx(1) and rates[-1] < 0.01
+    schedule = Schedule(section(schedule="one_cycle", warmup_epochs=1.0, learning_rate=1.0, epochs=10), 100, 10)
+    rates = [schedule(step) for step in range(38)]  # to the top of the shape, without a fall
+    assert rates == sorted(rates) and rates[10] == pytest.approx(1 / 25) and rates[-1] == pytest.approx(1)
     with pytest.raises(UserError, match="warmup_epochs"):
         Schedule(section(warmup_epochs=10.0, epochs=10), 100, 10)
 

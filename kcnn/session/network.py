@@ -10,7 +10,7 @@ from kcnn import models, training, views
 from kcnn.errors import UserError
 from kcnn.heads import HEADS
 from kcnn.recipe import Recipe
-from kcnn.training import precision, runtime
+from kcnn.training import SCHEDULES, precision, runtime
 
 log = logging.getLogger(__name__)
 SETTINGS = ("model.top", "model.dropout", "train.label_smoothing", "train.focal_gamma", "train.class_weights")
@@ -44,12 +44,16 @@ def build_to_answer(recipe, facts):
 
 
 def as_its_head_needs(recipe):
-    """The recipe with what its head asks of a training where [train] is as usual; warm-up is a third of it at most."""
+    """The recipe with what its head asks of a training where [train] is as usual.
+
+    Warm-up is a third of the training at most, and left to schedules that begin below their peak.
+    """
     own, usual = recipe.train, Recipe().train
     asked = getattr(HEADS[recipe.model.head], "training", {})
     changed = {name: value for name, value in asked.items() if getattr(own, name) == getattr(usual, name)}
     if "warmup_epochs" in changed:
-        changed["warmup_epochs"] = min(changed["warmup_epochs"], (own.epochs - own.freeze_epochs) / 3)
+        most = (own.epochs - own.freeze_epochs) / 3 if SCHEDULES[own.schedule](0.0) == 1 else 0.0
+        changed["warmup_epochs"] = min(changed["warmup_epochs"], most)
     return recipe.override({f"train.{name}": value for name, value in changed.items()})
 
 

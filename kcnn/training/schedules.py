@@ -89,8 +89,9 @@ def scale_of(train):
 class Schedule:
     """The learning rate at each of `steps` steps and of the extensions after them, from a recipe's [train].
 
-    Warm-up rises linearly over `warmup_epochs`; the shape then covers what is left. With frozen epochs, training has
-    two phases, each with a schedule of its own: the head's at the full rate, then all at `fine_tune_factor` of it.
+    Warm-up rises linearly over `warmup_epochs` to where the shape begins, which then covers what is left. With frozen
+    epochs, training has two phases, each with a schedule of its own: the head's at the full rate, then all at
+    `fine_tune_factor` of it.
     Each extension is the whole shape again over its own epochs, without warm-up, from `extend_factor` of the last peak.
     """
 
@@ -120,5 +121,5 @@ class Schedule:
             return self.peak * self.shape(step / self.first_phase)
         step, steps = step - self.first_phase, self.steps - self.first_phase
         if step < self.warmup:
-            return self.peak * self.factor * (step + 1) / (self.warmup + 1)
+            return self.peak * self.factor * self.shape(0.0) * (step + 1) / (self.warmup + 1)
         return self.peak * self.factor * self.shape((step - self.warmup) / (steps - self.warmup))
