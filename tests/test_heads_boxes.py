@@ -9,7 +9,7 @@ from kcnn import data
 from kcnn.data.facts import facts_of
 from kcnn.errors import UserError
 from kcnn.evaluation import measure_boxes
-from kcnn.heads import HEADS
+from kcnn.heads import HEADS, fast_rcnn
 from kcnn.models import build_model, head_of
 from kcnn.recipe import Data, Recipe
 from kcnn.training import Engine
@@ -150,3 +150,29 @@ def test_eight_pictures_are_learned_by_heart(name):
     figures = learned_by_heart(name, *HEART[name])
     print(name, figures["map50"], figures["map"])
     assert figures["map50"] >= 0.99
+
+
+@pytest.mark.parametrize("name", ["faster_rcnn", "mask_rcnn"])
+def test_regions_may_come_from_outside(name):
+    rng, head = np.random.default_rng(0), small(name, proposals=6, most=4)
+    model, batch = network(head), batch_of(rng)
+    given, outputs = fast_rcnn(model), model(batch["image"])
+    again = given([batch["image"], outputs["regions"]])
+    assert {"regions", "logits", "deltas"} <= set(again) < set(outputs)
+    for key, value in again.items():
+        np.testing.assert_allclose(value, outputs[key], atol=1e-5)
+    outside = np.zeros((2, 6, 4), "float32")
+    outside[:, :3] = batch["boxes"] + rng.uniform(-3, 3, (2, 3, 4))
+    outside = tf.constant(outside)
+    np.testing.assert_array_equal(given([batch["image"], outside])["regions"], outside)
+    optimizer, targets, seen = keras.optimizers.Adam(3e-3), head.targets(batch), []
+    for _ in range(12):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(head.region_loss(targets, given([batch["image"], outside], training=True)))
+        optimizer.apply(tape.gradient(loss, given.trainable_variables), given.trainable_variables)
+        seen.append(float(loss))
+    assert seen[-1] < 0.5 * seen[0]
+    found = head.decode(given([batch["image"], outside]))
+    assert found["boxes"].shape == (2, 4, 4)
+    with pytest.raises(UserError, match="needs a model of the head faster_rcnn or mask_rcnn"):
+        fast_rcnn(network(small("retinanet")))

@@ -2,6 +2,7 @@
 
 from kcnn.heads.classifier import Classifier
 from kcnn.heads.deeplab import DeepLab
+from kcnn.heads.fast_rcnn import fast_rcnn
 from kcnn.heads.faster_rcnn import FasterRCNN
 from kcnn.heads.fcn import FCN
 from kcnn.heads.mask_losses import MASK_LOSSES
@@ -24,4 +25,5 @@ __all__ = [
     "MaskRCNN",
     "RetinaNet",
     "UNet",
+    "fast_rcnn",
 ]

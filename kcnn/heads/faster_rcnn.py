@@ -110,7 +110,7 @@ class FasterRCNN(AnchorHead):
 
     def loss(self, targets, outputs):
         """Per sample (sum (B,), weight (B,)): the sum of four means, and the weight of the sample."""
-        total = self._proposal_loss(targets, outputs) + self._region_loss(targets, outputs)
+        total = self._proposal_loss(targets, outputs) + self.region_loss(targets, outputs)
         return total * targets["weight"], targets["weight"]
 
     def _proposal_loss(self, targets, outputs):
@@ -122,7 +122,8 @@ class FasterRCNN(AnchorHead):
         edges = smooth_l1(deltas - encoded(own, anchors), 1 / 9) * wanted[..., 0]
         return ops.sum((entropy + edges) * share, 1) / drawn
 
-    def _region_loss(self, targets, outputs):
+    def region_loss(self, targets, outputs):
+        """(B,): the loss of the second stage alone, which is all of Fast R-CNN's."""
         regions = outputs["regions"]
         match = match_by_overlap(regions, targets["boxes"], targets["classes"], REGION, REGION, rescue=False)
         own = ops.take_along_axis(targets["boxes"], match.object[..., None], 1)
