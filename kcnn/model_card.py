@@ -72,6 +72,8 @@ def _chosen(splits):
     found = {
         "margin of class 0": figures.get("margin", {}).get("value"),
         "least score": figures.get("threshold", {}).get("score"),
+        "temperature": figures.get("calibration", {}).get("temperature"),
+        "thresholds": figures.get("thresholds", {}).get("values"),
     }
     return {what: value for what, value in found.items() if value is not None}
 

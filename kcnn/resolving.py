@@ -11,6 +11,9 @@ def resolve(recipe, source=None, settings=None):
     """(the `Recipe` meant by a path, name, dict or Recipe, with `settings` applied; the data if it is in memory)."""
     if isinstance(recipe, dict):
         recipe = parse(recipe)
+    elif not isinstance(recipe, str | Path | Recipe):
+        kinds = "a path, a name, a dict or a Recipe"
+        raise UserError(f"the recipe is a {type(recipe).__name__}, not {kinds}: give data as `source`")
     elif not isinstance(recipe, Recipe):
         recipe = read(find_recipe(recipe))
     changes = {_full_key(key): value for key, value in (settings or {}).items()}

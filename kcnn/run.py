@@ -136,6 +136,22 @@ class Run(Record):
             evaluation.add_split(self.folder.report, split, figures, pictures)
         return figures
 
+    def robustness(self, split="val", limit=300):
+        """The score on corrupted pictures, and on ones changed to mislead it, as a dict; added to the report.
+
+        Of the split no more than `limit` pictures are looked at, some ninety times. What the figures are says
+        `kcnn.robustness.measure`; a split that training never saw is logged, as by `evaluate`.
+        """
+        from kcnn import robustness
+
+        self._refuse_early(split)
+        opened = self._session(None)
+        figures = robustness.measure(opened, split, limit)
+        if (self.folder.report / "metrics.json").exists():
+            seed = self.recipe.runtime.seed
+            evaluation.add_robustness(self.folder.report, figures, robustness.example(opened, split, seed))
+        return figures
+
     def export(self, format="saved_model"):
         """Write the model for other programs below exports/ and prove that it agrees; returns the path."""
         from kcnn import exporting

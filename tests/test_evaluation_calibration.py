@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from kcnn.evaluation.calibration import calibration, expected_error, fit_temperature
 from kcnn.evaluation.predictions import Predictions
@@ -46,16 +46,19 @@ def test_temperature_is_scipys(rng, weighted):
     sharp = Predictions(softmax(3 * np.log(p.scores), axis=1).astype(np.float32), p.labels, p.weights, p.index)
     logits = np.log(sharp.scores.astype(float))
 
-    def loss(temperature):
-        scaled = logits / temperature
-        each = logsumexp(scaled, axis=1) - scaled[np.arange(len(p)), p.labels]
+    doubt = 1 / (p.weights.sum() ** 2 / (p.weights**2).sum() + 2)
+
+    def loss(temperature, doubt=doubt):
+        chances = np.full(logits.shape, doubt / (logits.shape[1] - 1))
+        chances[np.arange(len(p)), p.labels] = 1 - doubt
+        each = -(chances * log_softmax(logits / temperature, axis=1)).sum(1)
         return np.average(each, weights=p.weights)
 
     best = minimize_scalar(loss, bounds=(0.05, 20), method="bounded", options={"xatol": 1e-7})
     got = fit_temperature(sharp)
     assert got == pytest.approx(best.x, rel=1e-4) and got > 1.5
     found = calibration(sharp, got, "val")
-    assert found["log_loss_after"] == pytest.approx(best.fun, abs=1e-6)
+    assert found["log_loss_after"] == pytest.approx(loss(got, doubt=0), abs=1e-6)
     scaled = softmax(logits / got, axis=1)
     expected = loop_error(scaled.max(1), scaled.argmax(1) == p.labels, p.weights.astype(float))
     assert found["ece_after"] == pytest.approx(expected, abs=1e-6) and found["ece_after"] < found["ece"] / 2
@@ -65,8 +68,10 @@ def test_temperature_of_several_labels_is_scipys(rng):
     p = random_case(rng, n=800, multi_label=True)
     logits = np.log(p.scores.astype(float)) - np.log1p(-p.scores.astype(float))
 
+    believed = np.where(p.labels > 0.5, 801 / 802, 1 / 802)
+
     def loss(temperature):
-        return np.mean(np.logaddexp(0, logits / temperature) - p.labels * logits / temperature)
+        return np.mean(np.logaddexp(0, logits / temperature) - believed * logits / temperature)
 
     best = minimize_scalar(loss, bounds=(0.05, 20), method="bounded", options={"xatol": 1e-7})
     got = fit_temperature(p)
@@ -89,7 +94,8 @@ def test_a_known_temperature_is_found(rng):
 
 def test_the_ends_are_bounds_and_nothing_breaks_there():
     labels = np.array([0, 1, 0, 1], np.int32)
-    for scores, end in ((np.eye(2)[labels] * 0.8 + 0.1, 0.05), (np.eye(2)[1 - labels], 20.0)):
+    sure = np.log(9) / np.log(5)  # of 4 right answers of 4, the next is believed to 5/6
+    for scores, end in ((np.eye(2)[labels] * 0.8 + 0.1, sure), (np.eye(2)[1 - labels], 20.0)):
         p = Predictions(scores.astype(np.float32), labels, np.ones(4, np.float32), np.arange(4))
         assert fit_temperature(p) == pytest.approx(end, rel=1e-3)
         assert np.isfinite(calibration(p, fit_temperature(p))["log_loss_after"])

@@ -26,6 +26,7 @@ ROOMS += [
     "views",
     "baselines",
     "scoring",
+    "robustness",
     "comparison",
     "comparison_table",
     "advice",

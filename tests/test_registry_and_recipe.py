@@ -8,6 +8,7 @@ from kcnn import recipe
 from kcnn.errors import UserError
 from kcnn.recipe import Recipe
 from kcnn.registry import Registry
+from kcnn.resolving import resolve
 from kcnn.resources import find_recipe, recipes
 
 
@@ -88,6 +89,11 @@ def test_every_option_is_documented_once():
     paths = [path for path, *_ in recipe.options()]
     assert len(paths) == len({path.partition(".")[2] for path in paths}), "a bare key must name one option"
     assert all(text for *_, text in recipe.options())
+
+
+def test_data_in_the_recipes_place_is_told_where_it_belongs():
+    with pytest.raises(UserError, match="the recipe is a tuple, not a path, .*: give data as `source`"):
+        resolve(([1], [2]))
 
 
 def test_own_recipes_are_found_and_valid():

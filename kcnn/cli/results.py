@@ -31,6 +31,24 @@ def evaluate(
 
 
 @app.command()
+def robustness(
+    run: RunPath,
+    split: Annotated[str, typer.Option(help="val, test, or any other split of the data")] = "val",
+    limit: Annotated[int, typer.Option(min=1, help="pictures at most; each is looked at some ninety times")] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+):
+    """Score a run on pictures with noise, blur, fog …, and on ones changed to mislead it; added to the report."""
+    figures = the_api().load_run(run).robustness(split, limit)
+    if as_json:
+        return say(json.dumps(figures, indent=1))
+    from kcnn.evaluation import robustness_summary
+
+    for line in robustness_summary(figures):
+        say(line)
+    return say(f"report: {run / 'report' / 'report.md'}")
+
+
+@app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="run folders; each against the first")],
     split: Annotated[str | None, typer.Option(help="only this split; all scored ones if not given")] = None,

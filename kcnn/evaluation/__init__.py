@@ -12,9 +12,11 @@ from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.overlays import drawn_boxes, overlay, polygons, save_mask, save_picture
 from kcnn.evaluation.pairing import difference
 from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictures, predict
-from kcnn.evaluation.report import add_split, read_metrics, rebuild, write_report
+from kcnn.evaluation.report import add_robustness, add_split, read_metrics, rebuild, write_report
+from kcnn.evaluation.robustness import summary as robustness_summary
 from kcnn.evaluation.slices import column_groups, picture_groups, slices
 from kcnn.evaluation.stored import identity_of, read_stored, store, store_masks
+from kcnn.evaluation.thresholds import best_thresholds, by_thresholds
 from kcnn.evaluation.tiling import tiled
 
 __all__ = [
@@ -22,10 +24,13 @@ __all__ = [
     "BoxTally",
     "MaskTally",
     "Predictions",
+    "add_robustness",
     "add_split",
     "answer",
     "as_answered",
     "best_margin",
+    "best_thresholds",
+    "by_thresholds",
     "calibration",
     "column_groups",
     "difference",
@@ -48,6 +53,7 @@ __all__ = [
     "read_stored",
     "rebuild",
     "rightness",
+    "robustness_summary",
     "short_name",
     "save_mask",
     "save_picture",

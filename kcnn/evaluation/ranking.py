@@ -49,6 +49,12 @@ def steps(truth, scores, weights):
     return np.cumsum(weight * ~truth[order])[ends], np.cumsum(weight * truth[order])[ends]
 
 
+def distinct(scores):
+    """The distinct scores, the highest first."""
+    order, ends = _order(scores)
+    return scores[order][ends]
+
+
 def _order(scores):
     """(the samples by falling score, the places after which the score changes)."""
     order = np.argsort(-scores, kind="stable")

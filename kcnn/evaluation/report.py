@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 from kcnn.disk import make_folder, read_json, write_atomically
-from kcnn.evaluation import box_diagrams, diagrams, mask_diagrams, plots
+from kcnn.evaluation import box_diagrams, diagrams, mask_diagrams, plots, robustness
 from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.pages import page
 
@@ -46,6 +46,16 @@ def add_split(folder, split, figures, images=None):
     folder = Path(folder)
     metrics = read_metrics(folder)
     _add(metrics, folder, split, figures, images)
+    return _write(folder, metrics)
+
+
+def add_robustness(folder, figures, examples):
+    """Add (or replace) what `kcnn.robustness` gives, in the report in `folder`; returns report.md's path."""
+    folder = Path(folder)
+    metrics = read_metrics(folder) | {"robustness": figures}
+    metrics["figures"]["robustness"] = {"robustness": "robustness.png", "corruptions": "corruptions.png"}
+    robustness.curves(figures, folder / "robustness.png")
+    robustness.gallery(examples, folder / "corruptions.png")
     return _write(folder, metrics)
 
 

@@ -34,9 +34,10 @@ def remarks(split, figures):
 
 
 def paragraphs(split, figures, picture):
-    """All that the page says of a split: confusion, classes, ranking, calibration, slices, mistakes."""
+    """All that the page says of a split: confusion, classes, ranking, calibration, thresholds, slices, mistakes."""
     parts = confusion(figures, picture) + classes(figures, picture) + ranking(figures, picture)
-    return parts + calibration(split, figures, picture) + slices(figures, picture) + mistakes(figures, picture)
+    parts += calibration(split, figures, picture) + thresholds(split, figures)
+    return parts + slices(figures, picture) + mistakes(figures, picture)
 
 
 def confusion(figures, picture):
@@ -95,10 +96,24 @@ def calibration(split, figures, picture):
         rows.append((after, f"{found['ece_after']:.4f}", number("log_loss", found["log_loss_after"])))
         where = "this very split, so the numbers with it are too kind" if own else plain(found["fitted_on"])
         note = (
-            f"The temperature {found['temperature']:.4g} was fitted on {where}; it changes no predicted class, and the "
-            "run's answers do not use it."
+            f"The temperature {found['temperature']:.4g} was fitted on {where}; it changes no predicted class. Answers "
+            "and exports of the run use it; all other figures here are of the scores as trained."
         )
     return ["### Calibration", picture.get("calibration"), table(("scores", "ECE", "log loss"), rows), note]
+
+
+def thresholds(split, figures):
+    """From which score on each label is said to be there."""
+    found = figures.get("thresholds")
+    if not found:
+        return []
+    f1 = [row["f1"] for row in figures["per_class"]]
+    each = zip(figures["per_class"], found["values"], f1, found["f1"], strict=True)
+    rows = [(row["name"], f"{least:.3f}", number("f1", usual), number("f1", own)) for row, least, usual, own in each]
+    rows = [("mean", "", number("f1", figures["macro_f1"]), number("f1", found["macro_f1"])), *rows[:MOST_CLASSES]]
+    where = "this very split, so the numbers with them are too kind" if split == found["fitted_on"] else "val"
+    note = f"Thresholds were chosen on {where}: each is where its label's F1 is best. Answers and exports use them."
+    return ["### Thresholds", table(("label", "from a score of", "F1 from 0.5", "F1"), rows), note]
 
 
 def slices(figures, picture):

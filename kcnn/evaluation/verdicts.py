@@ -65,7 +65,7 @@ def _calibrated(found):
         f": it {lean}" if abs(over) > max(0.5 * found["ece"], 0.005) else ""
     )
     if found.get("ece_after") is not None:
-        words += f"; dividing the logits by {found['temperature']:.3g} would make that {found['ece_after']:.1%}"
+        words += f"; {found['ece_after']:.1%} with the logits divided by {found['temperature']:.3g}, as in its answers"
     return words + "."
 
 

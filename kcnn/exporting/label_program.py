@@ -32,7 +32,7 @@ class Program:
     def answer(self, image):
         count = tf.shape(image)[0]
         decoded = self.head.decode(self.model(at_least_one(tf.cast(image, tf.float32)), training=False))
-        answers = {name: decoded[name][:count] for name in ("label", "score", "scores")}
+        answers = {name: decoded[name][:count] for name in ("label", "score", "scores", "present") if name in decoded}
         return answers | {"label": tf.gather(self.names, answers["label"])}
 
     def answer_bytes(self, encoded):
@@ -40,11 +40,12 @@ class Program:
         facts = self.facts
         image, ok = frames_from_bytes(encoded, facts.input_shape, facts.framing, facts.max_pixels)
         answers = self.answer(image)
-        return {
+        found = {
             "label": tf.where(ok, answers["label"], ""),
             "score": tf.where(ok, answers["score"], 0.0),
             "scores": tf.where(ok[:, None], answers["scores"], 0.0),
         }
+        return found | ({"present": answers["present"] & ok[:, None]} if "present" in answers else {})
 
     def features(self, image):
         seen = self.to_features(at_least_one(tf.cast(image, tf.float32)), training=False)

@@ -42,10 +42,13 @@ def program(model, head, facts, dtype):
 def told(head, facts):
     """JSON: class_names; task; the input's shape, and its scale, which is 0 to 255 for pictures; how these are framed.
 
+    thresholds: of a classifier that gives several labels, from which score on each is there.
     framing: how a picture of another size is brought into the input's, see `kcnn.data.FRAMINGS`.
     """
     scale = "as in the training data" if facts.measured else "0 to 255"
     found = {"class_names": facts.class_names, "task": head.task, "input_shape": facts.input_shape}
+    if getattr(head, "multi_label", False):
+        found["thresholds"] = head.thresholds or [0.5] * head.num_classes
     return json.dumps(found | {"input_scale": scale, "framing": facts.framing}, ensure_ascii=False)
 
 

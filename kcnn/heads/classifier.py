@@ -25,6 +25,8 @@ class Classifier:
     focal_gamma: 0 is cross-entropy; above, pictures that are already right count less (Lin et al. 2017).
     dropout: share of the features dropped before the last layer.
     top: "pooled" (global average and one layer) or "own" (what the paper puts there).
+    temperature: divides the logits of answers, not of training; None: 1, or what a run's report finds on val.
+    thresholds: with several labels, from which score on each is said to be there; None: 0.5, or as the report finds.
     """
 
     num_classes: int
@@ -34,6 +36,8 @@ class Classifier:
     focal_gamma: float = 0.0
     dropout: float = 0.0
     top: str = "pooled"
+    temperature: float | None = None
+    thresholds: tuple[float, ...] | None = None
 
     task: ClassVar[str] = "labels"
     levels: ClassVar[tuple[str, ...]] = ()
@@ -46,8 +50,11 @@ class Classifier:
             raise UserError(f"num_classes is {self.num_classes}: a classifier needs at least {least}")
         if self.top not in TOPS:
             raise unknown_name("top", self.top, TOPS)
-        if self.class_weights is not None and len(self.class_weights) != self.num_classes:
-            raise UserError(f"class_weights has {len(self.class_weights)} values for {self.num_classes} classes")
+        for field in ("class_weights", "thresholds"):
+            if (found := getattr(self, field)) is not None and len(found) != self.num_classes:
+                raise UserError(f"{field} has {len(found)} values for {self.num_classes} classes")
+        if self.temperature is not None and not self.temperature > 0:
+            raise UserError(f"temperature is {self.temperature!r}: it must be above 0")
         for field in ("label_smoothing", "dropout"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"{field} is {getattr(self, field)!r}: it must be from 0 to below 1")
@@ -108,11 +115,16 @@ class Classifier:
         return {name: (value * weight, weight) for name, value in found.items()}
 
     def decode(self, outputs):
-        """{"label": (B,) int32 index of the best class, "score": (B,) its score, "scores": (B, K)}, all from 0 to 1."""
-        logits = ops.cast(outputs, "float32")
+        """{"label": (B,) int32 index of the best class, "score": (B,) its score, "scores": (B, K)}, all from 0 to 1.
+
+        With several labels also "present": (B, K) bool, which of them are there.
+        """
+        logits = ops.cast(outputs, "float32") / (self.temperature or 1.0)
         scores = ops.sigmoid(logits) if self.multi_label else ops.softmax(logits, axis=-1)
         best = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        return {"label": best, "score": ops.max(scores, axis=-1), "scores": scores}
+        found = {"label": best, "score": ops.max(scores, axis=-1), "scores": scores}
+        least = ops.convert_to_tensor(self.thresholds or 0.5, "float32")
+        return found | ({"present": scores >= least} if self.multi_label else {})
 
     def _categorical(self, label, logits):
         label = label * (1 - self.label_smoothing) + self.label_smoothing / self.num_classes

@@ -1,13 +1,21 @@
 """Scoring what answers in labels: figures, baselines, slices and the pictures of mistakes."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 
 from kcnn import baselines, evaluation, models, views
 
+CHOSEN_ON = "val"
+
 
 def settled(head, reported):
-    """The head: it answers as it was trained to."""
-    return head
+    """The head with the temperature and the thresholds that the {split: figures} of a report found; its own stay."""
+    val = reported.get(CHOSEN_ON, {})
+    found = {"temperature": val.get("calibration", {}).get("temperature")}
+    found["thresholds"] = tuple(val.get("thresholds", {}).get("values", ())) or None
+    free = [field.name for field in fields(head) if getattr(head, field.name) is None]
+    return replace(head, **{name: value for name, value in found.items() if name in free})
 
 
 def prepare(session, figures=None):
@@ -21,9 +29,12 @@ def score(session, split, own, probe, earlier):
     samples, names = session.dataset.splits[split], session.facts.class_names
     p = evaluation.predict(models.main_part(session.model), session.head, views.batches(session, split))
     figures = evaluation.measure(p, names, samples.names, seed=session.recipe.runtime.seed)
-    known = earlier.get("val", {}).get("calibration", {}).get("temperature")
-    temperature = evaluation.fit_temperature(p) if split == "val" and own else known
-    figures["calibration"] = evaluation.calibration(p, temperature, "val")
+    known, fitted = earlier.get(CHOSEN_ON, {}), split == CHOSEN_ON and own
+    temperature = evaluation.fit_temperature(p) if fitted else known.get("calibration", {}).get("temperature")
+    figures["calibration"] = evaluation.calibration(p, temperature, CHOSEN_ON)
+    if p.multi_label:
+        least = evaluation.best_thresholds(p, temperature) if fitted else known.get("thresholds", {}).get("values")
+        figures["thresholds"] = evaluation.by_thresholds(p, least, temperature, CHOSEN_ON) if least else {}
     figures["slices"] = evaluation.slices(evaluation.rightness(p), p.weights, _groups(session, samples, p))
     known = earlier.get(split, {}).get("baselines") if own and probe is None else None
     figures["baselines"] = known or baselines.score(session, split, p, probe if split != "train" else None)

@@ -99,8 +99,8 @@ def score(session, split, source=None, prepared=None, earlier=None):
     if source is not None:
         session = _in_own_shape(session, split)
         session.folder.log("scored", split=split, source=str(source))
-    elif split not in SEEN:
-        session.folder.log("scored", split=split, uses=1 + uses(session.folder, split))
+    else:
+        log_use(session.folder, split)
     figures, shown = TASKS[session.head.task].score(session, split, source is None, prepared, earlier or {})
     if source is None:
         figures["uses"] = None if split in SEEN else uses(session.folder, split)
@@ -121,6 +121,12 @@ def _in_own_shape(session, split):
 def warnings(folder):
     """What was warned of while the run was trained, each once."""
     return list(dict.fromkeys(event["text"] for event in folder.events("warning")))
+
+
+def log_use(folder, split):
+    """Log in the run that a split was scored, if training never saw it."""
+    if split not in SEEN:
+        folder.log("scored", split=split, uses=1 + uses(folder, split))
 
 
 def uses(folder, split):
