@@ -68,7 +68,7 @@ def test_every_word_has_help(capsys):
     status, out, _ = kcnn(capsys, "--help")
     assert status == 0
     words = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
-    known = "demo fit plan find-rate resume extend evaluate compare predict explain export card convert check list"
+    known = "demo fit plan find-rate resume extend evaluate robustness compare predict explain export card convert check list"
     assert set(f"{known} describe app".split()) == set(words)
     for word in words:
         assert word in out

@@ -84,7 +84,7 @@ def curves(figures, path):
     for axes in (left, right):
         axes.grid(True, axis="y")
         axes.axhline(figures["clean"], color=GREY, linewidth=1, linestyle=":")
-        axes.legend(fontsize=8, loc="best")
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.14), ncols=3)
     save(figure, path)
 
 
@@ -94,12 +94,12 @@ def gallery(examples, path):
     columns = len(next(iter(examples.values())))
     figure = new_figure(1.15 * columns + 1.3, 1.2 * len(examples) + 0.3)
     grid = figure.subplots(len(examples), columns, squeeze=False)
-    for line, (what, images) in zip(grid, examples.items(), strict=True):
+    for row, (line, (what, images)) in enumerate(zip(grid, examples.items(), strict=True)):
         for column, (axes, image) in enumerate(zip(line, images, strict=True)):
             axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-            if line is grid[0]:
+            if not row:
                 axes.set_title("as it is" if not column else str(column), fontsize=9, loc="center")
         line[0].set_ylabel(_words(what), rotation=0, ha="right", va="center", fontsize=9)
     save(figure, path)

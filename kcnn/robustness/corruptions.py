@@ -34,6 +34,11 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 ZOOMS = 8
 
 
+def fitting(channels):
+    """The names of the corruptions that change pictures of so many channels: grey ones have no saturation."""
+    return [name for name in CORRUPTIONS if channels == 3 or name != "saturation"]
+
+
 def corrupted(images, name, level, seed=0):
     """`images` (N, H, W, C) uint8 under the corruption `name` at `level` 1 to 5, as uint8; the same for a `seed`."""
     if name not in CORRUPTIONS:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from kcnn import models, scoring, training, views
 from kcnn.errors import UserError
 from kcnn.robustness.attacks import ATTACKS, EPSILONS
-from kcnn.robustness.corruptions import CORRUPTIONS, LEVELS, corrupted
+from kcnn.robustness.corruptions import LEVELS, corrupted, fitting
 
 SHOWN = 64  # pictures at most of which one with something to see is shown
 
@@ -47,7 +47,8 @@ def measure(session, split, limit):
         rng = np.random.default_rng(seed)
         return scored(lambda batch: ATTACKS[name](partial_of(ascent, batch), _float(batch["image"]), epsilon, rng))
 
-    corruptions = {name: [under(name, level + 1) for level in range(LEVELS)] for name in CORRUPTIONS}
+    names = fitting(facts.input_shape[-1])
+    corruptions = {name: [under(name, level + 1) for level in range(LEVELS)] for name in names}
     return {
         "split": split,
         "samples": len(session.dataset.splits[split]),
@@ -61,14 +62,14 @@ def measure(session, split, limit):
 
 
 def example(session, split, seed=0):
-    """{corruption: (LEVELS + 1, H, W, C) uint8}: the most varied of some pictures of a split, as it is and corrupted."""
+    """{corruption: (LEVELS + 1, H, W, C) uint8}: the most varied of some pictures, as it is and corrupted."""
     samples = session.dataset.splits[split]
     batch = next(iter(views.some(session, samples, np.arange(SHOWN))))
     images = batch["image"].numpy()[batch["index"].numpy() >= 0]
     one = images[images.reshape(len(images), -1).std(1).argmax()][None]
     return {
         name: np.concatenate([one] + [corrupted(one, name, level + 1, seed) for level in range(LEVELS)])
-        for name in CORRUPTIONS
+        for name in fitting(one.shape[-1])
     }
 
 
