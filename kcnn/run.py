@@ -1,5 +1,6 @@
 """A run: a trained model with everything around it, rebuilt from its folder."""
 
+import logging
 from functools import cached_property
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import numpy as np
 from kcnn import answers, data, evaluation, explaining, inspection, models, scoring, session, training
 from kcnn.errors import UserError
 from kcnn.run_record import Record
+
+log = logging.getLogger(__name__)
+SCORED = 200  # pictures of val at most, on which an export is scored
 
 
 class Run(Record):
@@ -152,15 +156,34 @@ class Run(Record):
             evaluation.add_robustness(self.folder.report, figures, robustness.example(opened, split, seed))
         return figures
 
-    def export(self, format="saved_model"):
-        """Write the model for other programs below exports/ and prove that it agrees; returns the path."""
+    def export(self, format="saved_model", *, timed=True):
+        """Write the model for other programs below exports/ and prove that it agrees; returns the path.
+
+        Where the run's data are there, the written file is scored on some of val too. With `timed` all exports that are
+        there are timed anew, in turns: see `time_exports`.
+        """
         from kcnn import exporting
 
         self._ended("an export")
         frames = scoring.kept_frames(self.folder)
-        path, parity = exporting.export(format, *self._answering, self.facts, self.folder.exports, frames)
+        path, parity = exporting.export(format, *self._answering, self.facts, self.folder.exports, frames, self._scorer)
         self.folder.log("exported", format=format, **parity)
+        if timed:
+            self.time_exports()
         return path
+
+    def time_exports(self):
+        """Time the model and its exports in turns, and write size, agreement, score and speed into the report.
+
+        {format: what exports/parity.json says}.
+        """
+        from kcnn import exporting
+
+        frames = scoring.kept_frames(self.folder)
+        parity = exporting.time_exports(*self._answering, self.facts, self.folder.exports, frames)
+        if (self.folder.report / "metrics.json").exists():
+            evaluation.add_exports(self.folder.report, parity)
+        return parity
 
     def resume(self, callbacks=(), console=None):
         """Go on exactly where a stopped or killed run was, and replace its report if it has one; returns the run."""
@@ -232,6 +255,17 @@ class Run(Record):
         """Model and head as they answer people."""
         model, head = self._built
         return model, scoring.settled(head, self.folder)
+
+    @cached_property
+    def _scorer(self):
+        """What `exporting.export` scores by: some of val (of train where there is none); None where data are gone."""
+        try:
+            opened = self._session(None)
+        except (UserError, OSError) as error:
+            log.info("exports are not scored, only compared: %s", error)
+            return None
+        score = scoring.scorer(opened, "val" if "val" in opened.dataset.splits else "train", SCORED)
+        return score, score(evaluation.answer(*self._answering))
 
     def _asked(self, target, frame):
         """What `explain` asks of a frame."""

@@ -1,5 +1,9 @@
 """Views of a session's data: its splits as batches, and single samples, as its network sees them."""
 
+from dataclasses import replace
+
+import numpy as np
+
 from kcnn import data
 
 
@@ -20,3 +24,10 @@ def some(session, samples, index):
         samples.take(index), facts.input_shape, len(index), framing=facts.framing, max_pixels=facts.max_pixels,
         training=False, num_classes=facts.num_classes,
     )  # fmt: skip
+
+
+def limited(session, split, most):
+    """The session with no split but this one, and of it at most so many samples, drawn by the seed."""
+    samples, rng = session.dataset.splits[split], np.random.default_rng(session.recipe.runtime.seed)
+    chosen = np.sort(rng.permutation(len(samples))[:most])
+    return replace(session, dataset=replace(session.dataset, splits={split: samples.take(chosen)}))

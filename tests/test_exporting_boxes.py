@@ -8,7 +8,7 @@ import tensorflow as tf
 from kcnn.architectures import ARCHITECTURES
 from kcnn.data import Facts
 from kcnn.errors import UserError
-from kcnn.exporting import export, parity
+from kcnn.exporting import export
 from kcnn.heads import HEADS
 from kcnn.models import build_model, head_of
 from kcnn.training import Engine
@@ -21,13 +21,6 @@ FURTHER = {"retinanet": {"depth": 1}, "faster_rcnn": {"hidden": 8, "proposals": 
 FURTHER["mask_rcnn"] = FURTHER["faster_rcnn"] | {"depth": 1}
 # In the ordinary tests those that need something of their own: groups, depthwise kernels, a stated size, windows.
 TELLING = ("shufflenet_toy", "efficientnet_toy", "nasnet_toy", "swin_toy")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """How long answers take is not asked here."""
-    monkeypatch.setattr(parity, "WARM", 0)
-    monkeypatch.setattr(parity, "REPEATS", 1)
 
 
 def batch_of(rng):

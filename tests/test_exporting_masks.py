@@ -8,7 +8,7 @@ import tensorflow as tf
 from kcnn.answers import MaskAnswers
 from kcnn.architectures import ARCHITECTURES
 from kcnn.data import Facts
-from kcnn.exporting import EXPORTERS, export, parity
+from kcnn.exporting import EXPORTERS, export
 from kcnn.heads import HEADS
 from kcnn.models import build_model, head_of
 
@@ -16,13 +16,6 @@ MASKS = [name for name in HEADS if HEADS[name].task == "masks"]
 FAMILIES = [name for name in ARCHITECTURES if name.endswith("_toy") and 2 in ARCHITECTURES[name].ranks]
 SMALL = {"unet": {"filters": (8, 8)}, "fcn": {"filters": 8}, "deeplab": {"filters": 8, "low_filters": 4}}
 STATED = ("nasnet_toy",)  # what must know its sides
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """How long answers take is not asked here."""
-    monkeypatch.setattr(parity, "WARM", 0)
-    monkeypatch.setattr(parity, "REPEATS", 1)
 
 
 def settle(model, images):

@@ -23,13 +23,6 @@ SMALL["mask_rcnn"] = SMALL["yolo"] | {"hidden": 8, "proposals": 12, "depth": 1}
 CASES = [pytest.param(name, marks=[pytest.mark.slow] if name == "mask_rcnn" else []) for name in SMALL]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """How long answers take is not asked here."""
-    monkeypatch.setattr(parity, "WARM", 0)
-    monkeypatch.setattr(parity, "REPEATS", 1)
-
-
 def made(name, rng, architecture="resnet_toy"):
     """(model, head, facts, pictures) whose answers differ from picture to picture."""
     keras.utils.set_random_seed(0)

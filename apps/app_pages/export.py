@@ -51,11 +51,15 @@ def written(run):
         {
             "format": format, "pictures": row["pictures"], "largest difference": f"{row['score_difference']:.1g}",
             "same answers": f"{row['labels_agree']:.1%}", "MiB": row["bytes"] / MEBIBYTE,
-            **{f"ms for {count}": ms for count, ms in row["milliseconds"].items()},
+            "score": row.get("score"), "model's score": row.get("model_score"),
+            **{f"ms for {count}": ms["p50"] for count, ms in row["milliseconds"].items()},
+            **{f"× model, {count}": ms["model"] / ms["p50"] for count, ms in row["milliseconds"].items()},
         }
         for format, row in parity.items()
     ]  # fmt: skip
-    columns = {name: st.column_config.NumberColumn(format="%.1f") for name in rows[0] if name.startswith(("ms", "MiB"))}
+    digits = {"ms": "%.1f", "MiB": "%.1f", "×": "%.2f", "score": "%.4f", "model's": "%.4f"}
+    columns = {name: st.column_config.NumberColumn(format=digits[name.split(" ")[0]]) for name in rows[0]
+               if name.split(" ")[0] in digits}  # fmt: skip
     st.dataframe(pandas.DataFrame(rows), hide_index=True, column_config=columns)
     for format, row in parity.items():
         path = file.parent / Path(row["file"]).name
@@ -65,7 +69,8 @@ def written(run):
 
 def _is_whole(row, folder):
     """Whether an export is there with all its figures, as those of earlier versions are not."""
-    return "milliseconds" in row and (folder / Path(row["file"]).name).exists()
+    times = row.get("milliseconds", {}).values()
+    return bool(times) and all(isinstance(ms, dict) for ms in times) and (folder / Path(row["file"]).name).exists()
 
 
 @st.cache_data(max_entries=4, show_spinner="Packing")

@@ -136,15 +136,18 @@ def export(
     opened = the_api().load_run(run)
     if not every:
         return say(f"wrote {opened.export(format)}")
+    from kcnn.evaluation import fastest
     from kcnn.exporting import EXPORTERS, ExportDisagrees
 
     refused = 0
     for name in EXPORTERS:
         try:
-            say(f"wrote {opened.export(name)}")
+            say(f"wrote {opened.export(name, timed=False)}")
         except (UserError, ExportDisagrees) as error:
             refused += 1
             say(f"not {name}: {error}")
+    for line in fastest(opened.time_exports()):
+        say(line)
     raise typer.Exit(1 if refused else 0)
 
 

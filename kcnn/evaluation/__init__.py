@@ -4,6 +4,7 @@ from kcnn.evaluation.baselines import SIDE, fit_probe, majority, some
 from kcnn.evaluation.boxes import BoxTally, measure_boxes, shown_boxes
 from kcnn.evaluation.calibration import calibration, fit_temperature
 from kcnn.evaluation.classification import losses, measure, rightness
+from kcnn.evaluation.exports import fastest
 from kcnn.evaluation.instance_masks import pasted
 from kcnn.evaluation.margins import best_margin
 from kcnn.evaluation.markdown import short_name, summary
@@ -12,7 +13,7 @@ from kcnn.evaluation.mistakes import pictured
 from kcnn.evaluation.overlays import drawn_boxes, overlay, polygons, save_mask, save_picture
 from kcnn.evaluation.pairing import difference
 from kcnn.evaluation.predictions import Predictions, answer, as_answered, pictures, predict
-from kcnn.evaluation.report import add_robustness, add_split, read_metrics, rebuild, write_report
+from kcnn.evaluation.report import add_exports, add_robustness, add_split, read_metrics, rebuild, write_report
 from kcnn.evaluation.robustness import summary as robustness_summary
 from kcnn.evaluation.slices import column_groups, picture_groups, slices
 from kcnn.evaluation.stored import identity_of, read_stored, store, store_masks
@@ -24,6 +25,7 @@ __all__ = [
     "BoxTally",
     "MaskTally",
     "Predictions",
+    "add_exports",
     "add_robustness",
     "add_split",
     "answer",
@@ -35,6 +37,7 @@ __all__ = [
     "column_groups",
     "difference",
     "drawn_boxes",
+    "fastest",
     "fit_probe",
     "fit_temperature",
     "identity_of",

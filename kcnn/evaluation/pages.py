@@ -1,6 +1,6 @@
 """report.md: a pure function of what metrics.json says. The summary first, then the run, its learning, each split."""
 
-from kcnn.evaluation import box_sections, mask_sections, robustness, sections
+from kcnn.evaluation import box_sections, exports, mask_sections, robustness, sections
 from kcnn.evaluation.markdown import NAMES, name, number, plain, short_name, span, table
 
 FIRST = ("test", "val")
@@ -18,6 +18,7 @@ def page(metrics):
     for split, figures in splits.items():
         parts += _split(split, figures, metrics["figures"].get(split, {}))
     parts += robustness.section(metrics.get("robustness"), metrics["figures"].get("robustness", {}))
+    parts += exports.section(metrics.get("exports"))
     reading = dict.fromkeys(of_task(figures).READING for figures in splits.values())
     parts += ["## How to read this page", *reading] if splits else []
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -59,6 +59,11 @@ def add_robustness(folder, figures, examples):
     return _write(folder, metrics)
 
 
+def add_exports(folder, parity):
+    """Put what {format: what parity.json says} into the report in `folder`; returns report.md's path."""
+    return _write(Path(folder), read_metrics(folder) | {"exports": parity})
+
+
 def read_metrics(folder):
     """What metrics.json in the report `folder` says, as a dict."""
     return read_json(Path(folder) / "metrics.json")

@@ -6,6 +6,7 @@
 from kcnn.exporting.export import export
 from kcnn.exporting.parity import ExportDisagrees
 from kcnn.exporting.registry import EXPORTERS, Exporter
+from kcnn.exporting.timing import time_exports
 
 # isort: off
 from kcnn.exporting import saved_model, litert, onnx, openvino, keras_file  # in the order in which they are offered
@@ -22,4 +23,5 @@ __all__ = [
     "onnx",
     "openvino",
     "saved_model",
+    "time_exports",
 ]

@@ -6,6 +6,7 @@ Operations beyond LiteRT's own (Flex) are refused. What is told of the model is 
 which interpreters do not read.
 """
 
+import os
 import zipfile
 
 import numpy as np
@@ -62,7 +63,7 @@ def load(path, head, facts):
     """{"model": images (N, H, W, C) → answers}, by LiteRT's interpreter on the file at `path`."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_path=str(path))
+    interpreter = Interpreter(model_path=str(path), num_threads=os.cpu_count())
     place = interpreter.get_input_details()[0]["index"]
     ends = {name: end["index"] for name, end in interpreter.get_signature_runner().get_output_details().items()}
     seen = []

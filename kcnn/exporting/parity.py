@@ -1,15 +1,13 @@
 """Does a written file answer as the model does? Measured on real pictures, never assumed."""
 
-import time
-
 import numpy as np
 
 from kcnn.evaluation.predictions import answer
 from kcnn.exporting.programs import PROGRAMS
 
 TOLERANCE = 1e-4
+DROP = 0.02  # of the main metric, which a format that rounds may cost
 TOGETHER = 8  # pictures, whose scores of every place are many numbers
-SIZES, WARM, REPEATS = (1, 8), 3, 15  # pictures at once; answers before the timing, and timed
 COARSE_TOLERANCE = 2e-2  # a network that computes in 16 bits differs with the order of its sums
 
 
@@ -44,6 +42,20 @@ def compare(model, head, facts, images, ways, agreement=None):
     return {"pictures": len(images), "score_difference": worst, "labels_agree": agree}
 
 
+def scored(score, ask, metric, rounds):
+    """{"metric", "score", "model_score"} of the written file's answers by `ask`; `score` as `export` takes it.
+
+    Raises `ExportDisagrees` where a file that `rounds` falls behind the model by more than 0.02.
+    """
+    judge, model_score = score
+    own = judge(ask)
+    if rounds and not own >= model_score - DROP:
+        raise ExportDisagrees(
+            f"the export's {metric} is {own:.4f} and the model's {model_score:.4f}; at most {DROP:g} less is allowed"
+        )
+    return {"metric": metric, "score": own, "model_score": model_score}
+
+
 def _disagreements(model, head, facts, images, ways):
     """{way to ask: what `disagreement` says over all `images`}, with no more than one part's answers in memory."""
     ask_model, rows = answer(model, head), {way: [] for way in ways}
@@ -57,17 +69,4 @@ def _disagreements(model, head, facts, images, ways):
         difference, behind, equal = np.transpose(columns)
         share = np.average(equal, weights=[len(part) for part in parts])
         found[way] = float(difference.max()), float(behind.max()), float(share)
-    return found
-
-
-def milliseconds(ask, images):
-    """{"1": …, "8": …}: the median time that a function `ask` of images takes for so many of the `images`."""
-    found = {}
-    for count in SIZES:
-        batch, times = images[np.arange(count) % len(images)], []
-        for _ in range(REPEATS + WARM):
-            began = time.perf_counter()
-            ask(batch)
-            times.append(1000 * (time.perf_counter() - began))
-        found[str(count)] = round(float(np.median(times[WARM:])), 3)
     return found

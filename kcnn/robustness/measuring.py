@@ -1,7 +1,5 @@
 """A session's score on changed pictures of one split."""
 
-from dataclasses import replace
-
 import numpy as np
 import tensorflow as tf
 
@@ -29,7 +27,7 @@ def measure(session, split, limit):
     if limit < 1:
         raise UserError(f"limit is {limit}: it must be 1 or more")
     scoring.log_use(session.folder, split)
-    session, seed = _limited(session, split, limit), session.recipe.runtime.seed
+    session, seed = views.limited(session, split, limit), session.recipe.runtime.seed
     model = models.main_part(session.model)
     engine, metric = training.Engine(model, session.head), session.head.main_metric
     judge = scoring.JUDGED.get(session.head.task)
@@ -89,13 +87,6 @@ def _ascent(model, head):
         return tape.gradient(total, image)
 
     return ascent
-
-
-def _limited(session, split, limit):
-    samples = session.dataset.splits[split]
-    rng = np.random.default_rng(session.recipe.runtime.seed)
-    chosen = np.sort(rng.permutation(len(samples))[:limit])
-    return replace(session, dataset=replace(session.dataset, splits={split: samples.take(chosen)}))
 
 
 def _changed(batches, change):

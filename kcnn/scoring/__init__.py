@@ -10,6 +10,7 @@ from kcnn.scoring.reporting import (
     reported,
     score,
     score_again,
+    scorer,
     settled,
     uses,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "reported",
     "score",
     "score_again",
+    "scorer",
     "settled",
     "uses",
 ]

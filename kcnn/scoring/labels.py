@@ -44,6 +44,19 @@ def score(session, split, own, probe, earlier):
     return figures, _pictures(session, samples, figures)
 
 
+def judged(session, split, batches, ask):
+    """The accuracy of the answers of `ask`, a function of images, to `batches` of a split."""
+    rows = []
+    for batch in batches:
+        there = batch["index"].numpy() >= 0
+        scores = np.asarray(ask(batch["image"].numpy())["scores"])
+        rows.append((scores[there], batch["label"].numpy()[there], batch["weight"].numpy()[there]))
+    scores, truth, weights = (np.concatenate(part) for part in zip(*rows, strict=True))
+    truth = evaluation.as_answered(truth, session.head.multi_label, scores.shape[1])
+    p = evaluation.Predictions(scores, truth, weights, np.arange(len(scores)))
+    return float(np.average(evaluation.rightness(p), weights=weights))
+
+
 def _groups(session, samples, predictions):
     """The slices' groups: the table's columns, but those that steer the training, and what the pictures look like."""
     chosen = session.recipe.data

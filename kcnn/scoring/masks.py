@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from kcnn import evaluation, models, views
 
 CHOSEN_ON = "val"
@@ -26,6 +28,15 @@ def _margin(session, model, split, own, earlier):
         return {"value": settled(session.head, earlier).margin or 0.0}
     value, without = evaluation.best_margin(model, views.batches(session, split))
     return {"value": value, "without": without}
+
+
+def judged(session, split, batches, ask):
+    """The mean IoU of the answers of `ask`, a function of images, to `batches` of a split."""
+    tally = evaluation.MaskTally(session.facts.class_names)
+    for batch in batches:
+        truth, index, weight = (batch[key].numpy() for key in ("mask", "index", "weight"))
+        tally.add(truth, np.asarray(ask(batch["image"].numpy())["mask"]), index, weight)
+    return tally.figures()["mean_iou"]
 
 
 def score(session, split, own, prepared, earlier):

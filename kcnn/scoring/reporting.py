@@ -87,6 +87,13 @@ def score_again(session, split, source=None):
     return score(session, split, source, prepared, earlier)
 
 
+def scorer(session, split, limit):
+    """A function from a function of images to the main metric of its answers on at most so many pictures of a split."""
+    session = views.limited(session, split, limit)
+    batches = list(views.batches(session, split))
+    return lambda ask: TASKS[session.head.task].judged(session, split, batches, ask)
+
+
 def score(session, split, source=None, prepared=None, earlier=None):
     """(figures, pictures for the report) of one split, whose predictions are kept in the run.
 
