@@ -12,10 +12,13 @@ from kcnn.inspection import (
     grad_cam_plus_plus,
     integrated_gradients,
     layer_cam,
+    lime,
     occlusion,
     saliency,
     smooth_grad,
 )
+from kcnn.inspection.segments import Segments
+from kcnn.inspection.shap import shares
 from kcnn.models import build_model, head_of
 from tests.test_inspection_grad_cam import linear_model
 
@@ -115,3 +118,32 @@ def test_a_planted_patch_is_pointed_at(name, trained):
         inside = heat[max(y - 4, 0) : y + 10, max(x - 4, 0) : x + 10]
         found += inside.max() == heat.max()
     assert found >= 10, f"{found} of 12 peaks lie on the planted square (chance is below 3)"
+
+
+def test_segments_of_a_linear_model_have_the_weights_that_it_gives_them(linear):
+    model, weights, image = linear
+    for target in range(2):
+        parts = Segments(model, image, target)
+        each = (image - image.mean((0, 1))) @ weights[:, target] / 64
+        own = np.bincount(parts.labels.ravel(), each.ravel(), parts.count)
+        heat, found = shares(parts)
+        np.testing.assert_allclose(found, own, atol=1e-4)
+        assert found.sum() == pytest.approx(each.sum(), abs=1e-4)
+        expected = np.maximum(own, 0)[parts.labels]
+        np.testing.assert_allclose(heat, expected / expected.max(), atol=1e-3)
+        # LIME shrinks its weights a little (ridge regression).
+        assert np.corrcoef(lime(model, image, target=target).ravel(), expected.ravel())[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("name", ["lime", "shap"])
+def test_libraries_that_are_not_there_are_named_and_numpys_generator_is_left_alone(name, linear, monkeypatch):
+    model, _, image = linear
+    np.random.seed(7)
+    expected = np.random.random()
+    np.random.seed(7)
+    first = EXPLAINERS[name](model, image)
+    assert np.random.random() == expected
+    np.testing.assert_array_equal(first, EXPLAINERS[name](model, image))
+    monkeypatch.setattr("kcnn.inspection.segments.find_spec", lambda package: None)
+    with pytest.raises(UserError, match=f"the explainer {name} needs .*: pip install 'kcnn\\[explain\\]'"):
+        EXPLAINERS[name](model, image)

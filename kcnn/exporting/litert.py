@@ -1,12 +1,14 @@
 """LiteRT (TensorFlow Lite), for phones and small machines: one flat file, in 32, 16 or 8 bits.
 
 "litert" computes in float32; "litert_float16" keeps its weights in 16 bits; "litert_dynamic" keeps them in 8 bits and
-rounds what flows as it comes; "litert_int8" computes in whole numbers, whose scales are measured on sample pictures.
+rounds what flows as it comes; "litert_int8" computes in whole numbers, whose scales are measured on sample pictures; of
+a detector what decodes its boxes stays in float32, as 256 places are too few for their edges.
 Operations beyond LiteRT's own (Flex) are refused. What is told of the model is kcnn.json in a ZIP at the file's end,
 which interpreters do not read.
 """
 
 import os
+import warnings
 import zipfile
 
 import numpy as np
@@ -16,6 +18,8 @@ from kcnn.exporting.portable import answers, converting, holding, program, told
 from kcnn.exporting.registry import EXPORTERS, Exporter
 
 NEEDS = ("ai_edge_litert",)
+NETWORK = {"ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MEAN", "PAD"}
+NETWORK |= {"RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE_CONV"}
 QUICK = "weights in 8 bits, what flows is rounded as it comes"
 WHOLE = "whole numbers of 8 bits all through, of scales that sample pictures gave"
 
@@ -41,6 +45,22 @@ def _int8(converter, images):
         converter.inference_input_type = tf.uint8
 
 
+def _converted(converter, head):
+    """The file's content; with representative pictures in whole numbers, of a detector its network alone."""
+    if head.task != "boxes" or converter.representative_dataset is None:
+        return converter.convert()
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    rest = [name for name in vars(BuiltinOperator) if name.isupper() and name not in NETWORK]
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=rest)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the debugger reads its own draft by an older interpreter
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
+        )
+        return debugger.get_nondebug_quantized_model()
+
+
 def _writer(prepare):
     """The `write` of a row whose converter `prepare`(converter, sample images) sets up."""
 
@@ -51,7 +71,7 @@ def _writer(prepare):
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         prepare(converter, images)
         with converting("LiteRT"):
-            content = converter.convert()
+            content = _converted(converter, head)
         path.write_bytes(content)
         with zipfile.ZipFile(path, "a") as end:
             end.writestr("kcnn.json", told(head, facts))
@@ -64,7 +84,7 @@ def load(path, head, facts):
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path), num_threads=os.cpu_count())
-    place = interpreter.get_input_details()[0]["index"]
+    place, dtype = (interpreter.get_input_details()[0][key] for key in ("index", "dtype"))
     ends = {name: end["index"] for name, end in interpreter.get_signature_runner().get_output_details().items()}
     seen = []
 
@@ -73,7 +93,7 @@ def load(path, head, facts):
             interpreter.resize_tensor_input(place, images.shape)
             interpreter.allocate_tensors()
             seen[:] = [images.shape]
-        interpreter.set_tensor(place, images)
+        interpreter.set_tensor(place, images.astype(dtype))  # a detector in 8 bits takes float32
         interpreter.invoke()
         return {name: interpreter.get_tensor(end) for name, end in ends.items()}
 

@@ -13,6 +13,7 @@ from kcnn.exporting.portable import answers, converting, program, told
 from kcnn.exporting.registry import EXPORTERS, Exporter
 
 OPSET = 17
+ROUNDED = ["Conv", "ConvTranspose", "Gemm", "MatMul"]
 NEEDS = ("onnx", "onnxruntime", "tf2onnx")
 
 
@@ -31,7 +32,10 @@ def write(model, head, facts, path, images):
 
 
 def write_int8(model, head, facts, path, images):
-    """The same with convolutions and products in 8 bits, of scales that `images` gave; one scale a channel."""
+    """The same with convolutions and products in 8 bits, of scales that `images` gave; one scale a channel.
+
+    All else stays in float32: what decodes boxes needs more than 256 places.
+    """
     from onnxruntime import quantization as q
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -48,7 +52,14 @@ def write_int8(model, head, facts, path, images):
         with converting("ONNX in 8 bits"):
             quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
             # Weights in 7 bits: sums of products in 8 overflow on processors without VNNI.
-            q.quantize_static(str(prepared), str(written), Samples(), per_channel=True, reduce_range=True)
+            q.quantize_static(
+                str(prepared),
+                str(written),
+                Samples(),
+                per_channel=True,
+                reduce_range=True,
+                op_types_to_quantize=ROUNDED,
+            )
         path.write_bytes(written.read_bytes())
 
 

@@ -14,10 +14,12 @@ from kcnn.inspection.dreams import inverted
 from kcnn.inspection.features import features
 from kcnn.inspection.fields import Field, receptive_fields
 from kcnn.inspection.input_gradients import attributions, integrated_gradients, saliency, smooth_grad
+from kcnn.inspection.lime import lime
 from kcnn.inspection.occlusion import occlusion
 from kcnn.inspection.overlay import save_overlay
 from kcnn.inspection.registry import EXPLAINERS, VIEWS
 from kcnn.inspection.sanity import in_words, sanity
+from kcnn.inspection.shap import shap
 from kcnn.inspection.shelf import shelf
 from kcnn.inspection.tiles import draw_tiles
 from kcnn.inspection.views import View
@@ -42,12 +44,14 @@ __all__ = [
     "integrated_gradients",
     "inverted",
     "layer_cam",
+    "lime",
     "multiply_adds",
     "occlusion",
     "receptive_fields",
     "saliency",
     "sanity",
     "save_overlay",
+    "shap",
     "shelf",
     "smooth_grad",
 ]

@@ -7,6 +7,8 @@ import tensorflow as tf
 from kcnn.errors import UserError
 from kcnn.inspection.graph import logits_of
 
+TOGETHER = 16  # pictures at once
+
 
 def question(model, image, target=None):
     """(outputs of `model`, a function from these to (B,)): what speaks for a class, as in `image` (H, W, C).
@@ -23,6 +25,19 @@ def question(model, image, target=None):
     outputs = logits_of(model)
     logits = keras.Model(model.input, outputs)(tf.cast(image, tf.float32)[None], training=False)
     return outputs, evidence(np.asarray(tf.cast(logits[0], tf.float32)), target)
+
+
+def asker(model, image, target=None):
+    """A function from pictures (N, H, W, C) to what speaks for the class in each, (N,): `question`, asked in parts."""
+    outputs, ask = question(model, image, target)
+    probe = keras.Model(model.input, outputs)
+    run = tf.function(lambda inputs: ask(probe(inputs, training=False)), reduce_retracing=True)
+
+    def asked(images):
+        parts = (images[start : start + TOGETHER] for start in range(0, len(images), TOGETHER))
+        return np.concatenate([run(tf.constant(part, tf.float32)).numpy() for part in parts])
+
+    return asked
 
 
 def evidence(logits, target=None):

@@ -2,17 +2,14 @@
 
 import itertools
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from kcnn.inspection.class_activation import normalized
-from kcnn.inspection.evidence import question
+from kcnn.inspection.evidence import TOGETHER, asker
 from kcnn.inspection.registry import EXPLAINERS
 
 PATCH = 1 / 6  # of each side of the picture
 STRIDE = 1 / 3  # of the patch
-TOGETHER = 16  # pictures at once
 
 
 @EXPLAINERS.register("occlusion")
@@ -22,19 +19,17 @@ def occlusion(model, image, *, target=None, level=None):
     Arguments and the heat (H, W) are those of `grad_cam`; there is no level. It asks nothing but answers of the model.
     """
     image = np.asarray(image, np.float32)
-    (outputs, ask), shape = question(model, image, target), image.shape[:-1]
+    ask, shape = asker(model, image, target), image.shape[:-1]
     places = list(itertools.product(*map(_windows, shape)))
-    probe = keras.Model(model.input, outputs)
-    run = tf.function(lambda inputs: ask(probe(inputs, training=False)))
     mean = image.mean(tuple(range(len(shape))))
 
     def values(windows):
         hidden = np.repeat(image[None], len(windows), 0)
         for copy, window in zip(hidden, windows, strict=True):
             copy[window] = mean
-        return run(tf.constant(hidden)).numpy()
+        return ask(hidden)
 
-    whole = run(tf.constant(image[None])).numpy()[0]
+    whole = ask(image[None])[0]
     lost, seen = np.zeros(shape), np.zeros(shape)
     for start in range(0, len(places), TOGETHER):
         some = places[start : start + TOGETHER]
