@@ -172,6 +172,17 @@ class Run(Record):
             self.time_exports()
         return path
 
+    def program(self):
+        """(tf.function from frames (N, H, W, C) float32 to numbers, JSON of what its user must know), for converters.
+
+        It answers as the exports do: {"scores"}, of masks {"mask", "score"}, of boxes {"boxes", "scores", "classes",
+        "count"} and "masks". A picture is 0 to 255.
+        """
+        from kcnn.exporting import portable
+
+        model, head = self._answering
+        return portable.program(model, head, self.facts, "float32"), portable.told(head, self.facts)
+
     def time_exports(self):
         """Time the model and its exports in turns, and write size, agreement, score and speed into the report.
 

@@ -95,10 +95,10 @@ def test_no_pictures_have_no_answers_and_a_long_strip_spares_its_neighbours(tmp_
         none = ask["serving_default"](image=tf.zeros(shape, tf.uint8))
         assert none["mask"].shape == none["score"].shape == shape[:3]
     none = ask["from_bytes"](bytes=tf.constant([], tf.string))
-    assert none["png"].shape == none["score"].shape == (0,)
+    assert none["png_bytes"].shape == none["score"].shape == (0,)
     pngs = [tf.io.encode_png(rng.integers(0, 256, (*size, 3)).astype(np.uint8)) for size in ((50, 40), (1, 20000))]
-    alone = ask["from_bytes"](bytes=tf.stack(pngs[:1]))["png"].numpy()
-    both = ask["from_bytes"](bytes=tf.stack(pngs))["png"].numpy()
+    alone = ask["from_bytes"](bytes=tf.stack(pngs[:1]))["png_bytes"].numpy()
+    both = ask["from_bytes"](bytes=tf.stack(pngs))["png_bytes"].numpy()
     assert both[0] == alone[0] and tf.io.decode_png(both[1]).shape == (1, 20000, 1)
 
 

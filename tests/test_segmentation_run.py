@@ -32,7 +32,7 @@ given = np.load(sys.argv[2], allow_pickle=False)
 ends = np.cumsum(given["lengths"])
 items = [given["bytes"][end - n : end].tobytes() for end, n in zip(ends, given["lengths"])]
 served = tf.saved_model.load(sys.argv[1]).signatures
-found = served["from_bytes"](bytes=tf.constant(items))["png"].numpy()
+found = served["from_bytes"](bytes=tf.constant(items))["png_bytes"].numpy()
 masks = [tf.io.decode_png(png).numpy()[..., 0] if png else np.zeros((0, 0), np.uint8) for png in found]
 whole = served["serving_default"](image=tf.constant(given["same"]))
 named = served["class_names"]()

@@ -47,7 +47,7 @@ class Program:
         return self._of_batch(image, found["mask"], found["score"])
 
     def of_bytes(self, encoded):
-        """{"png": (N,) grey PNGs of class numbers, each of its picture's size, "score": (N,) mean scores}.
+        """{"png_bytes": (N,) grey PNGs of class numbers, each of its picture's size, "score": (N,) mean scores}.
 
         An item that is no picture has the PNG "" and score 0, and leaves its neighbours alone.
         """
@@ -60,7 +60,7 @@ class Program:
 
         kinds = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.float32)
         png, score = tf.map_fn(one, pictures, parallel_iterations=1, fn_output_signature=kinds)
-        return {"png": tf.where(ok, png, ""), "score": tf.where(ok, score, 0.0)}
+        return {"png_bytes": tf.where(ok, png, ""), "score": tf.where(ok, score, 0.0)}
 
     def class_names(self):
         """{"class_names": (K,), "colours": (K, 3) uint8}"""
@@ -84,7 +84,7 @@ def load(served):
 
     def of_bytes(images):
         encoded = tf.stack([tf.io.encode_png(image) for image in images])
-        pngs = served["from_bytes"](bytes=encoded)["png"].numpy()
+        pngs = served["from_bytes"](bytes=encoded)["png_bytes"].numpy()
         return {"mask": np.stack([tf.io.decode_png(png)[..., 0] for png in pngs])}
 
     return {"serving_default": of_pictures} | ({"from_bytes": of_bytes} if "from_bytes" in served else {})
