@@ -4,8 +4,8 @@ Signatures of a classifier: `serving_default` (image → label, score, scores), 
 → the same; for pictures only), `features` (image → features), `class_names` (→ class_names). Of a segmenter:
 `serving_default` (image of any size → mask, score; a signal or volume of the size of training), `from_bytes` (→
 png_bytes of the mask, score), `class_names` (→ class_names, colours). Of a detector: `serving_default` (image of any
-size → boxes, scores, classes, count, of Mask R-CNN masks; suppressed), `from_bytes` (→ the same), `class_names`. Nothing
-in it needs kcnn or Keras.
+size → boxes, scores, classes, count, of Mask R-CNN masks; suppressed), `from_bytes` (→ the same), `class_names`.
+Nothing in it needs kcnn or Keras.
 """
 
 import json
