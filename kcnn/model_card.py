@@ -5,6 +5,9 @@ Mitchell et al. 2019, Model cards for model reporting. All is taken from the run
 
 import json
 
+import numpy as np
+
+from kcnn import evaluation
 from kcnn.disk import read_json, write_atomically
 from kcnn.evaluation import markdown as md
 
@@ -54,7 +57,7 @@ def card(record):
         },
         "scores": {split: _scores(figures) for split, figures in splits.items()},
         "chosen_on_validation": _chosen(splits),
-        "limits": list(_limits(record, splits)),
+        "limits": list(_limits(record, splits, report.get("robustness"))),
         "pictures": report["figures"],
         "exports": read_json(record.folder.exports / "parity.json"),
     }
@@ -75,11 +78,11 @@ def _chosen(splits):
         "temperature": figures.get("calibration", {}).get("temperature"),
         "thresholds": figures.get("thresholds", {}).get("values"),
     }
-    return {what: value for what, value in found.items() if value is not None}
+    return {what: np.round(value, 4).tolist() for what, value in found.items() if value is not None}
 
 
-def _limits(record, splits):
-    """Sentences on what the scores do not say."""
+def _limits(record, splits, robustness):
+    """Sentences on what the scores do not say; `robustness` as `kcnn.robustness.measure` gives it, or None."""
     seen = record.facts.split_sizes.get("train", 0)
     yield f"It has seen {seen} samples of {record.facts.format}; of pictures of other kinds its scores say nothing."
     if "test" not in splits:
@@ -98,8 +101,13 @@ def _limits(record, splits):
     for row in figures.get("slices") or ():
         if row["weak"] and not row["small"]:
             yield f"It is weaker where {row['by']} is {row['value']}: accuracy {row['accuracy']:.1%}."
-    if (ece := (figures.get("calibration") or {}).get("ece")) is not None:
-        yield f"Its scores are off by {ece:.1%} on average (ECE on {split})."
+    calibration = figures.get("calibration") or {}
+    if (ece := calibration.get("ece_after", calibration.get("ece"))) is not None:
+        yield f"The scores of its answers are off by {ece:.1%} on average (ECE on {split})."
+    if robustness is None:
+        yield "How it fares on corrupted pictures was not measured."
+    else:
+        yield next(evaluation.robustness_summary(robustness))
 
 
 def _quality(row):
@@ -142,8 +150,7 @@ def page(found):
     parts += ["## What it has learned from", md.table(("what", "value"), sources)]
     parts += ["## How it was trained", md.table(("what", "value"), made), f"```toml\n{training['recipe'].strip()}\n```"]
     if found["exports"]:
-        rows = [(name, _agreement(row), f"{row['bytes'] / 1e6:.2f}") for name, row in found["exports"].items()]
-        parts += ["## Exports", md.table(("format", "same answers", "MB"), rows)]
+        parts += evaluation.exports_section(found["exports"])
     return "\n\n".join(parts) + "\n"
 
 
@@ -173,7 +180,3 @@ def _gallery(figures):
 
 def _listed(values):
     return ", ".join(f"{key} {value}" for key, value in values.items())
-
-
-def _agreement(row):
-    return f"{row['labels_agree']:.2%}, scores within {row['score_difference']:.2g}"

@@ -5,6 +5,7 @@ from kcnn.evaluation.boxes import BoxTally, measure_boxes, shown_boxes
 from kcnn.evaluation.calibration import calibration, fit_temperature
 from kcnn.evaluation.classification import losses, measure, rightness
 from kcnn.evaluation.exports import fastest
+from kcnn.evaluation.exports import section as exports_section
 from kcnn.evaluation.instance_masks import pasted
 from kcnn.evaluation.margins import best_margin
 from kcnn.evaluation.markdown import short_name, summary
@@ -37,6 +38,7 @@ __all__ = [
     "column_groups",
     "difference",
     "drawn_boxes",
+    "exports_section",
     "fastest",
     "fit_probe",
     "fit_temperature",
