@@ -15,8 +15,8 @@ ATTACKS = {"fgsm": (ORANGE, "FGSM, one step"), "pgd": (RED, "PGD, ten steps")}
 READING = (
     "Corruptions are those of Hendrycks & Dietterich 2019 at their five strengths, laid over pictures as the network "
     "sees them. Attacks change each value by no more than so many of 255 grey levels, along the gradient of the "
-    "network's own loss: FGSM (Goodfellow et al. 2015) in one step, PGD (Madry et al. 2018) in ten. A network that is "
-    "not trained against attacks falls to nothing under changes that nobody sees."
+    "network's own loss: FGSM (Goodfellow et al. 2015) in one step, PGD (Madry et al. 2018) in ten. Most "
+    "networks that are not trained against attacks fall far under changes that nobody sees."
 )
 
 
@@ -92,7 +92,7 @@ def curves(figures, path):
 def gallery(examples, path):
     """One picture under each corruption at each strength, as a PNG; `examples` as `kcnn.robustness.example` has it."""
     columns = len(next(iter(examples.values())))
-    figure = new_figure(1.15 * columns + 1.3, 1.2 * len(examples) + 0.3)
+    figure = new_figure(0.8 * columns + 1.3, 0.82 * len(examples) + 0.3)
     grid = figure.subplots(len(examples), columns, squeeze=False)
     for row, (line, (what, images)) in enumerate(zip(grid, examples.items(), strict=True)):
         for column, (axes, image) in enumerate(zip(line, images, strict=True)):
