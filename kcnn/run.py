@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcnn import answers, data, evaluation, explaining, inspection, models, scoring, session, training
+from kcnn import answers, data, evaluation, explaining, heads, inspection, models, scoring, session, training
 from kcnn.errors import UserError
 from kcnn.run_record import Record
 
@@ -69,7 +69,15 @@ class Run(Record):
         frames, _ = self._frames(items)
         return np.asarray(inspection.features(self.model)(frames.astype(np.float32)))
 
-    def explain(self, image, method="grad_cam", *, target=None, level=None, path=None):
+    @property
+    def usual_explainer(self):
+        """The explainer that is asked where none is named: Grad-CAM, for a detector's objects LayerCAM.
+
+        Grad-CAM takes the mean of a gradient over all places, which says little of one object among many.
+        """
+        return "layer_cam" if self.task == "boxes" else "grad_cam"
+
+    def explain(self, image, method=None, *, target=None, level=None, path=None):
         """Where the model looked: a heat map (H, W) in 0–1, and the overlay as a PNG at `path` if one is given.
 
         The map has the size of the frame of training, in which the picture is seen here, by a segmenter, too; it then
@@ -78,27 +86,34 @@ class Run(Record):
 
         Args:
             image: one of what `features` takes.
+            method: a name from `kcnn list explainers`; the `usual_explainer` if None.
             target: class name to explain; if None the predicted one, of a segmenter the one that most places have
                 beside class 0. Of a detector its best object is explained, or the best of that class, or the one of
                 that number among its answers, 0 the best.
-            level: "c2" … or a layer's name; the deepest level if None.
+            level: "c2" … or a layer's name; if None the deepest level, of a detector the finest that its head reads.
         """
         if path is not None and len(self.facts.input_shape) != 3:
             raise UserError(f"path is {str(path)!r}, but the heat of signals and volumes is not drawn: leave it out")
+        method = method or self.usual_explainer
         explainer, frame = inspection.EXPLAINERS[method], self._frame(image, method)
         asked = self._asked(target, frame)
-        heat = explainer(self.model, frame, target=asked.target, level=level)
+        heat = explainer(self.model, frame, target=asked.target, level=level or self._usual_level)
         if path is not None:
             label = f"{self.facts.class_names[asked.kind]}, score {asked.score:.3f}"
             inspection.save_overlay(frame, heat, path, label, asked.box)
         return heat
 
-    def explain_sanity(self, image, method="grad_cam", *, target=None, level=None):
+    @property
+    def _usual_level(self):
+        return heads.HEADS[self.recipe.model.head].levels[0] if self.task == "boxes" else None
+
+    def explain_sanity(self, image, method=None, *, target=None, level=None):
         """How far the heat map that `explain` gives can be trusted: the figures of `inspection.sanity`, a dict.
 
         The map is held against random ones, and against that of the same network with weights drawn anew. Arguments
         are those of `explain`.
         """
+        method, level = method or self.usual_explainer, level or self._usual_level
         frame = self._frame(image, method)
         asked = self._asked(target, frame)
 

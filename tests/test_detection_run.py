@@ -144,7 +144,7 @@ def test_an_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
         np.testing.assert_allclose(found["same_boxes"][i, : found["same_count"][i]], answer["boxes"], atol=0.5)
 
 
-@pytest.mark.parametrize("method, level", [("layer_cam", "c3"), ("occlusion", None)])
+@pytest.mark.parametrize("method, level", [(None, None), ("layer_cam", "c3"), ("occlusion", None)])
 def test_a_box_is_explained(run, method, level, tmp_path):
     picture = np.random.default_rng(1).integers(110, 140, (48, 48, 3), np.uint8)
     picture[4:20, 4:20], picture[28:44, 28:44] = 245, 10

@@ -29,9 +29,10 @@ def page():
     upload = st.file_uploader("A picture", **PICTURES)
     method, level, target = st.columns(3)
     explainers = names("explainers")
-    method = method.selectbox("Method", list(explainers))
+    usual = ask("run.usual_explainer", run)
+    method = method.selectbox("Method", list(explainers), index=list(explainers).index(usual) if usual else 0)
     levels = ask("run.levels", run, waiting="Opening the run") or []
-    level = level.selectbox("Level", [None, *levels[::-1]], format_func=lambda name: name or "the deepest")
+    level = level.selectbox("Level", [None, *levels[::-1]], format_func=lambda name: name or "the usual one")
     classes = ask("run.class_names", run) or []
     usual = "the surest object" if ask("run.task", run) == "boxes" else "the predicted one"
     target = target.selectbox("Class", [None, *classes], format_func=lambda name: name or usual)

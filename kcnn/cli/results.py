@@ -88,15 +88,18 @@ def explain(
     run: RunPath,
     image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="a picture, where one is looked at")] = None,
     method: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="a heat map (kcnn list explainers), or: filters, feature_maps, activation_maximisation, inversion"
+            help="a heat map (kcnn list explainers), or: filters, feature_maps, activation_maximisation, inversion; "
+            "grad_cam if not given, of a detector layer_cam"
         ),
-    ] = "grad_cam",
+    ] = None,
     target: Annotated[
         str | None, typer.Option(help="the class, or an object's number; the predicted one if not given")
     ] = None,
-    level: Annotated[str | None, typer.Option(help="c2 … c5, or a layer's name; the deepest if not given")] = None,
+    level: Annotated[
+        str | None, typer.Option(help="c2 … c5, or a layer's name; the deepest if not given, of a detector the finest")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="the PNG to write; in the run's folder explanations/ if not given")
     ] = None,
@@ -107,7 +110,7 @@ def explain(
     from kcnn import inspection
     from kcnn.disk import make_folder
 
-    known = [*inspection.EXPLAINERS, *inspection.VIEWS]
+    method, known = method or opened.usual_explainer, [*inspection.EXPLAINERS, *inspection.VIEWS]
     if method not in known:
         raise unknown_name("method", method, known)
     name = "-".join(filter(None, (image and image.stem, method, level)))
