@@ -115,6 +115,6 @@ def test_the_fastest_is_named_by_its_median():
             "milliseconds": {"1": {"p50": one, "p95": 9, "model": 6.0}, "8": {"p50": eight, "p95": 9, "model": 8.0}}
         }
 
-    words = list(fastest({"a": row(2.0, 5.0), "b": row(3.0, 4.0), "c": {}}))
+    words = list(fastest({"a": row(2.0, 5.0), "b": row(3.0, 4.0), "c": {}, "earlier": {"milliseconds": {"1": 0.1}}}))
     assert words[0] == "For one picture at once a is fastest here: 2 ms, 3.00× the model."
     assert words[1] == "For 8 pictures at once b is fastest here: 4 ms, 2.00× the model."
