@@ -18,8 +18,9 @@ def section(parity):
         if "score" in row:
             key = row["metric"]
             score = f"{short_name(key)} {number(key, row['score'])}, {number(key, row['model_score'])}"
-        rows.append([name, f"{row['bytes'] / MEBIBYTE:.1f}", f"{row['labels_agree']:.2%}",
-                     f"{row['score_difference']:.1g}", score, *(_in_words(found.get(name)) for found in times.values())])  # fmt: skip
+        shares = [f"{row['labels_agree']:.2%}", f"{row['score_difference']:.1g}", score]
+        speeds = (_in_words(found.get(name)) for found in times.values())
+        rows.append([name, f"{row['bytes'] / MEBIBYTE:.1f}", *shares, *speeds])
     words = "Each was run by its own runtime; they and the model took turns on this machine."
     return ["## Exports", " ".join([words, *fastest(parity)]), table(head, rows)]
 
