@@ -14,7 +14,8 @@ import pytest
 import typer
 
 import kcnn
-from kcnn import cli, recipe
+from kcnn import cli, recipe, session, views
+from kcnn.resolving import resolve
 from kcnn.resources import recipes
 from tests.gunpoint import write_gunpoint
 
@@ -105,12 +106,12 @@ def _needs(name):
     return () if source.startswith("builtin:") or source == "gunpoint.npz" else (pytest.mark.needs_data,)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=_needs(name)) for name in recipes()])
-def test_every_recipe_runs_two_steps(name, tmp_path, monkeypatch):
+def _small(name, folder, monkeypatch):
+    """Settings under which a recipe is a matter of seconds, with its data where they are."""
     base = recipe.read(recipes()[name])
-    monkeypatch.chdir(os.environ.get("KCNN_DATA", tmp_path))
+    monkeypatch.chdir(os.environ.get("KCNN_DATA", folder))
     settings = {
-        "runs": str(tmp_path),
+        "runs": str(folder),
         "epochs": 1,
         "batch_size": 8,
         "limit": 16,
@@ -124,6 +125,27 @@ def test_every_recipe_runs_two_steps(name, tmp_path, monkeypatch):
     if base.data.source in stamps:
         settings["data.source"] = stamps[base.data.source]
     if base.data.source == "gunpoint.npz":
-        settings["data.source"] = str(write_gunpoint(tmp_path))
-    run = kcnn.build_and_fit(name, **settings)
-    assert run.status["state"] == "finished" and run.status["steps"] <= 2
+        settings["data.source"] = str(write_gunpoint(folder))
+    return settings
+
+
+RECIPES = [pytest.param(name, marks=_needs(name)) for name in recipes()]
+SOON = ("classify/digits", "segment/digit_scenes", "detect/digit_scenes")  # a recipe of each task
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_takes_a_step(name, tmp_path, monkeypatch):
+    chosen, _ = resolve(name, None, _small(name, tmp_path, monkeypatch))
+    opened = session.prepare(chosen)
+    batch = next(iter(views.batches(opened, "train", augment=opened.recipe.augment)))
+    engine = session.make_engine(opened)
+    sums, _ = engine.train_step(batch, np.float32(1e-4), np.float32(0))
+    assert np.isfinite(engine.means(sums)["loss"])
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=(*_needs(name), *(() if name in SOON else (pytest.mark.slow,)))) for name in recipes()
+])  # fmt: skip
+def test_every_recipe_runs_to_its_report(name, tmp_path, monkeypatch):
+    run = kcnn.build_and_fit(name, **_small(name, tmp_path, monkeypatch))
+    assert run.status["state"] == "finished" and run.status["steps"] <= 2 and run.report.exists()
