@@ -48,7 +48,7 @@ def told(head, facts):
     scale = "as in the training data" if facts.measured else "0 to 255"
     found = {"class_names": facts.class_names, "task": head.task, "input_shape": facts.input_shape}
     if getattr(head, "multi_label", False):
-        found["thresholds"] = head.thresholds or [0.5] * head.num_classes
+        found["thresholds"] = head.present_from
     return json.dumps(found | {"input_scale": scale, "framing": facts.framing}, ensure_ascii=False)
 
 

@@ -123,8 +123,13 @@ class Classifier:
         scores = ops.sigmoid(logits) if self.multi_label else ops.softmax(logits, axis=-1)
         best = ops.cast(ops.argmax(logits, axis=-1), "int32")
         found = {"label": best, "score": ops.max(scores, axis=-1), "scores": scores}
-        least = ops.convert_to_tensor(self.thresholds or 0.5, "float32")
+        least = ops.convert_to_tensor(self.present_from, "float32")
         return found | ({"present": scores >= least} if self.multi_label else {})
+
+    @property
+    def present_from(self):
+        """(K,): from which score on each of several labels is said to be there."""
+        return tuple(self.thresholds or [0.5] * self.num_classes)
 
     def _categorical(self, label, logits):
         label = label * (1 - self.label_smoothing) + self.label_smoothing / self.num_classes
