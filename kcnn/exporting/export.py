@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 from kcnn.disk import make_folder, read_json, tensorflow_writing, write_atomically, writing
@@ -26,9 +25,8 @@ def export(format, model, head, facts, folder, images, score=None):
     answers differ; an earlier export of the same format is replaced only after the new one has been proved.
     """
     exporter = EXPORTERS[format]
-    absent = [package for package in exporter.needs if find_spec(package) is None]
-    if absent:
-        raise UserError(f"format {format} needs {', '.join(absent)}: pip install 'kcnn[export]'")
+    if exporter.absent:
+        raise UserError(f"format {format} needs {', '.join(exporter.absent)}: pip install 'kcnn[export]'")
     folder = Path(folder)
     make_folder(folder)
     path, draft = folder / exporter.file, folder / f".draft-{os.getpid()}-{exporter.file}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from kcnn.registry import Registry
 
@@ -26,3 +27,8 @@ class Exporter:
     load: Callable
     needs: tuple[str, ...] = ()
     agreement: float | None = None
+
+    @property
+    def absent(self):
+        """Those of the packages it needs that are not there."""
+        return [package for package in self.needs if find_spec(package) is None]
